@@ -1,0 +1,58 @@
+# Every target but help sets up .venv by itself, once. Nothing has to be activated or exported.
+
+# The Python to make .venv with: make run PYTHON=python3.12
+PYTHON ?= python3
+# More for the command behind a target: make test ARGS="-k pipeline"
+ARGS ?=
+
+# .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
+VENV_PYTHON := .venv/bin/python
+
+.PHONY: help run test jupyter bench
+
+help:
+	@echo "make run      run every lesson and write it as a page: build/index.html"
+	@echo "make jupyter  open lessons and lab in JupyterLab"
+	@echo "make test     run the tests, and every lesson as a test"
+	@echo "make bench    measure the numbers that the course states"
+
+run: .venv/.installed
+	@$(VENV_PYTHON) notebooks/run.py $(ARGS)
+
+test: .venv/.installed
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+jupyter: .venv/.installed
+	@$(VENV_PYTHON) -m jupyterlab $(ARGS)
+
+bench: .venv/.installed
+	@$(VENV_PYTHON) tests/benchmark/bench.py $(ARGS)
+
+# --- Setting up .venv ---------------------------------------------------------------------------
+
+# The stamp .venv/.installed is written last and holds the folder it was written in. So an
+# interrupted installation has none, and a .venv that was moved or copied has the wrong one:
+# both are made anew. A newer requirements.txt is only installed on top.
+INSTALLED := $(shell test -x .venv/bin/python && \
+    test "$$(cat .venv/.installed 2>/dev/null)" = "$$(pwd -P)" && echo yes)
+ifneq ($(INSTALLED),yes)
+.PHONY: .venv/.installed
+endif
+
+.venv/.installed: requirements.txt
+	$(if $(INSTALLED),,$(check_python))
+	@echo "Setting up .venv, once: some minutes and about 2.5 GB, most of it TensorFlow."
+	$(if $(INSTALLED),,@"$(PYTHON)" -m venv --clear .venv)
+	@rm -f .venv/.installed
+	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	@pwd -P > .venv/.installed
+
+# One clear line where PYTHON will not do, in place of a traceback.
+version = $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+has_venv = $(shell "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null && echo yes)
+again = make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12
+check_python = $(if $(filter 3.11 3.12 3.13,$(version)),$(check_venv),$(error \
+    The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is \
+    $(if $(version),Python $(version),not there). Name one that fits, such as: $(again)))
+check_venv = $(if $(has_venv),,$(error \
+    $(PYTHON) has no venv module; on Debian and Ubuntu: sudo apt install python$(version)-venv))

@@ -1,0 +1,309 @@
+"""Run the lessons from top to bottom and write each as a page to read: build/index.html.
+
+python notebooks/run.py                  every lesson
+python notebooks/run.py 03_unet.ipynb    only this one
+python notebooks/run.py --store          also store the outputs in the notebooks (maintainers)
+"""
+
+import argparse
+import base64
+import html
+import io
+import os
+import re
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from textwrap import indent
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL_SECONDS = 3600  # a cell that takes longer hangs, on any machine
+NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
+REAL_DATA = ("PH2Dataset", "mads")
+
+
+@dataclass
+class Result:
+    """How the run of one lesson went."""
+
+    name: str
+    title: str
+    promise: str
+    seconds: float
+    score: str
+    error: str
+    page: Path
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", help="default: every lesson")
+    parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
+    options = parser.parse_args(arguments)
+    sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to stop
+    try:
+        paths = find_lessons(options.notebooks, ROOT / "notebooks")
+        if options.store:
+            keep_to_drawn_data(ROOT / "data")
+        load_data()
+        return run_lessons(paths, ROOT / "build", options.store)
+    except KeyboardInterrupt:
+        print("\nStopped: the rest was not run.")
+        return 130
+
+
+def find_lessons(names, folder):
+    """The notebooks named, by path or by file name in `folder`; without names, every lesson."""
+    paths = [Path(n) if Path(n).is_file() else folder / Path(n).name for n in names]
+    paths = paths or sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing or not paths:
+        sys.exit(f"No such notebook: {', '.join(missing) or folder / '01_....ipynb'}")
+    return [path.resolve() for path in paths]
+
+
+def keep_to_drawn_data(data):
+    """What is stored goes into the repository, and no real image may: leave only the drawn ones."""
+    for name in REAL_DATA:
+        if (data / name).exists():
+            sys.exit(f"Not storing: {data / name} holds real images. Move it away and start again.")
+    for variable in ("PH2_ROOT", "MADS_ROOT"):
+        os.environ.pop(variable, None)
+
+
+def load_data():
+    """Draw the built-in images if there are none, so that no lesson seems to hang at its start."""
+    from segmentation_tf import cases, ph2
+
+    try:
+        ph2.load_cases()
+    except cases.DatasetError as error:  # what is wrong with the user's own images
+        sys.exit(str(error))
+
+
+def run_lessons(paths, build, store=False):
+    """Run, write the pages and the index, print the table. Returns the exit status."""
+    build.mkdir(parents=True, exist_ok=True)
+    results = []
+    for number, path in enumerate(paths, 1):
+        results.append(run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store))
+        write_index(results, build / "index.html")
+    print_table(results)
+    failed = [result.name for result in results if result.error]
+    if failed:
+        print(f"\n{len(failed)} of {len(results)} failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def run_lesson(path, build, label, store):
+    notebook = nbformat.read(path, as_version=4)
+    start = time.monotonic()
+    with progress(label) as say:
+        error = execute(notebook, path.parent, say)
+    seconds = time.monotonic() - start
+    title, promise = opening(notebook)
+    page = build / f"{path.stem}.html"
+    result = Result(path.stem, title, promise, seconds, main_score(notebook), error, page)
+    print(f"{label}: failed at {error}" if error else f"{label}: {seconds:.0f} s, {result.score}")
+    if not error:
+        notebook = stored_form(notebook)
+    write_page(notebook, path.parent, title, page)
+    if store and not error:
+        nbformat.write(notebook, path)
+    elif store:
+        print(f"{path.name} is left as it was: only a run without an error is stored.")
+    return result
+
+
+# --- Running ------------------------------------------------------------------------------------
+
+
+def execute(notebook, folder, say):
+    """Run the code cells in place, in `folder`. Returns what went wrong, or an empty string."""
+    cells = [(i, c) for i, c in enumerate(notebook.cells) if c.cell_type == "code"]
+    for _, cell in cells:
+        cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_SECONDS,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    # TensorFlow's notes on the processor help nobody here; a user's own setting stays.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    with TemporaryFile("w+", errors="replace") as log:  # else it all ends up on the terminal
+        with client.setup_kernel(env=environment, stderr=log):
+            for number, (index, cell) in enumerate(cells, 1):
+                say(f"cell {number} of {len(cells)}")
+                try:
+                    client.execute_cell(cell, index)
+                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                    first = next(iter(cell.source.strip().splitlines()), "")
+                    why = explain(error, cell, log)
+                    return f"code cell {number} of {len(cells)}: {first}\n{indent(why, '    ')}"
+    return ""
+
+
+def explain(error, cell, log):
+    """The error in a few lines; one that the kernel could not show is put on the page too."""
+    if isinstance(error, CellExecutionError):
+        lines = [line[:300] for line in f"{error.ename}: {error.evalue}".strip().splitlines()]
+        return "\n".join(lines if len(lines) <= 4 else [lines[0], "...", *lines[-3:]])
+    if isinstance(error, CellTimeoutError):
+        why = f"no end after {CELL_SECONDS} s"
+    else:
+        log.seek(0)
+        last = [line for line in log.read().splitlines() if not NOISE.match(line)][-3:]
+        why = "\n".join(["the kernel died; often the memory was used up", *last])
+    stopped = nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[why])
+    cell.outputs.append(stopped)
+    return why
+
+
+@contextmanager
+def progress(label):
+    """Yields a function that shows a few words: on a terminal in one line, with a running clock."""
+    if not sys.stdout.isatty():
+        print(f"{label} ...", flush=True)
+        yield lambda words: None
+        return
+    words, done, start = ["starting"], threading.Event(), time.monotonic()
+
+    def tick():
+        while not done.wait(0.5):
+            minutes, seconds = divmod(int(time.monotonic() - start), 60)
+            print(f"\r{label}: {words[0]}, {minutes}:{seconds:02}   ", end="", flush=True)
+
+    clock = threading.Thread(target=tick, daemon=True)
+    clock.start()
+    try:
+        yield lambda text: words.__setitem__(0, text)
+    finally:
+        done.set()
+        clock.join()
+        print("\r" + " " * (len(label) + 40) + "\r", end="", flush=True)
+
+
+# --- Reading a notebook -------------------------------------------------------------------------
+
+
+def opening(notebook):
+    """The title of a lesson and its promise, the first line of text below the title."""
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    title = next((line[2:].strip() for line in lines if line.startswith("# ")), "Untitled")
+    promise = next((line for line in lines if not line.startswith("#")), "")
+    return title, re.sub(r"[*_`]", "", promise)
+
+
+def main_score(notebook):
+    """The last line that the cell tagged main-score printed, or a dash."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "main-score" in cell.metadata.get("tags", []):
+            streams = [o for o in cell.outputs if o.get("name") == "stdout"]
+            lines = "".join(o.text for o in streams).strip().splitlines()
+            return lines[-1].strip() if lines else "-"
+    return "-"
+
+
+def stored_form(notebook):
+    """The notebook as the repository stores it: nothing that differs from machine to machine."""
+    notebook = nbformat.from_dict(notebook)
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    for cell in notebook.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    output.data["image/png"] = in_256_colours(output.data["image/png"])
+    return notebook
+
+
+def in_256_colours(png):
+    """A picture (base64) with a palette: a third of the size, and no eye sees it in a figure."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png)))
+    if picture.mode == "P":
+        return png
+    file = io.BytesIO()
+    picture.convert("RGB").quantize(256).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+# --- Writing ------------------------------------------------------------------------------------
+
+
+def write_page(notebook, folder, title, page):
+    """One HTML file with its pictures inside; links between lessons lead to their pages."""
+    exporter = HTMLExporter(embed_images=True, require_js_url="")
+    about = {"metadata": {"name": title, "path": str(folder)}}
+    body, _ = exporter.from_notebook_node(notebook, resources=about)
+    page.write_text(re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body), encoding="utf-8")
+
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Semantic segmentation: the lessons</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%%; }
+th, td { border-bottom: 1px solid #8886; padding: .5rem .8rem .5rem 0; text-align: left;
+         vertical-align: top; }
+td:nth-child(2) { white-space: nowrap; }
+</style>
+<h1>Semantic segmentation: the lessons</h1>
+<p>As they ran on this machine on %s.</p>
+<table>
+<tr><th>Lesson<th>Time<th>Main score
+%s
+</table>
+"""
+
+
+def write_index(results, path):
+    rows = []
+    for result in results:
+        title, promise, score = map(html.escape, (result.title, result.promise, shown(result)))
+        link = f'<a href="{html.escape(result.page.name)}">{title}</a>'
+        rows.append(f"<tr><td>{link}<br>{promise}<td>{result.seconds:.0f} s<td>{score}")
+    path.write_text(INDEX % (time.strftime("%Y-%m-%d"), "\n".join(rows)), encoding="utf-8")
+
+
+def shown(result):
+    return "failed at " + result.error.split(":")[0] if result.error else result.score
+
+
+def print_table(results):
+    here = Path.cwd()
+    rows = [("notebook", "seconds", "main score", "page")]
+    for result in results:
+        page = result.page.relative_to(here) if result.page.is_relative_to(here) else result.page
+        rows.append((result.name, f"{result.seconds:.0f}", shown(result), str(page)))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    print()
+    for name, seconds, score, page in rows:
+        print(f"{name:{widths[0]}}  {seconds:>{widths[1]}}  {score:{widths[2]}}  {page}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""Helpers of the segmentation course, one module a step of the data's way:
+
+folders -> cases -> images -> ph2 -> pipeline -> models -> training -> evaluation -> plotting
+
+`synthetic` draws the built-in data sets. Import this package before TensorFlow: oneDNN halves the
+time of a training step on most CPUs, and TensorFlow reads its switch once, when it is imported.
+"""
+
+import os
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -1,0 +1,127 @@
+"""From logits to masks at the image's own size, and how good they are."""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+from PIL import Image
+from scipy import ndimage
+
+from segmentation_tf.images import read_image, read_mask, resize_image
+
+METRICS = ("dice", "iou", "hd95", "precision", "recall", "accuracy")
+
+
+class Interval(NamedTuple):
+    """A mean with the ends of its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Evaluation(NamedTuple):
+    """`rows`: one dict a case (name, label and METRICS); `means`: an Interval a metric."""
+
+    rows: list
+    means: dict
+
+    def __str__(self):
+        return "\n".join(
+            f"{name:<10} {mean:6.3f}  (95 %: {low:.3f} to {high:.3f})"
+            for name, (mean, low, high) in self.means.items()
+        )
+
+
+def predict_logits(model, image):
+    """Logits of one uint8 RGB image `(H, W, 3)`, float32 `(H, W)`, at the image's own size.
+
+    The image is shrunk to the network's input, scaled to [0, 1], and the logits are enlarged:
+    thresholding last keeps the outline smooth.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"give uint8 RGB (H, W, 3), not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    small = resize_image(image, model.input_shape[1:3]).astype("float32") / 255
+    logits = ops.convert_to_numpy(model(small[None], training=False))[0, ..., 0]
+    enlarged = Image.fromarray(logits).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged)
+
+
+def predict_mask(model, image, threshold=0.5):
+    """Segment one uint8 RGB image `(H, W, 3)`: bool `(H, W)` at its own size.
+
+    `threshold` is a probability in (0, 1): 0.5 is the logit 0.
+    """
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is {threshold}; it is a probability, between 0 and 1")
+    return predict_logits(model, image) > np.log(threshold / (1 - threshold))
+
+
+def evaluate(model, cases, threshold=0.5):
+    """Score a model on cases at full resolution: an `Evaluation`."""
+    masks = (predict_mask(model, read_image(case.image), threshold) for case in cases)
+    return evaluate_masks(cases, masks)
+
+
+def evaluate_masks(cases, predictions):
+    """Score predicted masks, bool `(H, W)` each at its image's own size: an `Evaluation`."""
+    rows = [
+        {"name": case.name, "label": case.label, **score(read_mask(case.mask), predicted)}
+        for case, predicted in zip(cases, predictions, strict=True)
+    ]
+    return Evaluation(rows, {name: bootstrap([row[name] for row in rows]) for name in METRICS})
+
+
+def score(mask, predicted):
+    """Compare a predicted mask with the true one, bool `(H, W)` both: a dict of METRICS.
+
+    Two empty masks agree: Dice, IoU, precision and recall are 1 and HD95 is 0.
+    """
+    if mask.shape != predicted.shape:
+        raise ValueError(f"mask is {mask.shape}, prediction {predicted.shape}: resize it first")
+    hit = np.count_nonzero(mask & predicted)
+    missed = np.count_nonzero(mask) - hit
+    false = np.count_nonzero(predicted) - hit
+    return {
+        "dice": _ratio(2 * hit, 2 * hit + missed + false),
+        "iou": _ratio(hit, hit + missed + false),
+        "hd95": hd95(mask, predicted),
+        "precision": _ratio(hit, hit + false),
+        "recall": _ratio(hit, hit + missed),
+        "accuracy": 1 - (missed + false) / mask.size,
+    }
+
+
+def hd95(mask, predicted):
+    """95th percentile Hausdorff distance of two outlines, in pixels; bool `(H, W)` both.
+
+    Of each outline's distances to the other the 95th percentile, then the larger of the two.
+    0 where both masks are empty; the image's diagonal where one is.
+    Source: D. Huttenlocher et al., IEEE PAMI 1993; as in MONAI's `hausdorff_distance`.
+    """
+    if not mask.any() or not predicted.any():
+        return 0.0 if mask.any() == predicted.any() else float(np.hypot(*mask.shape))
+    window = ndimage.find_objects((mask | predicted).astype(np.uint8))[0]
+    a, b = _outline(mask[window]), _outline(predicted[window])
+    to_a, to_b = ndimage.distance_transform_edt(~a), ndimage.distance_transform_edt(~b)
+    return float(max(np.percentile(to_b[a], 95), np.percentile(to_a[b], 95)))
+
+
+def bootstrap(values, draws=2000, seed=0):
+    """Mean of `values` with a 95 % percentile bootstrap interval, an `Interval`.
+
+    Source: B. Efron, "Bootstrap methods: another look at the jackknife", 1979.
+    """
+    values = np.asarray(values, float)
+    picks = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
+    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def _outline(mask):
+    return mask & ~ndimage.binary_erosion(mask)
+
+
+def _ratio(part, whole):
+    return part / whole if whole else 1.0

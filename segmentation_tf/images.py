@@ -1,0 +1,90 @@
+"""Image and mask files as arrays, at full size and at the network's size."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from segmentation_tf.cases import DatasetError
+
+MAX_PIXELS = 50_000_000
+DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+
+
+def read_image(path):
+    """Read an image file as uint8 RGB `(H, W, 3)`; grey, palette, CMYK and alpha become RGB."""
+    return np.asarray(_open(path).convert("RGB"))
+
+
+def read_mask(path):
+    """Read a mask file as bool `(H, W)`, True on the object.
+
+    It may have one bit, one channel or three equal ones, with values 0 and 255 (or 0 and 1).
+    """
+    return np.asarray(open_mask(path)) > 0
+
+
+def open_mask(path):
+    """Open a mask file as a Pillow image of mode '1' or 'L'; refuse one that is not binary."""
+    picture = _open(path)
+    if picture.mode == "1":
+        return picture
+    grey = picture.convert("L")
+    values = {value for value, count in enumerate(grey.histogram()) if count}
+    if not (values <= {0, 255} or values <= {0, 1}):
+        raise DatasetError(
+            f"{path}: a mask holds 0 and 255 only, this one has {len(values)} grey values; "
+            "take the original mask: JPEG copies and smoothly resized ones blur its edge"
+        )
+    return grey
+
+
+def check_pair(image, mask, empty_mask_ok=False):
+    """Raise DatasetError unless both files can be read to their end, fit and the mask is binary."""
+    picture, marks = _open(image), open_mask(mask)
+    if picture.size != marks.size:
+        raise DatasetError(
+            f"{mask} is {marks.width} x {marks.height} pixels but {image} is "
+            f"{picture.width} x {picture.height}; find the mask that belongs to this image"
+        )
+    if not empty_mask_ok and marks.getbbox() is None:
+        raise DatasetError(f"{mask}: the mask is empty (all 0); replace it or remove the case")
+
+
+def resize_image(image, size):
+    """Shrink or enlarge uint8 `(H, W, 3)` to `size = (height, width)`, without aliasing."""
+    height, width = size
+    return np.asarray(
+        Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    )
+
+
+def resize_mask(mask, size):
+    """Resize bool `(H, W)` to `size`: a pixel is True where at least half of its area was.
+
+    The vote keeps the mask binary and its area right, also where it shrinks a lot.
+    """
+    height, width = size
+    share = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+        (width, height), Image.Resampling.BOX
+    )
+    return np.asarray(share) >= 128
+
+
+def _open(path):
+    """Decode a whole file now, turned upright, so that what is broken shows here and not later."""
+    try:
+        picture = Image.open(path)
+        if picture.width * picture.height <= MAX_PIXELS:
+            picture = ImageOps.exif_transpose(picture)
+            picture.load()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file; unpack the data set again") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).replace(repr(str(path)), "the file")
+        raise DatasetError(
+            f"{path}: cannot be read as an image ({reason}); copy it again from the archive"
+        ) from error
+    if picture.width * picture.height > MAX_PIXELS:
+        raise DatasetError(f"{path}: has more than {MAX_PIXELS:,} pixels; take the original image")
+    if picture.mode in DEEP_MODES:
+        raise DatasetError(f"{path}: has more than 8 bits a channel; save it with 8 bits")
+    return picture

@@ -1,0 +1,139 @@
+"""The PH2 dermoscopy set: 200 images of moles, their lesion masks and three diagnoses.
+
+Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira, "PH2 - a
+dermoscopic image database for research and benchmarking", EMBC 2013.
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.folders import ARCHIVES, REPOSITORY, choose_folder, how_to_unpack
+from segmentation_tf.images import check_pair
+
+DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
+CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
+TABLE_ROW = re.compile(r"^\s*\|\|\s*(IMD\d+)\s*\|\|[^|]*\|\|\s*(\d*)\s*\|\|", re.IGNORECASE)
+
+
+def load_cases(root=None):
+    """Return the cases of a PH2 folder, a sorted list of Case.
+
+    `root` (str or Path) is the folder PH2Dataset, one above it, or `PH2 Dataset images` itself.
+    Without it: the environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
+    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it (it says so).
+    Every file is read to its end here: DatasetError names the first that cannot be used.
+    """
+    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", _draw)
+    case_folders = _find_case_folders(folder)
+    labels = _read_labels(folder, case_folders[0].parent)
+    cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
+    _check(cases)
+    unlabelled = sum(case.label is None for case in cases)
+    if unlabelled:
+        print(f"PH2Dataset: no diagnosis in PH2_dataset.txt for {unlabelled} of {len(cases)} cases")
+    return cases
+
+
+def _draw():
+    # Imported here: whoever has the real images never needs the drawing.
+    from segmentation_tf.synthetic import dermoscopy
+
+    folder = REPOSITORY / "data" / "drawn" / f"PH2Dataset-v{dermoscopy.VERSION}"
+    return folder if folder.is_dir() else dermoscopy.draw_ph2(folder)
+
+
+def _find_case_folders(root):
+    """The folders IMD002, IMD003, ... on the first level below `root` that has any."""
+    level = [root]
+    for _ in range(3):
+        children = [child for folder in level for child in _subfolders(folder)]
+        found = [child for child in children if CASE_NAME.fullmatch(child.name)]
+        if found:
+            return _refuse_twins(found)
+        level = children
+    archives = [path for path in root.iterdir() if path.suffix.lower() in ARCHIVES]
+    way_out = how_to_unpack(archives[0]) if archives else "give the folder PH2Dataset"
+    raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {way_out}")
+
+
+def _subfolders(folder):
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be opened ({error.strerror})") from error
+    return [c for c in children if c.name[0] not in "._" and c.is_dir()]
+
+
+def _refuse_twins(case_folders):
+    seen = {}
+    for folder in case_folders:
+        twin = seen.setdefault(folder.name.upper(), folder)
+        if twin is not folder:
+            raise DatasetError(f"{folder} and {twin} are the same case; keep one copy of the set")
+    return case_folders
+
+
+def _make_case(folder, labels):
+    name = folder.name.upper()
+    files = [file for part in (folder, *_subfolders(folder)) for file in part.iterdir()]
+    return Case(
+        name=name,
+        image=_find_file(files, folder, f"{name}.bmp", f"{name}_Dermoscopic_Image"),
+        mask=_find_file(files, folder, f"{name}_lesion.bmp", f"{name}_lesion"),
+        group=name,
+        label=labels.get(name),
+    )
+
+
+def _find_file(files, folder, wanted, home):
+    for file in files:
+        if file.name.lower() == wanted.lower():
+            return file
+    raise DatasetError(
+        f"{folder / home / wanted}: this file is missing; copy it from the archive, "
+        f"or remove the folder {folder.name} to go on without this case"
+    )
+
+
+def _read_labels(root, images):
+    """Diagnoses by case name, from the text table beside the images; empty where there is none."""
+    for folder in (images.parent, root, images):
+        table = folder / "PH2_dataset.txt"
+        if table.is_file():
+            return _parse_table(table)
+    return {}
+
+
+def _parse_table(table):
+    labels = {}
+    for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
+        row = TABLE_ROW.match(line)
+        if row and row[2]:
+            labels[row[1].upper()] = _diagnosis(row[2], row[1], table)
+    return labels
+
+
+def _diagnosis(code, name, table):
+    if int(code) >= len(DIAGNOSES):
+        raise DatasetError(
+            f"{table}: {name} has the clinical diagnosis {code}; known are 0, 1 and 2, so correct "
+            "the row, or remove the file to go on without labels"
+        )
+    return DIAGNOSES[int(code)]
+
+
+def _check(cases):
+    """Read every file, several at a time; raise for the first bad case and count the others."""
+    with ThreadPoolExecutor() as pool:
+        complaints = [c for c in pool.map(_complaint, cases) if c]
+    if complaints:
+        more = f" ({len(complaints) - 1} more cases have faults)" if complaints[1:] else ""
+        raise DatasetError(f"{complaints[0]}{more}")
+
+
+def _complaint(case):
+    try:
+        check_pair(case.image, case.mask)
+    except DatasetError as error:
+        return str(error)

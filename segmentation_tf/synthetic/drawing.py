@@ -1,0 +1,223 @@
+"""What every drawn data set needs: a folder that is complete or absent, cases drawn by several
+processes with one progress bar, and the few painting tools that all scenes share."""
+
+import contextlib
+import math
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import types
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from tqdm import tqdm
+
+from segmentation_tf.cases import DatasetError
+
+try:
+    import fcntl
+except ImportError:  # Windows: a file that is open cannot be deleted, which locks just as well
+    fcntl = None
+
+
+# --- a folder that is complete or absent -----------------------------------------------------
+
+
+@contextlib.contextmanager
+def complete_folder(folder):
+    """Gives an empty folder to fill; when the block ends well, it becomes `folder` in one step.
+
+    Until then everything lies in a hidden sibling, which goes away with any error. A killed run
+    leaves its sibling behind; the next run knows it by its lock, which died with its owner, and
+    removes it. Where two runs fill the same `folder`, the first to finish wins and the other
+    throws its copy away. OSError (disk full, read-only) becomes one DatasetError.
+    """
+    folder = Path(folder).absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
+        scratch = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
+        try:
+            # The lock lies beside the content, not in it: it is held until the rename is done.
+            with _locked(scratch / "lock"):
+                content = scratch / folder.name
+                content.mkdir()
+                yield content
+                _rename_unless_there(content, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot write the drawn images here ({error.strerror or error}). "
+            "They need about 150 MB: free some space, make the folder writable, or move "
+            "the project to a disk that is."
+        ) from error
+
+
+def _prefix(folder):
+    return f".{folder.name}-unfinished-"
+
+
+@contextlib.contextmanager
+def _locked(path):
+    """Holds a lock file; the system frees it when its owner ends, however it ends."""
+    with open(path if fcntl is None else path.with_suffix(".new"), "w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.rename(file.name, path)  # nobody sees the file before it is locked
+        yield
+
+
+def _refuse_if_locked(path):
+    """Raises OSError where the owner of the lock file is alive, or never made one."""
+    if fcntl is None:
+        path.unlink()
+        return
+    with open(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(folder):
+    """Removes the unfinished siblings of `folder` whose owners are dead."""
+    for scratch in folder.parent.glob(_prefix(folder) + "*"):
+        with contextlib.suppress(OSError):
+            _refuse_if_locked(scratch / "lock")
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _rename_unless_there(content, folder):
+    try:
+        os.rename(content, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise  # not a finished copy of another run, but a real obstacle
+
+
+# --- several processes, one progress bar -----------------------------------------------------
+
+
+def draw_parallel(draw, jobs, title, processes=None):
+    """Calls `draw(*job)` for every job in a pool of processes; results in the order of `jobs`.
+
+    `draw` is a function of a module (workers import it by name), and so is all that it needs.
+    Works in scripts without a `__main__` guard, in notebooks and under any start method. Raises
+    what `draw` raises; the workers end with the caller, however it ends.
+    """
+    jobs = list(jobs)
+    processes = min(processes or len(_usable_cores()), len(jobs), 16)
+    pool = ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+    try:
+        with _no_main_module():
+            futures = {pool.submit(draw, *job): place for place, job in enumerate(jobs)}
+        results = [None] * len(jobs)
+        with tqdm(total=len(jobs), desc=title, file=sys.stdout, mininterval=1) as bar:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                bar.update()
+        return results
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            f"{title}: a drawing process was killed, most likely for lack of memory. "
+            "Close other programs and run again."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _usable_cores():
+    affinity = getattr(os, "sched_getaffinity", None)
+    return affinity(0) if affinity else range(os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def _no_main_module():
+    """Hides the caller's script while the workers start.
+
+    A fresh worker runs the script of its parent once more, to find functions defined there. The
+    drawing needs none of them, and a script that trains a model would train it in every worker.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _end_with_parent():
+    """Lets a worker end when its parent is gone, and leaves Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+# --- painting tools --------------------------------------------------------------------------
+
+
+def smooth_noise(rng, shape, scale):
+    """Random float32 field of `shape` (H, W): mean 0, deviation 1, blobs about `scale` px wide."""
+    step = max(scale / 2.5, 1)  # blurred on a coarse grid, then enlarged: much faster
+    grid = [math.ceil(length / step) + 1 for length in shape]
+    noise = rng.standard_normal(grid, dtype=np.float32)
+    sigma = scale / step / 3
+    kernel = np.exp(-(np.arange(-4.0, 5.0) ** 2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    for axis in (0, 1):
+        noise = ndimage.correlate1d(noise, kernel, axis, mode="wrap")
+    noise /= np.float32(kernel @ kernel)  # the deviation that is left after both passes
+    if step == 1:
+        return noise[: shape[0], : shape[1]]
+    box = (0, 0, shape[1] / step, shape[0] / step)
+    return np.asarray(Image.fromarray(noise).resize(shape[::-1], Image.BICUBIC, box=box))
+
+
+def smoothstep(values, low, high):
+    """0 below `low`, 1 above `high`, a smooth rise between."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def cells(rng, y, x, spacing, jitter=0.8):
+    """A random honeycomb: which cell each point lies in, and where in it.
+
+    `y`, `x`: coordinates in px, any one shape. Returns three arrays of that shape: distance to
+    the centre of the cell, distance to its wall (both in units of `spacing`), and a random
+    number in [0, 1) that is the cell's own. Steven Worley's cellular texture (SIGGRAPH 1996), on
+    rows of centres that are offset like bricks.
+    """
+    y, x = (np.asarray(v, np.float32) / np.float32(spacing) for v in (y, x))
+    row, column = np.floor(y).astype(np.int32), np.floor(x).astype(np.int32)
+    row0, column0 = row.min() - 1, column.min() - 2
+    grid = (row.max() - row0 + 2, column.max() - column0 + 3)
+    shift = jitter * (rng.random((2, *grid), dtype=np.float32) - 0.5)
+    rows, columns = np.indices(grid, dtype=np.float32)
+    centre_y = (rows + row0 + 0.5 + shift[0]).ravel()
+    centre_x = (columns + column0 + rows % 2 / 2 + shift[1]).ravel()
+    own = rng.random(grid, dtype=np.float32).ravel()
+    first = np.full(y.shape, np.inf, np.float32)
+    second = first.copy()
+    nearest = np.zeros(y.shape, np.int32)
+    place = (row - row0) * grid[1] + column - column0
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            near = place + (dy * grid[1] + dx)
+            distance = (y - centre_y[near]) ** 2 + (x - centre_x[near]) ** 2
+            np.minimum(second, np.maximum(first, distance), out=second)
+            np.copyto(nearest, near, where=distance < first)
+            np.minimum(first, distance, out=first)
+    first, second = np.sqrt(first), np.sqrt(second)
+    return first, (second - first) / 2, own[nearest]

@@ -1,0 +1,79 @@
+"""Splits: groups stay whole, labels keep their shares, the same on every machine."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from segmentation_tf.cases import Case, DatasetError, fold_cases, split_cases
+
+
+def make_cases(groups, labels):
+    return [
+        Case(f"C{i:03}", Path(f"{i}.png"), Path(f"{i}_mask.png"), str(group), label)
+        for i, (group, label) in enumerate(zip(groups, labels, strict=True))
+    ]
+
+
+PH2_LIKE = make_cases(range(200), ["common"] * 80 + ["atypical"] * 80 + ["melanoma"] * 40)
+STORED_NAMES = ["C010", "C016", "C026", "C028", "C031", "C034"]
+FILM_LIKE = make_cases([i // 30 for i in range(240)], [None] * 240)
+
+
+def test_split_has_all_cases_once_and_the_labels_in_proportion():
+    train, test = split_cases(PH2_LIKE)
+    assert sorted(train + test) == sorted(PH2_LIKE)
+    assert Counter(c.label for c in test) == {"common": 16, "atypical": 16, "melanoma": 8}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_group_sits_on_both_sides(seed):
+    train, test = split_cases(FILM_LIKE, 0.25, seed)
+    assert not {c.group for c in train} & {c.group for c in test}
+    assert len(test) == 60
+    for train, test in fold_cases(FILM_LIKE, 4, seed):
+        assert not {c.group for c in train} & {c.group for c in test}
+
+
+def test_split_is_the_same_everywhere():
+    # Stored names: another library version or machine that splits otherwise fails here.
+    _, test = split_cases(PH2_LIKE)
+    assert [c.name for c in test[:6]] == STORED_NAMES
+    assert split_cases(PH2_LIKE[::-1]) == split_cases(PH2_LIKE)
+
+
+def test_seed_changes_the_split():
+    assert split_cases(PH2_LIKE, seed=0) != split_cases(PH2_LIKE, seed=1)
+
+
+def test_every_case_is_tested_once_in_balanced_folds():
+    folds = list(fold_cases(PH2_LIKE, 5))
+    assert sorted(case for _, test in folds for case in test) == sorted(PH2_LIKE)
+    for train, test in folds:
+        assert sorted(train + test) == sorted(PH2_LIKE)
+        assert Counter(c.label for c in test) == {"common": 16, "atypical": 16, "melanoma": 8}
+
+
+def test_folds_of_uneven_groups_are_even():
+    uneven = make_cases(
+        [0] * 40 + [1] * 30 + [2] * 20 + [3] * 10 + [4] * 10 + [5] * 10, [None] * 120
+    )
+    assert sorted(len(test) for _, test in fold_cases(uneven, 3)) == [40, 40, 40]
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.2, 1.5])
+def test_impossible_fraction_is_refused(fraction):
+    with pytest.raises(ValueError, match="test_fraction"):
+        split_cases(PH2_LIKE, fraction)
+
+
+def test_one_group_cannot_be_split():
+    film = make_cases([0] * 10, [None] * 10)
+    with pytest.raises(ValueError, match="10 cases in 1 groups"):
+        split_cases(film)
+    with pytest.raises(ValueError, match="1 groups cannot make 2 folds"):
+        fold_cases(film, 2)
+
+
+def test_dataset_error_is_a_value_error():
+    assert issubclass(DatasetError, ValueError)

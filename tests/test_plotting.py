@@ -1,0 +1,85 @@
+"""Figures: the right panels, colours that mean what the legend says, nothing blank."""
+
+import keras
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from ph2_tree import write_ph2
+from segmentation_tf import ph2, plotting
+from segmentation_tf.images import read_mask
+
+COLOURS = (plotting.HIT, plotting.MISSED, plotting.FALSE)
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return ph2.load_cases(write_ph2(tmp_path / "PH2Dataset", [0, 1, 2]))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def titles():
+    places = ("center", "left", "right")
+    return [panel.get_title(loc) for panel in plt.gcf().axes for loc in places]
+
+
+def test_overlay_colours_hit_missed_and_false():
+    image = np.full((2, 2, 3), 100, np.uint8)
+    mask = np.array([[True, True], [False, False]])
+    predicted = np.array([[True, False], [True, False]])
+    overlay = plotting.error_overlay(image, mask, predicted)
+    expected = [0.4 * 100 + 0.6 * np.array(colour) for colour in COLOURS]
+    np.testing.assert_allclose(
+        [overlay[0, 0], overlay[0, 1], overlay[1, 0]], np.floor(expected), atol=1
+    )
+    np.testing.assert_array_equal(overlay[1, 1], image[1, 1])
+
+
+def test_error_colours_differ_for_colour_blind_readers():
+    # Lightness alone tells them apart: hue may be lost.
+    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in COLOURS)
+    assert np.diff(lightness).min() > 30
+
+
+def test_predictions_have_four_panels_a_case_and_the_dice(cases):
+    masks = [read_mask(case.mask) for case in cases]
+    plotting.show_predictions(cases, masks)
+    figure = plt.gcf()
+    assert len(figure.axes) == 12
+    shown = titles()
+    assert {"image", "mask", "prediction", "errors"} <= set(shown)
+    assert shown.count("Dice 1.00") == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hit", "missed", "false"]
+
+
+def test_cases_show_outline_name_and_diagnosis(cases):
+    plotting.show_cases(cases, columns=2)
+    assert "IMD004\nmelanoma" in titles()
+    assert all(panel.collections for panel in plt.gcf().axes[:3])
+
+
+def test_batch_shows_every_image_with_its_outline():
+    masks = np.zeros((6, 16, 16, 1), "float32")
+    masks[:, 4:9, 4:9] = 1
+    plotting.show_batch(np.random.default_rng(0).random((6, 16, 16, 3)), masks)
+    assert [len(panel.images) for panel in plt.gcf().axes] == [1] * 6 + [0] * 2
+    assert all(panel.collections for panel in plt.gcf().axes[:6])
+
+
+def test_history_shows_loss_and_dice(cases):
+    history = keras.callbacks.History()
+    history.history = {"loss": [1, 0.5], "val_loss": [1.1, 0.7], "dice": [0.2, 0.6]}
+    plotting.show_history(history)
+    left, right = plt.gcf().axes
+    np.testing.assert_array_equal(left.lines[1].get_ydata(), [1.1, 0.7])
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), [0.2, 0.6])
+    assert len(right.lines[1].get_ydata()) == 0
+    assert left.get_xlabel() == "epoch" and right.get_ylabel() == "mean Dice"
