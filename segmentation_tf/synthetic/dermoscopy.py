@@ -46,7 +46,7 @@ def colour(*rgb):
 
 
 BLOOD = colour(0.10, 0.85, 0.70)  # haemoglobin lets red through, hardly any green
-BLUE_GREY = colour(102, 100, 115)
+BLUE_GREY = colour(92, 89, 103)
 SCAR = colour(232, 208, 200)
 
 
@@ -147,7 +147,7 @@ def lesion_depth(rng, shape, diagnosis):
     median, spread, wobble, lobes = {
         COMMON: (0.21, 0.65, 0.04, (1,)),
         ATYPICAL: (0.21, 0.60, 0.07, (1, 1, 2)),
-        MELANOMA: (0.75, 0.50, 0.08, (1, 1, 2, 3)),
+        MELANOMA: (0.85, 0.50, 0.08, (1, 1, 2, 3)),
     }[diagnosis]
     margin = 24  # all round, so that lesions can leave the frame
     small = (shape[0] + 2 * margin, shape[1] + 2 * margin)
@@ -291,7 +291,7 @@ def pigment_body(rng, depth, reach, diagnosis):
     body *= np.exp(uneven * half_noise(rng, shape, max(reach * 0.8, 14)))
     body *= np.exp(uneven * 0.8 * half_noise(rng, shape, max(reach * 0.3, 10)))
     body *= np.exp(rng.uniform(0.04, 0.14) * half_noise(rng, shape, 7))
-    strength = math.exp(rng.normal((0.42, 0.66, 0.72)[diagnosis], 0.33))
+    strength = math.exp(rng.normal((0.42, 0.66, 0.9)[diagnosis], 0.33))
     return min(max(strength, 0.7), 3.2) * body
 
 
@@ -437,7 +437,7 @@ def lighting(rng, shape):
 
 def draw_skin(rng, shape):
     """Skin without a lesion: float32 (3, H, W), 0 to 255 and above where it is overexposed."""
-    red = min(max(rng.normal(226, 22), 178), 268)
+    red = min(max(rng.normal(232, 22), 182), 275)
     green = min(max(rng.normal(0.81, 0.06), 0.66), 0.95)
     blue = min(max(1.45 * green - 0.46 + rng.normal(0, 0.075), 0.36), 1.0)
     small = half(shape)
