@@ -2,6 +2,8 @@
 
 # The Python to make .venv with: make run PYTHON=python3.12
 PYTHON ?= python3
+# What Keras computes with: make test BACKEND=torch (or jax) runs the lessons on it.
+BACKEND ?= tensorflow
 # More for the command behind a target: make test ARGS="-k pipeline"
 ARGS ?=
 
@@ -20,7 +22,8 @@ run: .venv/.installed
 	@$(VENV_PYTHON) notebooks/run.py $(ARGS)
 
 test: .venv/.installed
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@KERAS_BACKEND=$(BACKEND) $(VENV_PYTHON) -m pytest $(if $(filter-out tensorflow,$(BACKEND)),\
+	    tests/test_backends.py notebooks) $(ARGS)
 
 jupyter: .venv/.installed
 	@$(VENV_PYTHON) -m jupyterlab $(ARGS)

@@ -33,35 +33,39 @@ class Evaluation(NamedTuple):
         )
 
 
-def predict_logits(model, image):
+def predict_logits(model, image, flips=False):
     """Logits of one uint8 RGB image `(H, W, 3)`, float32 `(H, W)`, at the image's own size.
 
     The image is shrunk to the network's input, scaled to [0, 1], and the logits are enlarged:
-    thresholding last keeps the outline smooth.
+    thresholding last keeps the outline smooth. With `flips`, the logits of the image and its
+    three mirror images are averaged.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"give uint8 RGB (H, W, 3), not {image.dtype} {image.shape}")
     height, width = image.shape[:2]
     small = resize_image(image, model.input_shape[1:3]).astype("float32") / 255
-    logits = ops.convert_to_numpy(model(small[None], training=False))[0, ..., 0]
-    enlarged = Image.fromarray(logits).resize((width, height), Image.Resampling.BICUBIC)
+    axes = [(), (0,), (1,), (0, 1)] if flips else [()]
+    batch = np.stack([np.flip(small, a) for a in axes])
+    logits = ops.convert_to_numpy(model(batch, training=False))[..., 0]
+    mean = np.mean([np.flip(one, a) for one, a in zip(logits, axes, strict=True)], axis=0)
+    enlarged = Image.fromarray(mean).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(enlarged)
 
 
-def predict_mask(model, image, threshold=0.5):
+def predict_mask(model, image, threshold=0.5, flips=False):
     """Segment one uint8 RGB image `(H, W, 3)`: bool `(H, W)` at its own size.
 
-    `threshold` is a probability in (0, 1): 0.5 is the logit 0.
+    `threshold` is a probability in (0, 1): 0.5 is the logit 0. `flips` as in `predict_logits`.
     """
     if not 0 < threshold < 1:
         raise ValueError(f"threshold is {threshold}; it is a probability, between 0 and 1")
-    return predict_logits(model, image) > np.log(threshold / (1 - threshold))
+    return predict_logits(model, image, flips) > np.log(threshold / (1 - threshold))
 
 
-def evaluate(model, cases, threshold=0.5):
+def evaluate(model, cases, threshold=0.5, flips=False):
     """Score a model on cases at full resolution: an `Evaluation`."""
-    masks = (predict_mask(model, read_image(case.image), threshold) for case in cases)
-    return evaluate_masks(cases, masks)
+    images = (read_image(case.image) for case in cases)
+    return evaluate_masks(cases, (predict_mask(model, image, threshold, flips) for image in images))
 
 
 def evaluate_masks(cases, predictions):

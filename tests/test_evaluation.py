@@ -130,6 +130,24 @@ def test_threshold_is_a_probability(cases):
         predict_mask(model, image, threshold=0)
 
 
+def test_flips_are_turned_back_before_they_are_averaged(cases):
+    # A network that looks at one pixel sees the same in every mirror image.
+    image, model = read_image(cases[0].image), darkness_model()
+    np.testing.assert_allclose(
+        predict_logits(model, image, flips=True), predict_logits(model, image), atol=1e-4
+    )
+
+
+def test_flips_average_what_depends_on_the_side():
+    # This one's logit is the horizontal position; its mean over the flips is the same everywhere.
+    inputs = keras.Input((8, 8, 3))
+    across = keras.layers.Lambda(lambda x: x[..., :1] * 0 + np.arange(8, dtype="float32")[:, None])
+    model = keras.Model(inputs, across(inputs))
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert np.ptp(predict_logits(model, image)) == 7
+    np.testing.assert_allclose(predict_logits(model, image, flips=True), 3.5)
+
+
 def test_evaluation_has_a_row_a_case_and_means(cases):
     result = evaluate(darkness_model(), cases)
     assert [row["name"] for row in result.rows] == ["IMD002", "IMD003", "IMD004"]

@@ -123,7 +123,7 @@ def test_the_plan_has_the_diagnoses_and_names_of_ph2():
 
 
 def test_melanomas_are_larger_and_less_symmetric_than_common_nevi():
-    cases = [dermoscopy.draw_case(index) for index in range(0, 200, 8)]
+    cases = [dermoscopy.draw_case(index) for index in range(0, 200, 10)]
     area = {code: [] for code in (0, 1, 2)}
     asymmetry = {code: [] for code in (0, 1, 2)}
     for _, mask, facts in cases:

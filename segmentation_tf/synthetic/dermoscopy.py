@@ -139,8 +139,9 @@ def lobe(rng, shape, centre, radius, stretch, wobble):
 
 
 def lesion_depth(rng, shape, diagnosis):
-    """How deep inside the annotator's outline each pixel lies, in px: (H/2, W/2), negative outside.
+    """How deep inside the annotator's outline each pixel lies, in px, negative outside.
 
+    `shape` is the half resolution, and that of the result.
     Common nevi are round or oval and smooth; atypical ones larger, wavy, sometimes notched;
     melanomas are large, made of several lobes, and often reach beyond the field of view.
     """
@@ -291,8 +292,8 @@ def pigment_body(rng, depth, reach, diagnosis):
     body *= np.exp(uneven * half_noise(rng, shape, max(reach * 0.8, 14)))
     body *= np.exp(uneven * 0.8 * half_noise(rng, shape, max(reach * 0.3, 10)))
     body *= np.exp(rng.uniform(0.04, 0.14) * half_noise(rng, shape, 7))
-    strength = math.exp(rng.normal((0.42, 0.66, 0.9)[diagnosis], 0.33))
-    return min(max(strength, 0.7), 3.2) * body
+    strength = math.exp(rng.normal((0.32, 0.62, 0.82)[diagnosis], 0.36))
+    return min(max(strength, 0.6), 3.2) * body
 
 
 def structures(rng, depth, reach, diagnosis):
@@ -316,7 +317,8 @@ def structures(rng, depth, reach, diagnosis):
     findings = {"network": entry, "globules": "A"}
     # Structures are clear in one part of the lesion and blurred in another.
     clear = smoothstep(smooth_noise(rng, shape, max(reach, 25))[where], -1.3, 0.9)
-    fine = 1 + 0.35 * smooth_noise(rng, shape, 5)[where]
+    speckle = smooth_noise(rng, shape, 4)[where]
+    fine = 1 + 0.35 * speckle
     ground, lines = np.ones(shape, np.float32), np.zeros(shape, np.float32)
 
     kind = rng.choice(["network", "globules", "cobbles", "plain"], p=PATTERNS[diagnosis])
@@ -348,7 +350,7 @@ def structures(rng, depth, reach, diagnosis):
     if rng.random() < 0.3:  # openings of hair follicles and glands: small pale dots
         holes = (own > rng.uniform(0.7, 0.95)) * (1 - smoothstep(centre, 0.1, 0.3))
         change -= rng.uniform(0.2, 0.5) * holes
-    change += rng.uniform(0.03, 0.12) * smooth_noise(rng, shape, 3)[where]
+    change += rng.uniform(0.03, 0.12) * speckle
     ground[where] = np.maximum(1 + change, 0.1)
     return ground, lines, findings
 
@@ -413,7 +415,7 @@ def transmission(rng, pigment):
     """
     warm, thick = rng.normal(0.04, 0.025), pigment.melanin
     red = np.clip(warm + 0.07 * thick, 0.07, 0.275)
-    green = np.float32(0.335 + rng.normal(0, 0.012))
+    green = 0.315 + rng.normal(0, 0.012) + 0.01 * thick
     absorbed = np.stack([red * thick, green * thick, (1 - green - red) * thick])
     absorbed += pigment.blood * BLOOD
     return np.exp(-absorbed)
@@ -477,7 +479,7 @@ def furrows(rng, shape):
     pores = (own < 0.3) * (1 - smoothstep(centre, 0.05, 0.2))
     relief = rng.uniform(-0.07, 0.05) * lines - rng.uniform(0, 0.12) * pores
     relief += 0.008 * half_noise(rng, small, 14)
-    return enlarge(relief, shape) + rng.uniform(0.006, 0.018) * smooth_noise(rng, shape, 2.2)
+    return enlarge(relief + rng.uniform(0.006, 0.02) * half_noise(rng, small, 4), shape)
 
 
 # --- what lies on the skin -------------------------------------------------------------------
@@ -503,10 +505,13 @@ class Canvas:
         return np.asarray(self.layer.reduce(FINE), np.float32) / 255
 
 
-def curve(rng, shape, length, bend):
-    """Points of a smooth random curve, (x, y) in px, that turns by about `bend` radians."""
+def curve(rng, shape, length, bend, turn):
+    """Points of a smooth random curve, (x, y) in px.
+
+    It starts in the direction `turn` and turns by about `bend`, both in radians.
+    """
     steps = max(int(length / 4), 6)
-    turn = rng.uniform(0, 2 * math.pi) + bend * np.linspace(0, 1, steps) * rng.normal()
+    turn = turn + bend * np.linspace(0, 1, steps) * rng.normal()
     turn += 0.25 * bend * np.sin(np.linspace(0, rng.uniform(3, 9), steps) + rng.uniform(0, 6))
     x, y = np.cumsum(np.cos(turn)), np.cumsum(np.sin(turn))
     middle = rng.uniform(0, 1, 2) * (shape[1], shape[0])
@@ -514,18 +519,23 @@ def curve(rng, shape, length, bend):
 
 
 def add_hairs(rng, image):
-    """Dark hairs that taper, with a pale reflex along them and a soft shadow beside."""
-    kind = rng.choice(["none", "down", "few", "many"], p=(0.42, 0.38, 0.12, 0.08))
+    """Dark hairs that taper, with a pale reflex along them and a soft shadow beside.
+
+    Hairs of one place lean the same way, more or less.
+    """
+    kind = rng.choice(["none", "down", "few", "many"], p=(0.42, 0.34, 0.13, 0.11))
     if kind == "none":
         return
     shape = image.shape[1:]
     hairs, reflex = Canvas(shape), Canvas(shape)
-    thick = {"down": 0.9, "few": 1.9, "many": 2.4}[kind]
+    thick = {"down": 0.9, "few": 2.2, "many": 3.6}[kind]
+    lean, disorder = rng.uniform(0, 2 * math.pi), rng.uniform(0.2, 1.2)
     bend = rng.uniform(0.2, 1.2) if rng.random() < 0.8 else 3.0
     for _ in range(rng.integers(*{"down": (4, 30), "few": (1, 7), "many": (10, 24)}[kind])):
         length = rng.uniform(0.15, 1.2) * shape[1] * (0.4 if kind == "down" else 1)
-        x, y = curve(rng, shape, length, bend)
-        widths = thick * rng.uniform(0.6, 1.3) * np.linspace(1, 0.35, len(x))
+        x, y = curve(rng, shape, length, bend, rng.normal(lean, disorder))
+        along = np.linspace(0, 1, len(x))
+        widths = thick * rng.uniform(0.4, 1.4) * np.interp(along, (0, 0.1, 1), (0.4, 1, 0.3))
         hairs.stroke(x, y, widths, rng.uniform(0.6, 1))
         if kind != "down":
             reflex.stroke(x, y - 0.3, widths * 0.35, rng.uniform(0, 0.6))
@@ -614,7 +624,7 @@ def ruler(rng, shape):
 def ink_patch(rng, shape):
     """A smear of marker ink that has run into the furrows: 0 to 1, (H, W)."""
     canvas = Canvas(shape)
-    x, y = curve(rng, shape, rng.uniform(40, 120), 0.8)
+    x, y = curve(rng, shape, rng.uniform(40, 120), 0.8, rng.uniform(0, 2 * math.pi))
     x += rng.choice([0.03, 0.97]) * shape[1] - x.mean()
     canvas.stroke(x, y, np.full(len(x), rng.uniform(8, 20)))
     grain = smoothstep(smooth_noise(rng, shape, 5), -1, 0.6)
@@ -654,7 +664,8 @@ def camera(rng, image):
     chroma = ndimage.uniform_filter1d(image - luma, 5, axis=2)
     blurred = ndimage.gaussian_filter(luma, 1.2, truncate=3)
     luma += rng.uniform(0.6, 1.6) * (luma - blurred)
-    luma += rng.uniform(1, 3.2) * smooth_noise(rng, luma.shape, 1.2)
+    grain = rng.standard_normal((luma.shape[0], luma.shape[1] + 1), dtype=np.float32)
+    luma += rng.uniform(0.8, 2.8) * (grain[:, 1:] + grain[:, :-1])
     image = np.clip(luma + chroma, 0, 255).astype(np.uint8).transpose(1, 2, 0)
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(82, 95)))

@@ -200,7 +200,7 @@ def cells(rng, y, x, spacing, jitter=0.8):
     rows of centres that are offset like bricks.
     """
     y, x = (np.asarray(v, np.float32) / np.float32(spacing) for v in (y, x))
-    row, column = np.floor(y).astype(np.int32), np.floor(x).astype(np.int32)
+    row, column = (np.floor(v).astype(np.intp) for v in (y, x))
     row0, column0 = row.min() - 1, column.min() - 2
     grid = (row.max() - row0 + 2, column.max() - column0 + 3)
     shift = jitter * (rng.random((2, *grid), dtype=np.float32) - 0.5)
@@ -210,7 +210,7 @@ def cells(rng, y, x, spacing, jitter=0.8):
     own = rng.random(grid, dtype=np.float32).ravel()
     first = np.full(y.shape, np.inf, np.float32)
     second = first.copy()
-    nearest = np.zeros(y.shape, np.int32)
+    nearest = np.zeros(y.shape, np.intp)
     place = (row - row0) * grid[1] + column - column0
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):

@@ -1,8 +1,13 @@
-"""What the course states in numbers, measured side by side in one run: make bench.
+"""The course's numbers, measured side by side in one run: make bench.
 
-Wall times differ between machines and hours; compare the ratios. PH2_ROOT measures on real images.
+Each part runs in a process of its own, so that its peak memory can be told apart. Wall times
+differ between machines and hours: compare the ratios. PH2_ROOT measures on real images.
+
+    python tests/benchmark/bench.py                  every part, about 40 minutes on two cores
+    python tests/benchmark/bench.py reading speed    only these
 """
 
+import json
 import resource
 import subprocess
 import sys
@@ -11,7 +16,10 @@ from pathlib import Path
 
 import segmentation_tf  # noqa: F401  (before TensorFlow)
 
-import numpy as np  # isort: skip
+# isort: split
+import keras
+import numpy as np
+from keras import layers
 from skimage import io, transform
 
 from segmentation_tf import ph2
@@ -19,38 +27,49 @@ from segmentation_tf.baseline import otsu_mask
 from segmentation_tf.cases import split_cases
 from segmentation_tf.evaluation import evaluate, evaluate_masks
 from segmentation_tf.images import read_image
-from segmentation_tf.models import build_unet
+from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.training import train
+from segmentation_tf.training import bce_dice_loss, dice, make_optimizer, train
 
-LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "03_unet.ipynb"
+RUN = Path(__file__).resolve().parents[2] / "notebooks" / "run.py"
+GOAL = 0.85  # mean Dice on the test cases
+CUT_OFF = 20 * 60  # seconds of training
 
 
-def main():
+def main(names):
+    if names[:1] == ["--part"]:
+        return print(json.dumps(PARTS[names[1]]()))
+    for name in names or PARTS:
+        print(f"\n{name}: {PARTS[name].__doc__}", flush=True)
+        command = [sys.executable, __file__, "--part", name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        for what, value in json.loads(done.stdout.splitlines()[-1]).items():
+            print(f"    {what:<58} {value}", flush=True)
+
+
+# --- Folder to batches --------------------------------------------------------------------------
+
+
+def reading():
+    """PH2 into batches of 128 px; checking every file is part of the course's way."""
     cases = ph2.load_cases()
-    make_dataset(cases[:2], 128, 2)  # TensorFlow starts up outside of the clocks
-    bench_reading(cases)
-    bench_threshold(cases)
-    bench_unet(cases)
-    bench_memory()
-
-
-def row(what, value):
-    print(f"{what:<62} {value}", flush=True)
-
-
-def bench_reading(cases):
-    """Folder to batches of 128 px; checking every file is part of the course's way."""
     root = cases[0].image.parents[2]
-    course = best_of_three(lambda: read_with_course(root))
-    loop = best_of_three(lambda: read_with_loop(cases))
-    row(f"{len(cases)} cases to batches of 128 px: the course, s", f"{course:.2f}")
-    row(f"{len(cases)} cases to batches of 128 px: a scikit-image loop, s", f"{loop:.2f}")
-    row("  times as fast", f"{loop / course:.1f}")
+    make_dataset(cases[:2], 128, 2)  # TensorFlow starts up outside of the clocks
+    course = fastest(lambda: drain(make_dataset(ph2.load_cases(root), 128, 8)))
+    loop = fastest(lambda: read_with_loop(cases))
+    data = make_dataset(cases, 128, 8, training=True)
+    later = fastest(lambda: drain(data))
+    return {
+        "the course, first epoch, images/s": round(len(cases) / course),
+        "the course, later epochs, augmented, images/s": round(len(cases) / later),
+        "a scikit-image loop, every epoch, images/s": round(len(cases) / loop),
+        "first epoch, times as fast as the loop": round(loop / course, 1),
+        **peak_memory(),
+    }
 
 
-def read_with_course(root):
-    for _ in make_dataset(ph2.load_cases(root), 128, 8):
+def drain(data):
+    for _ in data:
         pass
 
 
@@ -58,48 +77,198 @@ def read_with_loop(cases):
     images = [transform.resize(io.imread(c.image), (128, 128), anti_aliasing=True) for c in cases]
     masks = [transform.resize(io.imread(c.mask), (128, 128), order=0) for c in cases]
     for start in range(0, len(cases), 8):
-        np.stack(images[start : start + 8]), np.stack(masks[start : start + 8])
+        np.stack(images[start : start + 8]), np.array(masks[start : start + 8], dtype=object)
 
 
-def best_of_three(work):
+# --- Scores without and with training -----------------------------------------------------------
+
+
+def threshold():
+    """Otsu's threshold on all cases at full resolution: what every network must beat."""
+    cases = ph2.load_cases()
+    return {
+        f"{name}, mean Dice": round(
+            evaluate_masks(cases, (otsu_mask(read_image(c.image), clean) for c in cases))
+            .means["dice"]
+            .mean,
+            3,
+        )
+        for name, clean in (("plain", False), ("cleaned", True))
+    }
+
+
+def recipe():
+    """build_unet with train's defaults: training time and Dice on the test cases."""
+    rest, test = split_cases(ph2.load_cases())
+    model, data = build_unet((128, 128, 3)), make_dataset(rest, 128, 8, training=True)
+    start = time.perf_counter()
+    train(model, data, verbose=False)
+    seconds = time.perf_counter() - start
+    found = evaluate(model, test).means["dice"]
+    return {
+        "training, s": round(seconds),
+        "mean Dice (95 %)": f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})",
+        **peak_memory(),
+    }
+
+
+def goal_course():
+    """Seconds of training until the test cases reach a mean Dice of .85, the course's recipe."""
+    data = make_dataset(split_cases(ph2.load_cases())[0], 128, 8, training=True)
+    epochs = round(800 / len(data))
+    return seconds_to_goal(
+        build_unet((128, 128, 3)),
+        data,
+        epochs,
+        optimizer=make_optimizer(epochs * len(data)),
+        loss=bce_dice_loss,
+    )
+
+
+def goal_textbook():
+    """The same for a textbook recipe: 256 px, 16-256 channels, batch 64, Adam 3e-4."""
+    data = make_dataset(split_cases(ph2.load_cases())[0], 256, 64, training=True)
+    return seconds_to_goal(
+        textbook_unet((256, 256, 3)),
+        data,
+        epochs=200,
+        optimizer=keras.optimizers.Adam(3e-4),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+
+
+def seconds_to_goal(model, data, epochs, **how):
+    """Train and score after every epoch, outside of the clock, until GOAL or CUT_OFF."""
+    _, test = split_cases(ph2.load_cases())
+    model.compile(**how, metrics=[dice], jit_compile=keras.backend.backend() == "jax")
+    clock = Clock(test)
+    averages = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] * model.optimizer.use_ema
+    model.fit(data, epochs=epochs, callbacks=averages + [clock], verbose=0, shuffle=False)
+    reached = clock.best >= GOAL
+    return {
+        "s of training": f"{clock.seconds:.0f}" if reached else f"over {clock.seconds:.0f}",
+        "best mean Dice until then": round(clock.best, 3),
+        **peak_memory(),
+    }
+
+
+class Clock(keras.callbacks.Callback):
+    def __init__(self, test):
+        super().__init__()
+        self.test, self.seconds, self.best = test, 0, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += time.perf_counter() - self.start
+        self.best = max(self.best, evaluate(self.model, self.test).means["dice"].mean)
+        self.model.stop_training = self.best >= GOAL or self.seconds > CUT_OFF
+
+
+def textbook_unet(shape, filters=(16, 32, 64, 128, 256)):
+    """The plain Keras U-Net of tutorials: two convolutions a block, no stem, default settings."""
+
+    def block(x, channels):
+        for _ in range(2):
+            x = layers.Conv2D(channels, 3, padding="same")(x)
+            x = layers.BatchNormalization()(x)
+            x = layers.Activation("relu")(x)
+        return x
+
+    inputs = keras.Input(shape)
+    x, skips = inputs, []
+    for channels in filters[:-1]:
+        x = block(x, channels)
+        skips.append(x)
+        x = layers.MaxPooling2D()(x)
+    x = block(x, filters[-1])
+    for channels, skip in zip(filters[-2::-1], skips[::-1], strict=True):
+        x = layers.Conv2DTranspose(channels, 2, strides=2)(x)
+        x = block(layers.Concatenate()([x, skip]), channels)
+    return keras.Model(inputs, layers.Conv2D(1, 1)(x))
+
+
+# --- Speed of the networks ----------------------------------------------------------------------
+
+
+def speed():
+    """Images a second at 128 px, batch 8; training as a share of this CPU's matrix multiply."""
+    peak = matrix_multiply_peak()
+    table = {"matrix multiply, GFLOP/s": round(peak / 1e9)}
+    for name, build in (
+        ("build_unet", build_unet),
+        ("build_segnet", build_segnet),
+        ("plain Keras U-Net", textbook_unet),
+    ):
+        model = build((128, 128, 3))
+        training, inference = images_a_second(model)
+        share = 3 * flops(model) * training / peak  # forward, and back to inputs and to weights
+        table[f"{name}, {model.count_params():,} parameters: training"] = round(training, 1)
+        table[f"{name}: share of the peak"] = f"{share:.0%}"
+        table[f"{name}: inference"] = round(inference)
+    return {**table, **peak_memory()}
+
+
+def images_a_second(model, batch=8, steps=10):
+    rng = np.random.default_rng(0)
+    images = rng.random((batch, 128, 128, 3), "float32")
+    masks = (images[..., :1] > 0.5).astype("float32")
+    model.compile(make_optimizer(800), bce_dice_loss, jit_compile=keras.backend.backend() == "jax")
+    model.train_on_batch(images, masks)
+    model.predict_on_batch(images)
+    training = fastest(lambda: [model.train_on_batch(images, masks) for _ in range(steps)])
+    inference = fastest(lambda: [model.predict_on_batch(images) for _ in range(steps)])
+    return batch * steps / training, batch * steps / inference
+
+
+def flops(model):
+    """Multiplications and additions of the convolutions for one image."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.Conv2DTranspose):
+            transposed = isinstance(layer, layers.Conv2DTranspose)
+            positions = (layer.input if transposed else layer.output).shape[1:3]
+            total += 2 * int(np.prod(positions)) * int(np.prod(layer.kernel.shape))
+    return total
+
+
+def matrix_multiply_peak(n=2048):
+    a = keras.random.normal((n, n))
+    keras.ops.matmul(a, a)
+    return 2 * n**3 / fastest(lambda: np.asarray(keras.ops.matmul(a, a)), times=5)
+
+
+# --- The lessons --------------------------------------------------------------------------------
+
+
+def lessons():
+    """Peak memory of the hungriest lesson, run as make run does, with its kernel."""
+    subprocess.run([sys.executable, RUN], check=True, stdout=subprocess.DEVNULL)
+    return peak_memory(resource.RUSAGE_CHILDREN)
+
+
+# --- Clocks and memory --------------------------------------------------------------------------
+
+
+def fastest(work, times=3):
     seconds = []
-    for _ in range(3):
+    for _ in range(times):
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
-def bench_threshold(cases):
-    for clean in (False, True):
-        masks = (otsu_mask(read_image(case.image), clean) for case in cases)
-        dice = evaluate_masks(cases, masks).means["dice"].mean
-        row(f"Otsu's threshold{', cleaned' if clean else ''}: mean Dice, all cases", f"{dice:.3f}")
+def peak_memory(who=resource.RUSAGE_SELF):
+    unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes on Linux
+    return {"peak memory, GB": round(resource.getrusage(who).ru_maxrss / unit, 2)}
 
 
-def bench_unet(cases):
-    rest, test = split_cases(cases)
-    model, data = build_unet((128, 128, 3)), make_dataset(rest, 128, 8, training=True)
-    start = time.perf_counter()
-    train(model, data, verbose=False)
-    row("U-Net, train's defaults: s of training", f"{time.perf_counter() - start:.0f}")
-    dice = evaluate(model, test).means["dice"]
-    row(
-        f"U-Net, {len(test)} test cases: mean Dice",
-        f"{dice.mean:.3f} ({dice.low:.3f}-{dice.high:.3f})",
-    )
-
-
-def bench_memory():
-    """Peak memory of lesson 03, its kernel included: the largest of this process' children."""
-    subprocess.run(
-        [sys.executable, LESSON.parent / "run.py", LESSON], check=True, stdout=subprocess.DEVNULL
-    )
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
-        1e6 if sys.platform == "linux" else 1e9
-    )
-    row("lesson 03: peak memory, GB", f"{peak:.2f}")
-
+PARTS = {
+    part.__name__: part
+    for part in (reading, threshold, recipe, goal_course, goal_textbook, speed, lessons)
+}
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
