@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ph2_tree import write_ph2
 
 SCRIPT = """
