@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch
 
-from segmentation_tf.evaluation import predict_mask, score
+from segmentation_tf.evaluation import predict_masks, score
 from segmentation_tf.images import read_image, read_mask
 
 HIT, MISSED, FALSE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
@@ -59,7 +59,7 @@ def show_predictions(cases, predictions):
 
 def show_model(model, cases):
     """Draw what a model predicts for each case, as `show_predictions` does."""
-    show_predictions(cases, [predict_mask(model, read_image(case.image)) for case in cases])
+    show_predictions(cases, predict_masks(model, (read_image(case.image) for case in cases)))
 
 
 def show_history(history):
