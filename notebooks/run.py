@@ -243,7 +243,9 @@ def in_256_colours(png):
     if picture.mode == "P":
         return png
     file = io.BytesIO()
-    picture.convert("RGB").quantize(256).save(file, "PNG", optimize=True)
+    # This method keeps flat colours, such as a legend's, exactly as they are.
+    picture = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    picture.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 

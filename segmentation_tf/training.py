@@ -1,5 +1,6 @@
 """Training with Keras: losses on logits, Dice as the metric, and a recipe for small data sets."""
 
+import math
 import time
 
 import keras
@@ -40,6 +41,9 @@ def train(
         # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Made here, the optimizer's state need not be made while the graph is traced, which takes
+    # twice as long.
+    model.optimizer.build(model.trainable_variables)
     return model.fit(
         train_data,
         validation_data=validation_data,
@@ -58,16 +62,34 @@ def make_optimizer(steps, learning_rate=4e-3, weight_decay=1e-3):
     Sources: I. Loshchilov, F. Hutter, arXiv:1711.05101 and arXiv:1608.03983; B. Polyak,
     A. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
     """
-    warm_up = max(1, steps // 20)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 20, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
-    )
     return keras.optimizers.AdamW(
-        schedule,
+        WarmCosine(learning_rate, steps),
         weight_decay=weight_decay,
         use_ema=True,
         ema_momentum=max(0, 1 - 16 / steps),
     )
+
+
+@register
+class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate of `make_optimizer`, as one formula.
+
+    Keras' CosineDecay chooses between its two parts by a condition, which it builds anew for
+    every variable: that takes longer than the training of an epoch.
+    """
+
+    def __init__(self, peak, steps):
+        self.peak, self.steps = peak, steps
+        self.warm_up = max(1, steps // 20)
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rise = ops.minimum((1 + 19 * step / self.warm_up) / 20, 1.0)
+        fallen = ops.clip((step - self.warm_up) / (self.steps - self.warm_up + 1e-9), 0.0, 1.0)
+        return self.peak * rise * (1 + ops.cos(math.pi * fallen)) / 2
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps}
 
 
 @register

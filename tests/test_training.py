@@ -10,6 +10,7 @@ from segmentation_tf import ph2
 from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.training import (
+    WarmCosine,
     bce_dice_loss,
     bce_loss,
     dice,
@@ -63,6 +64,17 @@ def test_learning_rate_rises_and_falls():
     rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 50, 100)]
     assert rates[0] < 0.001 and rates[1] == pytest.approx(0.01) and rates[3] < 1e-6
     assert rates[1] > rates[2] > rates[3]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40, 800])
+def test_learning_rate_is_keras_cosine_decay_with_warm_up(steps):
+    warm_up = max(1, steps // 20)
+    keras_rate = keras.optimizers.schedules.CosineDecay(
+        0.02 / 20, max(1, steps - warm_up), warmup_target=0.02, warmup_steps=warm_up
+    )
+    ours = WarmCosine(0.02, steps)
+    for step in range(steps):
+        assert float(ours(step)) == pytest.approx(float(keras_rate(step)), abs=1e-7)
 
 
 @pytest.fixture(scope="module")
