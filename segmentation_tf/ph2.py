@@ -24,7 +24,7 @@ def load_cases(root=None):
     A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it (it says so).
     Every file is read to its end here: DatasetError names the first that cannot be used.
     """
-    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", _draw)
+    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", drawn_folder)
     case_folders = _find_case_folders(folder)
     labels = _read_labels(folder, case_folders[0].parent)
     cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
@@ -35,12 +35,12 @@ def load_cases(root=None):
     return cases
 
 
-def _draw():
+def drawn_folder():
+    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
     # Imported here: whoever has the real images never needs the drawing.
     from segmentation_tf.synthetic import dermoscopy
 
-    folder = REPOSITORY / "data" / "drawn" / f"PH2Dataset-v{dermoscopy.VERSION}"
-    return folder if folder.is_dir() else dermoscopy.draw_ph2(folder)
+    return dermoscopy.draw_ph2(REPOSITORY / "data" / "drawn" / f"PH2Dataset-v{dermoscopy.VERSION}")
 
 
 def _find_case_folders(root):

@@ -188,7 +188,7 @@ class TestWithoutRoot:
         for module in (folders, ph2):
             monkeypatch.setattr(module, "REPOSITORY", tmp_path)
         drawn = write_ph2(tmp_path / "drawn", [0])
-        monkeypatch.setattr(ph2, "_draw", lambda: drawn)
+        monkeypatch.setattr(ph2, "drawn_folder", lambda: drawn)
 
     def test_drawn_set_is_last(self, capsys):
         assert len(ph2.load_cases()) == 1

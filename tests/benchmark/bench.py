@@ -8,11 +8,11 @@ differ between machines and hours: compare the ratios. PH2_ROOT measures on real
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import segmentation_tf  # noqa: F401  (before TensorFlow)
 
@@ -24,16 +24,19 @@ from skimage import io, transform
 
 from segmentation_tf import ph2
 from segmentation_tf.baseline import otsu_mask
-from segmentation_tf.cases import split_cases
-from segmentation_tf.evaluation import evaluate, evaluate_masks
+from segmentation_tf.cases import fold_cases, split_cases
+from segmentation_tf.evaluation import bootstrap, evaluate, evaluate_masks
+from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.training import bce_dice_loss, dice, make_optimizer, train
 
-RUN = Path(__file__).resolve().parents[2] / "notebooks" / "run.py"
+RUN = REPOSITORY / "notebooks" / "run.py"
 GOAL = 0.85  # mean Dice on the test cases
 CUT_OFF = 20 * 60  # seconds of training
+SAMPLE = os.environ.get("PH2_SAMPLE")
+SKIPPED = {"skipped": "PH2_SAMPLE names no folder with real cases"}
 
 
 def main(names):
@@ -99,16 +102,36 @@ def threshold():
 
 def recipe():
     """build_unet with train's defaults: training time and Dice on the test cases."""
-    rest, test = split_cases(ph2.load_cases())
-    model, data = build_unet((128, 128, 3)), make_dataset(rest, 128, 8, training=True)
-    start = time.perf_counter()
-    train(model, data, verbose=False)
-    seconds = time.perf_counter() - start
-    found = evaluate(model, test).means["dice"]
+    return {**train_and_score([split_cases(ph2.load_cases())]), **peak_memory()}
+
+
+def transfer():
+    """The same, trained on the drawn cases alone, on the real ones that PH2_SAMPLE names."""
+    if not SAMPLE:
+        return SKIPPED
+    return train_and_score([(ph2.load_cases(ph2.drawn_folder()), ph2.load_cases(SAMPLE))])
+
+
+def folds():
+    """The same by 5-fold cross-validation on the real cases that PH2_SAMPLE names."""
+    return train_and_score(fold_cases(ph2.load_cases(SAMPLE), 5)) if SAMPLE else SKIPPED
+
+
+def train_and_score(splits):
+    """build_unet by train's defaults for each (train, test); one score over all test cases."""
+    seconds, scores = [], []
+    for seed, (fit, test) in enumerate(splits):
+        keras.utils.set_random_seed(seed)
+        model, data = build_unet((128, 128, 3)), make_dataset(fit, 128, 8, training=True, seed=seed)
+        start = time.perf_counter()
+        train(model, data, verbose=False)
+        seconds.append(time.perf_counter() - start)
+        scores += [row["dice"] for row in evaluate(model, test).rows]
+    found = bootstrap(scores)
     return {
-        "training, s": round(seconds),
-        "mean Dice (95 %)": f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})",
-        **peak_memory(),
+        "s of training, each": round(np.mean(seconds)),
+        f"mean Dice of {len(scores)} cases (95 %)": f"{found.mean:.3f} "
+        f"({found.low:.3f} to {found.high:.3f})",
     }
 
 
@@ -267,7 +290,17 @@ def peak_memory(who=resource.RUSAGE_SELF):
 
 PARTS = {
     part.__name__: part
-    for part in (reading, threshold, recipe, goal_course, goal_textbook, speed, lessons)
+    for part in (
+        reading,
+        threshold,
+        recipe,
+        transfer,
+        folds,
+        goal_course,
+        goal_textbook,
+        speed,
+        lessons,
+    )
 }
 
 if __name__ == "__main__":
