@@ -3,7 +3,8 @@
 # The Python to make .venv with: make run PYTHON=python3.12
 PYTHON ?= python3
 # What Keras computes with: make test BACKEND=torch (or jax) runs the lessons on it.
-BACKEND ?= tensorflow
+BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
+export KERAS_BACKEND := $(BACKEND)
 # More for the command behind a target: make test ARGS="-k pipeline"
 ARGS ?=
 
@@ -14,7 +15,7 @@ VENV_PYTHON := .venv/bin/python
 
 help:
 	@echo "make run      run every lesson and write it as a page: build/index.html"
-	@echo "make jupyter  open lessons and lab in JupyterLab"
+	@echo "make jupyter  open the lessons in JupyterLab"
 	@echo "make test     run the tests, and every lesson as a test"
 	@echo "make bench    measure the numbers that the course states"
 
@@ -22,7 +23,7 @@ run: .venv/.installed
 	@$(VENV_PYTHON) notebooks/run.py $(ARGS)
 
 test: .venv/.installed
-	@KERAS_BACKEND=$(BACKEND) $(VENV_PYTHON) -m pytest $(if $(filter-out tensorflow,$(BACKEND)),\
+	@$(VENV_PYTHON) -m pytest $(if $(filter-out tensorflow,$(BACKEND)),\
 	    tests/test_backends.py notebooks) $(ARGS)
 
 jupyter: .venv/.installed

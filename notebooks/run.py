@@ -64,7 +64,7 @@ def main(arguments=None):
 
 def find_lessons(names, folder):
     """The notebooks named, by path or by file name in `folder`; without names, every lesson."""
-    paths = [Path(n) if Path(n).is_file() else folder / Path(n).name for n in names]
+    paths = [Path(n) if Path(n).is_file() else folder / f"{Path(n).stem}.ipynb" for n in names]
     paths = paths or sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
@@ -98,6 +98,7 @@ def run_lessons(paths, build, store=False):
     for number, path in enumerate(paths, 1):
         results.append(run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store))
         write_index(results, build / "index.html")
+    print(f"\nTo read the pages, open {near(build / 'index.html')}")
     print_table(results)
     failed = [result.name for result in results if result.error]
     if failed:
@@ -296,15 +297,18 @@ def shown(result):
 
 
 def print_table(results):
-    here = Path.cwd()
     rows = [("notebook", "seconds", "main score", "page")]
     for result in results:
-        page = result.page.relative_to(here) if result.page.is_relative_to(here) else result.page
-        rows.append((result.name, f"{result.seconds:.0f}", shown(result), str(page)))
+        rows.append((result.name, f"{result.seconds:.0f}", shown(result), near(result.page)))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     print()
     for name, seconds, score, page in rows:
         print(f"{name:{widths[0]}}  {seconds:>{widths[1]}}  {score:{widths[2]}}  {page}")
+
+
+def near(path):
+    """A path as it is best read: from the working directory, where it lies below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 if __name__ == "__main__":

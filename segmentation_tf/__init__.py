@@ -1,9 +1,10 @@
 """Helpers of the segmentation course, one module a step of the data's way:
 
-folders -> cases -> images -> ph2 -> pipeline -> models -> training -> evaluation -> plotting
+cases -> folders -> images -> ph2 -> pipeline -> models -> training -> evaluation -> plotting
 
-`synthetic` draws the built-in data sets. Import this package before TensorFlow: oneDNN halves the
-time of a training step on most CPUs, and TensorFlow reads its switch once, when it is imported.
+`synthetic` draws the built-in data sets, for ph2 where there is no other. Import this package
+before TensorFlow: oneDNN halves the time of a training step on most CPUs, and TensorFlow reads
+its switch once, when it is imported.
 """
 
 import os

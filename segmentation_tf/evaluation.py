@@ -79,19 +79,21 @@ def evaluate_masks(cases, predictions):
 def score(mask, predicted):
     """Compare a predicted mask with the true one, bool `(H, W)` both: a dict of METRICS.
 
-    Two empty masks agree: Dice, IoU, precision and recall are 1 and HD95 is 0.
+    Two empty masks agree: Dice, IoU, precision and recall are 1 and HD95 is 0. Where only one is
+    empty, the four are 0.
     """
     if mask.shape != predicted.shape:
         raise ValueError(f"mask is {mask.shape}, prediction {predicted.shape}: resize it first")
     hit = np.count_nonzero(mask & predicted)
     missed = np.count_nonzero(mask) - hit
     false = np.count_nonzero(predicted) - hit
+    both_empty = float(hit + missed + false == 0)
     return {
-        "dice": _ratio(2 * hit, 2 * hit + missed + false),
-        "iou": _ratio(hit, hit + missed + false),
+        "dice": 2 * hit / (2 * hit + missed + false) if hit else both_empty,
+        "iou": hit / (hit + missed + false) if hit else both_empty,
         "hd95": hd95(mask, predicted),
-        "precision": _ratio(hit, hit + false),
-        "recall": _ratio(hit, hit + missed),
+        "precision": hit / (hit + false) if hit else both_empty,
+        "recall": hit / (hit + missed) if hit else both_empty,
         "accuracy": 1 - (missed + false) / mask.size,
     }
 
@@ -100,8 +102,8 @@ def hd95(mask, predicted):
     """95th percentile Hausdorff distance of two outlines, in pixels; bool `(H, W)` both.
 
     Of each outline's distances to the other the 95th percentile, then the larger of the two.
-    0 where both masks are empty; the image's diagonal where one is.
-    Source: D. Huttenlocher et al., IEEE PAMI 1993; as in MONAI's `hausdorff_distance`.
+    0 where both masks are empty and the image's diagonal where one is: this course's own rule.
+    Source: D. Huttenlocher, G. Klanderman, W. Rucklidge, IEEE PAMI 1993.
     """
     if not mask.any() or not predicted.any():
         return 0.0 if mask.any() == predicted.any() else float(np.hypot(*mask.shape))
@@ -117,6 +119,8 @@ def bootstrap(values, draws=2000, seed=0):
     Source: B. Efron, "Bootstrap methods: another look at the jackknife", 1979.
     """
     values = np.asarray(values, float)
+    if values.size == 0:
+        raise ValueError("there are no values to average: the list of cases is empty")
     picks = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))
@@ -144,7 +148,3 @@ def _network_input(model, image):
 def _outline(mask):
     """The pixels of a mask that have a neighbour outside: `(n, 2)`."""
     return np.argwhere(mask & ~ndimage.binary_erosion(mask))
-
-
-def _ratio(part, whole):
-    return part / whole if whole else 1.0

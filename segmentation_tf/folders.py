@@ -49,9 +49,14 @@ def how_to_unpack(archive):
 
 
 def _from_environment(variable):
-    path = Path(os.environ[variable]).expanduser()
-    from_repository = REPOSITORY / path
-    return path if path.exists() or not from_repository.exists() else from_repository.resolve()
+    # Windows' `set` keeps quotes and trailing blanks.
+    path = Path(os.environ[variable].strip(" \"'")).expanduser()
+    tried = list(dict.fromkeys([Path.cwd() / path, REPOSITORY / path]))
+    for found in tried:
+        if found.exists():
+            return found.resolve()
+    places = " nor ".join(map(str, tried))
+    raise DatasetError(f"{variable}={path}: there is no {places}; correct or unset {variable}")
 
 
 def _announce(folder, name, origin):

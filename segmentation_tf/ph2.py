@@ -26,12 +26,14 @@ def load_cases(root=None):
     """
     folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", drawn_folder)
     case_folders = _find_case_folders(folder)
-    labels = _read_labels(folder, case_folders[0].parent)
+    table = _find_table(folder, case_folders[0].parent)
+    labels = _parse_table(table) if table else {}
     cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
     _check(cases)
     unlabelled = sum(case.label is None for case in cases)
     if unlabelled:
-        print(f"PH2Dataset: no diagnosis in PH2_dataset.txt for {unlabelled} of {len(cases)} cases")
+        source = f"in {table.name}" if table else "(there is no PH2_dataset.txt)"
+        print(f"PH2Dataset: no diagnosis {source} for {unlabelled} of {len(cases)} cases")
     return cases
 
 
@@ -58,11 +60,17 @@ def _find_case_folders(root):
 
 
 def _subfolders(folder):
+    return [child for child in _children(folder) if child.is_dir()]
+
+
+def _children(folder):
+    """What lies in a folder, but for hidden entries."""
     try:
-        children = sorted(folder.iterdir())
+        return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._"]
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be opened ({error.strerror})") from error
-    return [c for c in children if c.name[0] not in "._" and c.is_dir()]
+        raise DatasetError(
+            f"{folder}: cannot be opened ({error.strerror}); give yourself the right to read it"
+        ) from error
 
 
 def _refuse_twins(case_folders):
@@ -76,7 +84,7 @@ def _refuse_twins(case_folders):
 
 def _make_case(folder, labels):
     name = folder.name.upper()
-    files = [file for part in (folder, *_subfolders(folder)) for file in part.iterdir()]
+    files = [file for part in (folder, *_subfolders(folder)) for file in _children(part)]
     return Case(
         name=name,
         image=_find_file(files, folder, f"{name}.bmp", f"{name}_Dermoscopic_Image"),
@@ -90,22 +98,22 @@ def _find_file(files, folder, wanted, home):
     for file in files:
         if file.name.lower() == wanted.lower():
             return file
+    others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
+    instead = f" ({', '.join(others)} is no replacement: the BMP is needed)" if others else ""
     raise DatasetError(
-        f"{folder / home / wanted}: this file is missing; copy it from the archive, "
+        f"{folder / home / wanted}: this file is missing{instead}; copy it from the archive, "
         f"or remove the folder {folder.name} to go on without this case"
     )
 
 
-def _read_labels(root, images):
-    """Diagnoses by case name, from the text table beside the images; empty where there is none."""
-    for folder in (images.parent, root, images):
-        table = folder / "PH2_dataset.txt"
-        if table.is_file():
-            return _parse_table(table)
-    return {}
+def _find_table(root, images):
+    """The text table beside the images or at the root; None where there is none."""
+    tables = [folder / "PH2_dataset.txt" for folder in (images.parent, root, images)]
+    return next((table for table in tables if table.is_file()), None)
 
 
 def _parse_table(table):
+    """Diagnoses by case name."""
     labels = {}
     for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
         row = TABLE_ROW.match(line)

@@ -33,7 +33,8 @@ def train(
     steps_an_epoch = int(train_data.cardinality())
     if steps_an_epoch <= 0:
         raise ValueError("train_data must be finite and hold at least one batch")
-    epochs = epochs or max(1, round(STEPS / steps_an_epoch))
+    if epochs is None:
+        epochs = max(1, round(STEPS / steps_an_epoch))
     model.compile(
         optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
         loss=loss or bce_dice_loss,

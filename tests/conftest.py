@@ -20,7 +20,7 @@ def pytest_configure():
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend in PACKAGES and importlib.util.find_spec(backend) is None:
         pytest.exit(
-            f"KERAS_BACKEND={backend}: {backend} is not installed. The build for the CPU serves: "
+            f"KERAS_BACKEND={backend}: {backend} is not installed (its build for the CPU serves): "
             f".venv/bin/python -m pip install {PACKAGES[backend]}",
             returncode=2,
         )

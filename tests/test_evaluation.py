@@ -50,9 +50,11 @@ def test_precision_and_recall_are_not_swapped():
 
 
 def test_empty_masks():
-    assert score(EMPTY, EMPTY)["dice"] == 1 and hd95(EMPTY, EMPTY) == 0
+    agree = score(EMPTY, EMPTY)
+    assert [agree[m] for m in ("dice", "iou", "precision", "recall")] == [1, 1, 1, 1]
+    assert hd95(EMPTY, EMPTY) == 0
     for pair in ((EMPTY, BLOCK), (BLOCK, EMPTY)):
-        assert score(*pair)["dice"] == 0
+        assert [score(*pair)[m] for m in ("dice", "iou", "precision", "recall")] == [0, 0, 0, 0]
         assert hd95(*pair) == pytest.approx(50)  # the diagonal of 30 x 40
 
 
@@ -84,6 +86,8 @@ def test_bootstrap_covers_the_mean_and_narrows_with_more_values():
     assert many.high - many.low < (few.high - few.low) / 2
     assert many.high - many.low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(500), rel=0.15)
     assert bootstrap([0.5, 0.5]) == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap([])
 
 
 def darkness_model(shape=(64, 64, 3)):

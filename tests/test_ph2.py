@@ -85,7 +85,7 @@ def test_names_in_another_case(root):
 def test_without_the_table_labels_are_none_and_it_says_so(root, capsys):
     (root / "PH2_dataset.txt").unlink()
     assert {c.label for c in ph2.load_cases(root)} == {None}
-    assert "no diagnosis in PH2_dataset.txt for 5 of 5" in capsys.readouterr().out
+    assert "there is no PH2_dataset.txt) for 5 of 5" in capsys.readouterr().out
 
 
 def test_table_with_latin_letters_and_legend(root):
@@ -113,6 +113,12 @@ def test_missing_file_is_named(root, which):
     gone = files_of(root, "IMD004")[which]
     gone.unlink()
     assert str(gone) in refuse(root, "is missing.*or remove the folder IMD004")
+
+
+def test_picture_in_another_format_is_no_replacement(root):
+    image, _ = files_of(root, "IMD004")
+    image.rename(image.with_suffix(".png"))
+    refuse(root, "IMD004.bmp: this file is missing .IMD004.png is no replacement")
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -215,8 +221,13 @@ class TestWithoutRoot:
 
     def test_wrong_environment_does_not_fall_back(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PH2_ROOT", str(tmp_path / "typo"))
-        with pytest.raises(DatasetError, match="typo"):
+        with pytest.raises(DatasetError, match="PH2_ROOT=.*typo.*correct or unset PH2_ROOT"):
             ph2.load_cases()
+
+    def test_quotes_and_blanks_around_the_path_do_no_harm(self, tmp_path, monkeypatch):
+        write_ph2(tmp_path / "my PH2", [0, 1, 2])
+        monkeypatch.setenv("PH2_ROOT", f'"{tmp_path / "my PH2"}" ')
+        assert len(ph2.load_cases()) == 3
 
     def test_empty_data_folder_is_a_complaint_not_a_drawn_set(self, tmp_path):
         (tmp_path / "data" / "PH2Dataset").mkdir(parents=True)

@@ -1,9 +1,12 @@
 """Losses against numbers worked by hand, and a training run that learns."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from ph2_tree import write_ph2
 from segmentation_tf import ph2
@@ -125,8 +128,11 @@ def test_data_set_of_another_size_fails_early(cases):
         train(build_unet((32, 32, 3), filters=(8, 16)), make_dataset(cases, 48, 4), epochs=1)
 
 
-def test_package_switches_onednn_on(monkeypatch):
-    import os
-
-    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
-    assert tf.__version__
+def test_package_switches_onednn_on_unless_the_user_decided():
+    show = "import os, segmentation_tf; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    for given, expected in ((None, "1"), ("0", "0")):
+        clean = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+        environment = clean if given is None else {**clean, "TF_ENABLE_ONEDNN_OPTS": given}
+        command = [sys.executable, "-c", show]
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == expected
