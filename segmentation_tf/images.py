@@ -11,7 +11,13 @@ DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 def read_image(path):
     """Read an image file as uint8 RGB `(H, W, 3)`; grey, palette, CMYK and alpha become RGB."""
-    return np.asarray(_open(path).convert("RGB"))
+    return np.asarray(open_image(path))
+
+
+def open_image(path):
+    """Open an image file as a Pillow image of mode 'RGB'."""
+    picture = _open(path)
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def read_mask(path):
@@ -50,11 +56,10 @@ def check_pair(image, mask, empty_mask_ok=False):
 
 
 def resize_image(image, size):
-    """Shrink or enlarge uint8 `(H, W, 3)` to `size = (height, width)`, without aliasing."""
+    """Resize uint8 `(H, W, 3)` or an RGB Pillow image to `size = (height, width)`, no aliasing."""
     height, width = size
-    return np.asarray(
-        Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    )
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def resize_mask(mask, size):

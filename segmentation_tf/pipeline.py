@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from segmentation_tf.images import read_image, read_mask, resize_image, resize_mask
+from segmentation_tf.images import open_image, read_mask, resize_image, resize_mask
 
 MAX_ROTATION = np.pi
 ZOOM = (0.8, 1.25)
@@ -47,7 +47,7 @@ def load_arrays(cases, size, targets=None):
     height, width = (size, size) if np.isscalar(size) else size
 
     def load(case):
-        image = resize_image(read_image(case.image), (height, width))
+        image = resize_image(open_image(case.image), (height, width))
         if targets is None:
             return image, resize_mask(read_mask(case.mask), (height, width))[..., None]
         return image, np.asarray(targets(case), "float32")

@@ -78,9 +78,10 @@ def drain(data):
 
 def read_with_loop(cases):
     images = [transform.resize(io.imread(c.image), (128, 128), anti_aliasing=True) for c in cases]
-    masks = [transform.resize(io.imread(c.mask), (128, 128), order=0) for c in cases]
+    # One mask of the real set has three channels.
+    masks = [transform.resize(io.imread(c.mask, as_gray=True), (128, 128), order=0) for c in cases]
     for start in range(0, len(cases), 8):
-        np.stack(images[start : start + 8]), np.array(masks[start : start + 8], dtype=object)
+        np.stack(images[start : start + 8]), np.stack(masks[start : start + 8])
 
 
 # --- Scores without and with training -----------------------------------------------------------
