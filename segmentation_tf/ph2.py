@@ -4,6 +4,7 @@ Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira
 dermoscopic image database for research and benchmarking", EMBC 2013.
 """
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -60,7 +61,8 @@ def _find_case_folders(root):
 
 
 def _subfolders(folder):
-    return [child for child in _children(folder) if child.is_dir()]
+    # os.path.isdir is False, and no error, where a folder may not be looked at.
+    return [child for child in _children(folder) if os.path.isdir(child)]
 
 
 def _children(folder):
