@@ -9,6 +9,7 @@ import argparse
 import base64
 import html
 import io
+import json
 import os
 import re
 import sys
@@ -121,9 +122,17 @@ def run_lesson(path, build, label, store):
     write_page(notebook, path.parent, title, page)
     if store and not error:
         nbformat.write(notebook, path)
+        store_minutes(path.parent / "minutes.json", path.stem, seconds)
     elif store:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
     return result
+
+
+def store_minutes(file, name, seconds):
+    """Keep how long a lesson took; a test compares README's table with it."""
+    minutes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    minutes[name] = round(seconds / 60, 1)
+    file.write_text(json.dumps(minutes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 # --- Running ------------------------------------------------------------------------------------

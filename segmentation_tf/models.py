@@ -23,7 +23,7 @@ def build_unet(
     step keeps. Small sets make few steps, so it is low.
     Raises ValueError where H or W cannot be halved that often.
     Source: O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597; with
-    padded convolutions and batch normalisation.
+    padded convolutions, batch normalisation, and bilinear enlarging in the up-convolutions.
     """
     _check_divisible(input_shape, stem_stride * 2 ** (len(filters) - 1))
     inputs = Input(input_shape, name="image")
@@ -35,6 +35,8 @@ def build_unet(
         x = layers.MaxPooling2D(name=f"encoder{level}_pool")(x)
     x = _block(x, filters[-1], "bottleneck", convolutions, momentum)
     for level in range(len(encoded), 0, -1):
+        # The original's up-convolution: as many channels as the skip brings, on the small grid.
+        x = layers.Conv2D(filters[level - 1], 1, name=f"decoder{level}_narrow")(x)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder{level}_up")(x)
         if skips:
             x = layers.Concatenate(name=f"decoder{level}_skip")([x, encoded[level - 1]])

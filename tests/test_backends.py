@@ -24,7 +24,7 @@ build = getattr(models, sys.argv[2])
 keras.utils.set_random_seed(0)
 model = build((32, 32, 3), filters=(8, 16))
 data = pipeline.make_dataset(cases, 32, 4, training=True)
-history = training.train(model, data, pipeline.make_dataset(cases, 32, 4), epochs=25)
+history = training.train(model, data, pipeline.make_dataset(cases, 32, 4), epochs=40)
 assert set(history.history) == {"loss", "dice", "val_loss", "val_dice"}
 model.save(sys.argv[3])
 loaded = keras.models.load_model(sys.argv[3], safe_mode=True)

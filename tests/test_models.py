@@ -38,9 +38,10 @@ def test_size_that_does_not_divide_is_refused(build, factor, shape):
 
 
 def test_size_and_depth_can_be_chosen():
-    # Nine blocks between stem and head; the original has two convolutions in each and no stride.
+    # Nine blocks and four up-convolutions between stem and head; the original has two convolutions
+    # in each block and no stride.
     original = build_unet((64, 64, 3), convolutions=2, stem_stride=1)
-    assert sum(isinstance(x, keras.layers.Conv2D) for x in original.layers) == 1 + 2 * 9 + 1
+    assert sum(isinstance(x, keras.layers.Conv2D) for x in original.layers) == 1 + 2 * 9 + 4 + 1
     assert original.get_layer("encoder1_relu2").output.shape[1:3] == (64, 64)
     assert build_unet((64, 64, 3)).get_layer("encoder1_relu1").output.shape[1:3] == (32, 32)
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import nbformat
 import numpy as np
@@ -145,6 +146,14 @@ def test_stored_form_is_clean_and_the_same_each_time(lesson, tmp_path):
     assert stored.startswith('{\n "cells"') and stored.endswith("}\n")
     run.run_lessons([path], tmp_path / "build", store=True)
     assert path.read_text(encoding="utf-8") == stored
+
+
+def test_storing_keeps_the_minutes_of_every_lesson(lesson, tmp_path):
+    paths = [lesson("01_a", "print(1)"), lesson("02_b", "print(2)")]
+    for path in paths:  # one after the other: the second run must not drop the first
+        run.run_lessons([path], tmp_path / "build", store=True)
+    minutes = json.loads((paths[0].parent / "minutes.json").read_text(encoding="utf-8"))
+    assert set(minutes) == {"01_a", "02_b"} and all(0 <= m < 5 for m in minutes.values())
 
 
 def test_failed_run_is_not_stored(lesson, tmp_path, capsys):

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ph2_tree import write_ph2
 from segmentation_tf import ph2
@@ -89,7 +90,7 @@ def test_training_learns_and_reports(cases, capsys):
     keras.utils.set_random_seed(0)
     model = build_unet((32, 32, 3), filters=(8, 16))
     data = make_dataset(cases, 32, 4, training=True), make_dataset(cases, 32, 4)
-    history = train(model, *data, epochs=25)
+    history = train(model, *data, epochs=40)
     assert isinstance(history, keras.callbacks.History)
     assert set(history.history) == {"loss", "dice", "val_loss", "val_dice"}
     assert history.history["loss"][-1] < history.history["loss"][0] / 2
@@ -104,6 +105,23 @@ def test_weights_after_training_are_the_ones_that_were_validated(cases):
     history = train(model, make_dataset(cases, 32, 4, training=True), watch, epochs=3)
     again = model.evaluate(watch, return_dict=True, verbose=0)
     assert again["dice"] == pytest.approx(history.history["val_dice"][-1], abs=1e-5)
+
+
+def test_every_epoch_takes_every_batch_once_and_draws_anew(cases):
+    data, seen = make_dataset(cases, 32, 5, training=True), []
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def spy(images, masks):
+        tf.py_function(lambda i: seen.append(i.numpy()), [images], [])
+        return images, masks
+
+    spied = data.map(spy)
+    assert len(spied) == 3
+    train(model, spied, loss=loss, epochs=2, verbose=False)
+    assert int(model.optimizer.iterations) == 6
+    assert [len(batch) for batch in seen[:6]] == [5, 5, 2] * 2  # prefetching may look ahead
+    assert not np.array_equal(np.concatenate(seen[:3]), np.concatenate(seen[3:6]))
 
 
 def test_loss_can_be_chosen(cases):

@@ -30,7 +30,7 @@ from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.training import bce_dice_loss, dice, make_optimizer, train
+from segmentation_tf.training import STEPS, bce_dice_loss, dice, make_optimizer, train
 
 RUN = REPOSITORY / "notebooks" / "run.py"
 GOAL = 0.85  # mean Dice on the test cases
@@ -139,7 +139,7 @@ def train_and_score(splits):
 def goal_course():
     """Seconds of training until the test cases reach a mean Dice of .85, the course's recipe."""
     data = make_dataset(split_cases(ph2.load_cases())[0], 128, 8, training=True)
-    epochs = round(800 / len(data))
+    epochs = round(STEPS / len(data))
     return seconds_to_goal(
         build_unet((128, 128, 3)),
         data,
@@ -238,7 +238,9 @@ def images_a_second(model, batch=8, steps=10):
     rng = np.random.default_rng(0)
     images = rng.random((batch, 128, 128, 3), "float32")
     masks = (images[..., :1] > 0.5).astype("float32")
-    model.compile(make_optimizer(800), bce_dice_loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(
+        make_optimizer(STEPS), bce_dice_loss, jit_compile=keras.backend.backend() == "jax"
+    )
     model.train_on_batch(images, masks)
     model.predict_on_batch(images)
     training = fastest(lambda: [model.train_on_batch(images, masks) for _ in range(steps)])
