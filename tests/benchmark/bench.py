@@ -167,7 +167,14 @@ def seconds_to_goal(model, data, epochs, **how):
     model.compile(**how, metrics=[dice], jit_compile=keras.backend.backend() == "jax")
     clock = Clock(test)
     averages = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] * model.optimizer.use_ema
-    model.fit(data, epochs=epochs, callbacks=averages + [clock], verbose=0, shuffle=False)
+    model.fit(
+        data.repeat(),
+        steps_per_epoch=len(data),
+        epochs=epochs,
+        callbacks=averages + [clock],
+        verbose=0,
+        shuffle=False,
+    )
     reached = clock.best >= GOAL
     return {
         "s of training": f"{clock.seconds:.0f}" if reached else f"over {clock.seconds:.0f}",
