@@ -21,12 +21,14 @@ def train(
     learning_rate=4e-3,
     weight_decay=1e-3,
     verbose=True,
+    callbacks=(),
 ):
     """Compile and fit a model that returns logits; return the Keras `History`.
 
     `train_data`, `validation_data`: finite datasets of `(image, mask)` batches.
     `loss` takes `(mask, logits)`; by default BCE + Dice. `epochs`: by default as many as make
-    STEPS steps, so that a small set is trained as long as a large one.
+    STEPS steps, so that a small set is trained as long as a large one. `callbacks`: more of
+    Keras' callbacks; at the end of an epoch they meet the weights of its last step.
     The history holds `loss` and `dice`, per image and at network size; those of the validation,
     and the weights that stay, belong to the running average of the weights.
     """
@@ -50,7 +52,7 @@ def train(
         validation_data=validation_data,
         epochs=epochs,
         steps_per_epoch=steps_an_epoch,
-        callbacks=[keras.callbacks.SwapEMAWeights()] + [Progress(epochs)] * verbose,
+        callbacks=[keras.callbacks.SwapEMAWeights()] + [Progress(epochs)] * verbose + [*callbacks],
         shuffle=False,  # the dataset shuffles itself
         verbose=0,
     )

@@ -134,6 +134,14 @@ def test_loss_can_be_chosen(cases):
     assert set(history.history) == {"loss", "dice"}
 
 
+def test_callbacks_join_the_training(cases):
+    ended = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ended.append(epoch))
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    train(model, make_dataset(cases, 32, 4), epochs=2, callbacks=[note])
+    assert ended == [0, 1]
+
+
 def test_endless_or_empty_data_are_refused(cases):
     data = make_dataset(cases, 32, 4)
     for bad in (data.repeat(), data.take(0)):

@@ -1,0 +1,129 @@
+"""The lecture: links that lead somewhere, two languages that agree, minutes that are true."""
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGLISH, HINDI = ROOT / "README.md", ROOT / "README.hi.md"
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def text_of(path):
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return path.read_text(encoding="utf-8")
+
+
+def prose(text):
+    """Without code, where brackets are no links and hashes are no headings."""
+    return re.sub(r"^(?: {4}|\t).*$|^```[\s\S]*?^```|`[^`\n]*`", "", text, flags=re.M)
+
+
+def headings(text):
+    return re.findall(r"(?m)^(#+) +(.+)$", prose(text))
+
+
+def anchor(heading):
+    """The name that GitHub gives a heading: Hindi's vowel signs are marks, and they stay."""
+    kept = [c for c in heading.strip().lower() if unicodedata.category(c)[0] in "LMN" or c in "-_ "]
+    return "".join(kept).replace(" ", "-")
+
+
+def anchors(text):
+    return [anchor(heading) for _, heading in headings(text)]
+
+
+def broken_links(path, text):
+    """Relative links, anchors and images of `path` that lead nowhere, and images without words."""
+    faults = []
+    for picture, words, target in LINK.findall(prose(text)):
+        if picture and len(words) < 20:
+            faults.append(f"{target}: no alternative text")
+        if re.match(r"(https?|mailto):", target):
+            continue
+        file, _, name = target.partition("#")
+        there = (path.parent / file).resolve()
+        if file and not there.is_file():
+            faults.append(f"{target}: no such file")
+        elif name and name not in anchors(text_of(there) if file else text):
+            faults.append(f"{target}: no such heading")
+    return faults
+
+
+PAGES = [ENGLISH, HINDI, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_anchors_and_images_lead_somewhere(page):
+    assert broken_links(page, text_of(page)) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "[gone](nowhere.md)",
+        "[gone](#no-such-heading)",
+        "[gone](README.hi.md#no-such-heading)",
+        "![A picture that nobody drew](images/gone.svg)",
+        "![short](images/unet.svg)",
+    ],
+)
+def test_a_broken_link_is_found(fault):
+    assert len(broken_links(ENGLISH, f"# Title\n\n{fault}\n")) == 1
+
+
+def test_links_in_code_are_no_links_and_anchors_are_githubs():
+    assert broken_links(ENGLISH, "# A, b!\n\n[up](#a-b) `[x](y)`\n\n    [x](y)\n") == []
+    assert anchor("Without make (Windows, for example)") == "without-make-windows-for-example"
+    assert anchor("कूटक और विकूटक") == "कूटक-और-विकूटक"
+
+
+def test_both_languages_have_the_same_sections_commands_pictures_and_links():
+    english, hindi = text_of(ENGLISH), text_of(HINDI)
+    for part in (levels, commands, targets, tables, answers):
+        assert part(english) == part(hindi), part.__name__
+
+
+def levels(text):
+    return [len(marks) for marks, _ in headings(text)]
+
+
+def commands(text):
+    return re.findall(r"(?m)^ {4}.*$", text)
+
+
+def targets(text):
+    """Where links lead; an anchor by the place of its heading, since the words differ."""
+    names = anchors(text)
+    found = [target for _, _, target in LINK.findall(prose(text))]
+    found = [names.index(t[1:]) if t.startswith("#") else t for t in found]
+    return [t for t in found if t not in (ENGLISH.name, HINDI.name)]
+
+
+def tables(text):
+    return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
+def answers(text):
+    """The choices of the quizzes, and which one each answer begins with."""
+    return re.findall(r"(?m)^- ([A-C])\.", text), re.findall(r"</summary>\s+([A-C])\b", text)
+
+
+def test_the_other_language_is_one_link_away():
+    assert "(README.hi.md)" in text_of(ENGLISH) and "(README.md)" in text_of(HINDI)
+
+
+@pytest.mark.parametrize("page", [ENGLISH, HINDI], ids=lambda page: page.name)
+def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
+    measured = json.loads((ROOT / "notebooks" / "minutes.json").read_text(encoding="utf-8"))
+    stated = dict(re.findall(r"\(notebooks/(\w+)\.ipynb\) \|.*\| *([\d.]+) \|", text_of(page)))
+    assert set(stated) == set(measured) == {path.stem for path in PAGES[2:]}
+    for name, minutes in measured.items():
+        # Less than a minute is "1" in the table, whatever it is exactly.
+        assert max(minutes, 1) / 2 <= float(stated[name]) <= 2 * max(minutes, 1), name
