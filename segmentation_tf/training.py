@@ -36,7 +36,7 @@ def train(
     if steps_an_epoch <= 0:
         raise ValueError("train_data must be finite and hold at least one batch")
     if epochs is None:
-        epochs = max(1, round(STEPS / steps_an_epoch))
+        epochs = default_epochs(steps_an_epoch)
     model.compile(
         optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
         loss=loss or bce_dice_loss,
@@ -56,6 +56,11 @@ def train(
         shuffle=False,  # the dataset shuffles itself
         verbose=0,
     )
+
+
+def default_epochs(steps_an_epoch):
+    """As many epochs as make about STEPS steps."""
+    return max(1, round(STEPS / steps_an_epoch))
 
 
 def make_optimizer(steps, learning_rate=4e-3, weight_decay=1e-3):

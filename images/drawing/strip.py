@@ -30,9 +30,7 @@ def draw_training():
     keras.utils.set_random_seed(SEED)
     model, keeper = build_unet((SIZE, SIZE, 3)), KeepPredictions(images, EARLY)
     data = make_dataset(fit, SIZE, BATCH, training=True), make_dataset(watch, SIZE, BATCH)
-    history = training.train(model, *data, callbacks=[keeper])
-    if len(history.epoch) != recipe["epochs"]:
-        raise ValueError(f"trained for {len(history.epoch)} epochs, not {recipe['epochs']}")
+    training.train(model, *data, epochs=recipe["epochs"], callbacks=[keeper])
     keeper.kept[recipe["epochs"]] = predict(model, images)
     return draw_strip(images, [read_mask(case.mask) for case in shown], keeper.kept), recipe
 
@@ -41,7 +39,7 @@ def make_recipe():
     """All that decides how the strip looks, in words and numbers: a dict that JSON can hold."""
     fit, _, shown = split_drawn_cases()
     steps_an_epoch = math.ceil(len(fit) / BATCH)
-    epochs = max(1, round(training.STEPS / steps_an_epoch))  # as train does by default
+    epochs = training.default_epochs(steps_an_epoch)
     parameters = inspect.signature(training.train).parameters.values()
     recipe = {
         "data": ph2.drawn_folder().name,
