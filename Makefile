@@ -45,7 +45,7 @@ endif
 
 .venv/.installed: requirements.txt
 	$(if $(INSTALLED),,$(check_python))
-	@echo "Setting up .venv, once: some minutes and about 2.5 GB, most of it TensorFlow."
+	@echo "Setting up .venv, once: some minutes and about 3 GB, most of it TensorFlow."
 	$(if $(INSTALLED),,@"$(PYTHON)" -m venv --clear .venv)
 	@rm -f .venv/.installed
 	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt

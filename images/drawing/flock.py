@@ -73,7 +73,8 @@ FLOCK = [
 LEGS = ((-0.3, 0.97), (0.34, 0.97), (-0.58, 1.04), (0.6, 1.04))  # place and foot
 CURLS = ((-0.5, -0.2), (-0.1, -0.34), (-0.25, 0.12), (0.18, 0.02), (-0.6, 0.2), (0.32, -0.28))
 CLASSES = {"sky": (270, 32), "tree": (52, 55), "grass": (246, 91), "sheep": (182, 190)}
-COLOURS = (SKY, RED, YELLOW, ORANGE, BLUE, PURPLE, GREEN)  # one colour a sheep
+# One colour a sheep, and none of the semantic map beside it.
+COLOURS = ("#882255", "#332288", "#F5C9A6", ORANGE, BLUE, PURPLE, "#999933")
 
 
 def draw_instances():

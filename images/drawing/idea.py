@@ -47,11 +47,11 @@ def draw_segmenter(sheet, y):
     paint_mask(sheet, place(OUTPUT, y), smooth=True)
     paint_mask(sheet, place(TARGET, y))
     paint_pencil(sheet, TARGET + 0.78 * SIDE, y - 0.16 * SIDE)
-    name_columns(sheet, y, ("image", "mask", "target"))
+    name_columns(sheet, y, ("image", "prediction", "target"))
     text(sheet, (START + MIDDLE) / 2 - 6, y + 66, "encoder", weight="bold")
     text(sheet, (MIDDLE + END) / 2 + 6, y + 66, "decoder", weight="bold")
     draw_ribbon(sheet, y + 104, "what", GREEN, (1, 11, 11))
-    draw_ribbon(sheet, y + 136, "where", BLUE, (11, 1, 11))
+    draw_ribbon(sheet, y + 136, "where", BLUE, (11, 1, 6))  # enlarging alone brings no detail back
 
 
 def draw_autoencoder(sheet, y):
@@ -59,7 +59,7 @@ def draw_autoencoder(sheet, y):
     paint_mole(sheet, place(IMAGE, y))
     paint_mole(sheet, place(OUTPUT, y), smooth=True)
     paint_mole(sheet, place(TARGET, y))
-    name_columns(sheet, y, ("image", "image", "target"))
+    name_columns(sheet, y, ("image", "rebuilt", "target"))
     text(sheet, MIDDLE, y + 66, "autoencoder", weight="bold")
     below = y + 108
     left, right = IMAGE + SIDE / 2, TARGET + SIDE / 2

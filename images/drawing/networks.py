@@ -40,7 +40,7 @@ DASHES = (0, (1.6, 0.8))
 ARROWS = {
     "convolution": dict(width=1.4, head=8),
     "pool": dict(colour=RED, width=3.5, head=13),
-    "unpool": dict(colour=BLUE, width=3.5, head=13, dashes=DASHES),
+    "unpool": dict(colour=GREEN, width=3.5, head=13, dashes=DASHES),
     "up": dict(colour=GREEN, width=3.5, head=13),
     "skip": dict(colour=BLUE, width=3.5, head=13),
     "places": dict(colour=BLUE, width=3.5, head=13, dashes=DASHES),

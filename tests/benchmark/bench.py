@@ -42,10 +42,13 @@ SKIPPED = {"skipped": "PH2_SAMPLE names no folder with real cases"}
 def main(names):
     if names[:1] == ["--part"]:
         return print(json.dumps(PARTS[names[1]]()))
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     for name in names or PARTS:
         print(f"\n{name}: {PARTS[name].__doc__}", flush=True)
         command = [sys.executable, __file__, "--part", name]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+        )
         for what, value in json.loads(done.stdout.splitlines()[-1]).items():
             print(f"    {what:<58} {value}", flush=True)
 
