@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,7 +13,15 @@ from segmentation_tf.cases import DatasetError
 
 # Ten times the largest data set of the course: more is a mistake or a zip bomb.
 MAX_BYTES = 5_000_000_000
-CHUNK = 1 << 20
+# What zipfile raises on bytes that are no archive, or a damaged one.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    struct.error,
+)
 
 
 def unpack(archive, folder):
@@ -38,12 +47,11 @@ def unpack(archive, folder):
 @contextlib.contextmanager
 def _opened(archive):
     """The archive as a ZipFile; whatever is wrong with its bytes becomes a DatasetError."""
-    again = "download it again"
     try:
         with zipfile.ZipFile(archive) as packed:
             yield packed
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DatasetError(f"{archive}: {_diagnosis(archive, error)}; {again}") from error
+    except BROKEN as error:
+        raise DatasetError(f"{archive}: {_diagnosis(archive, error)}; download it again") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{archive}: there is no such file; check the path") from error
     except OSError as error:
@@ -126,14 +134,13 @@ def _megabytes(size):
 
 
 def _write(packed, member, path):
-    """Write one member; what it writes is counted, since a table of contents can lie."""
+    """Write one member, and count: the sizes in the table of contents may be a lie.
+
+    zipfile stops at the size that stands there, so no more than was checked is ever written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
     with packed.open(member) as source, open(path, "xb") as target:
-        while chunk := source.read(CHUNK):
-            written += len(chunk)
-            if written > member.file_size:
-                break
-            target.write(chunk)
+        shutil.copyfileobj(source, target)
+        written = target.tell()
     if written != member.file_size:
-        raise zipfile.BadZipFile(f"{member.filename} is not as long as the table of contents says")
+        raise zipfile.BadZipFile(f"{member.filename} is shorter than the table of contents says")
