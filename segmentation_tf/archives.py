@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import stat
-import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,7 +19,6 @@ BROKEN = (
     EOFError,
     NotImplementedError,
     UnicodeDecodeError,
-    struct.error,
 )
 
 
@@ -55,7 +53,10 @@ def _opened(archive):
     except FileNotFoundError as error:
         raise DatasetError(f"{archive}: there is no such file; check the path") from error
     except OSError as error:
-        raise DatasetError(f"{archive}: cannot be read ({error.strerror or error})") from error
+        raise DatasetError(
+            f"{archive}: cannot be read ({error.strerror or error}); give the zip file itself, "
+            "and yourself the right to read it"
+        ) from error
 
 
 def _diagnosis(archive, error):

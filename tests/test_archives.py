@@ -125,6 +125,15 @@ def test_a_name_cut_by_a_nul_is_refused(place):
     refuse(place, "unreadable name")
 
 
+def test_a_name_that_is_not_the_utf8_it_claims_to_be_is_refused(place):
+    def change(entry):
+        struct.pack_into("<H", entry, 8, 0x800)
+        entry[46:48] = b"\xff\xff"
+
+    patched(pack(place, GOOD), change)
+    refuse(place, "is not a whole zip archive.*utf-8")
+
+
 @pytest.mark.parametrize("claimed", [10, 99_999, 100_001, 4_000_000])
 def test_a_member_of_another_size_than_the_table_says_is_refused(place, claimed):
     archive = pack(place, [*GOOD, ("zeros", bytes(100_000))])

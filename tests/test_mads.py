@@ -144,8 +144,8 @@ def other_case(root):
 
 def table_of_excel_on_windows(root):
     table = root / "df.csv"
-    text = table.read_text().replace("/", "\\").replace("\n", "\r\n")
-    table.write_bytes(text.encode("utf-8-sig"))
+    rows = [row.split(",", 1)[1] for row in table.read_text().splitlines()]
+    table.write_bytes("\r\n".join(rows).replace("/", "\\").encode("utf-8-sig"))
     return root
 
 
@@ -357,10 +357,11 @@ def test_a_fault_is_named_with_the_way_out(root, home, fault, match):
     assert "more case" not in refuse(root, match)
 
 
-def test_a_file_is_missing_without_a_table(root, home):
+@pytest.mark.parametrize(("fault", "rest"), [(mask_missing, "images"), (image_missing, "masks")])
+def test_a_file_is_missing_without_a_table(root, home, fault, rest):
     (root / "df.csv").unlink()
-    mask_missing(home)
-    refuse(root, f"or remove images/{FIRST}.png to go on without this case$")
+    fault(home)
+    refuse(root, f"or remove {rest}/{FIRST}.png to go on without this case$")
 
 
 @pytest.mark.parametrize("fault", [mask_missing, truncated])
