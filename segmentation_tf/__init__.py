@@ -1,10 +1,11 @@
 """Helpers of the segmentation course, one module a step of the data's way:
 
-cases -> folders -> images -> ph2 -> pipeline -> models -> training -> evaluation -> plotting
+cases -> folders -> images -> ph2, mads -> pipeline -> models -> training -> evaluation -> plotting
 
-`synthetic` draws the built-in data sets, for ph2 where there is no other. Import this package
-before TensorFlow: oneDNN halves the time of a training step on most CPUs, and TensorFlow reads
-its switch once, when it is imported.
+`archives` unpacks what comes from the web, and `atomic` makes a folder complete or absent.
+`synthetic` draws the built-in data sets, for ph2 and mads where there is no other. Import
+this package before TensorFlow: oneDNN halves the time of a training step on most CPUs, and
+TensorFlow reads its switch once, when it is imported.
 """
 
 import os

@@ -10,6 +10,18 @@ class DatasetError(ValueError):
     """A complaint about data: names the file, what is wrong with it and the way out."""
 
 
+def refuse_faults(faults):
+    """Raise DatasetError for the first fault and count the others.
+
+    `faults`: what is wrong with each case, one text or None a case.
+    """
+    first, *others = [fault for fault in faults if fault] or [None]
+    if others:
+        first += f" ({len(others)} more case{'s have faults' if others[1:] else ' has a fault'})"
+    if first:
+        raise DatasetError(first)
+
+
 @dataclass(frozen=True, order=True)
 class Case:
     """One image with its mask.

@@ -1,4 +1,4 @@
-"""Which folder a data set is read from."""
+"""Which folder a data set is read from, and what lies in it."""
 
 import os
 from pathlib import Path
@@ -15,36 +15,60 @@ ARCHIVES = {
 }
 
 
-def choose_folder(root, variable, name, draw):
+def choose_folder(root, variable, name, draw, archives=ARCHIVES):
     """Return the folder to read a data set from, as a Path.
 
     `root` where given; else the environment's `variable`; else `data/<name>` of the repository;
     else the drawn set, whose folder `draw()` returns. With no `root` it prints which it took.
     A relative path in the environment counts from the working directory or from the repository.
+    `archives` gives, by suffix, the command that a DatasetError names where it finds an archive.
     """
     if root is not None:
-        return check_folder(Path(root).expanduser())
+        return check_folder(Path(root).expanduser(), archives)
     if os.environ.get(variable):
-        return _announce(check_folder(_from_environment(variable)), name, f"from {variable}")
+        folder = check_folder(_from_environment(variable), archives)
+        return _announce(folder, name, f"from {variable}")
     if (REPOSITORY / "data" / name).exists():
-        return _announce(check_folder(REPOSITORY / "data" / name), name, "your copy")
+        folder = check_folder(REPOSITORY / "data" / name, archives)
+        return _announce(folder, name, "your copy")
     return _announce(draw(), name, f"the drawn set; real images: data/{name} or {variable}")
 
 
-def check_folder(path):
+def check_folder(path, archives=ARCHIVES):
     """Return `path` if it is a folder, else raise a DatasetError that says what to do."""
     if path.is_dir():
         return path
     if not path.exists():
         raise DatasetError(f"{path}: there is no such folder; check the path for typing errors")
     if path.suffix.lower() in ARCHIVES:
-        raise DatasetError(f"{path} is an archive, not a folder; {how_to_unpack(path)}")
+        raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path, archives)}")
     raise DatasetError(f"{path} is a file; give the folder that holds the data set")
 
 
-def how_to_unpack(archive):
-    """The sentence that says how to unpack an archive, by its suffix."""
-    command = ARCHIVES[archive.suffix.lower()].format(name=f'"{archive.name}"')
+def way_out(root, otherwise, archives=ARCHIVES):
+    """How to go on where a folder holds no data set: unpack the archive in it, or `otherwise`."""
+    packed = [path for path in children(root) if path.suffix.lower() in archives]
+    return _how_to_unpack(packed[0], archives) if packed else otherwise
+
+
+def subfolders(folder):
+    """The folders in a folder, but for hidden ones; a sorted list of Path."""
+    # os.path.isdir is False, and no error, where a folder may not be looked at.
+    return [child for child in children(folder) if os.path.isdir(child)]
+
+
+def children(folder):
+    """What lies in a folder, but for hidden entries; a sorted list of Path."""
+    try:
+        return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._"]
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be opened ({error.strerror}); give yourself the right to read it"
+        ) from error
+
+
+def _how_to_unpack(archive, archives):
+    command = archives[archive.suffix.lower()].format(name=f'"{archive.as_posix()}"')
     return f"unpack it first, with: {command} - and give the folder that comes out"
 
 

@@ -1,9 +1,11 @@
 """Image and mask files as arrays, at full size and at the network's size."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from PIL import Image, ImageOps
 
-from segmentation_tf.cases import DatasetError
+from segmentation_tf.cases import DatasetError, refuse_faults
 
 MAX_PIXELS = 50_000_000
 DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -24,6 +26,7 @@ def read_mask(path):
     """Read a mask file as bool `(H, W)`, True on the object.
 
     It may have one bit, one channel or three equal ones, with values 0 and 255 (or 0 and 1).
+    Transparent pixels are background, whatever colour they hide.
     """
     return np.asarray(open_mask(path)) > 0
 
@@ -31,6 +34,9 @@ def read_mask(path):
 def open_mask(path):
     """Open a mask file as a Pillow image of mode '1' or 'L'; refuse one that is not binary."""
     picture = _open(path)
+    if picture.has_transparency_data:
+        black = Image.new("RGBA", picture.size, "black")
+        picture = Image.alpha_composite(black, picture.convert("RGBA"))
     if picture.mode == "1":
         return picture
     grey = picture.convert("L")
@@ -53,6 +59,22 @@ def check_pair(image, mask, empty_mask_ok=False):
         )
     if not empty_mask_ok and marks.getbbox() is None:
         raise DatasetError(f"{mask}: the mask is empty (all 0); replace it or remove the case")
+
+
+def check_cases(cases, empty_mask_ok=False):
+    """Read every file of the cases, several at a time.
+
+    Raises DatasetError for the first case that `check_pair` refuses, and counts the others.
+    """
+
+    def fault(case):
+        try:
+            check_pair(case.image, case.mask, empty_mask_ok)
+        except DatasetError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool:
+        refuse_faults(pool.map(fault, cases))
 
 
 def resize_image(image, size):

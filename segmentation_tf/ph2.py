@@ -4,13 +4,11 @@ Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira
 dermoscopic image database for research and benchmarking", EMBC 2013.
 """
 
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 from segmentation_tf.cases import Case, DatasetError
-from segmentation_tf.folders import ARCHIVES, REPOSITORY, choose_folder, how_to_unpack
-from segmentation_tf.images import check_pair
+from segmentation_tf.folders import REPOSITORY, children, choose_folder, subfolders, way_out
+from segmentation_tf.images import check_cases
 
 DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
@@ -30,7 +28,7 @@ def load_cases(root=None):
     table = _find_table(folder, case_folders[0].parent)
     labels = _parse_table(table) if table else {}
     cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
-    _check(cases)
+    check_cases(cases)
     unlabelled = sum(case.label is None for case in cases)
     if unlabelled:
         source = f"in {table.name}" if table else "(there is no PH2_dataset.txt)"
@@ -50,29 +48,12 @@ def _find_case_folders(root):
     """The folders IMD002, IMD003, ... on the first level below `root` that has any."""
     level = [root]
     for _ in range(3):
-        children = [child for folder in level for child in _subfolders(folder)]
-        found = [child for child in children if CASE_NAME.fullmatch(child.name)]
+        level = [child for folder in level for child in subfolders(folder)]
+        found = [child for child in level if CASE_NAME.fullmatch(child.name)]
         if found:
             return _refuse_twins(found)
-        level = children
-    archives = [path for path in root.iterdir() if path.suffix.lower() in ARCHIVES]
-    way_out = how_to_unpack(archives[0]) if archives else "give the folder PH2Dataset"
-    raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {way_out}")
-
-
-def _subfolders(folder):
-    # os.path.isdir is False, and no error, where a folder may not be looked at.
-    return [child for child in _children(folder) if os.path.isdir(child)]
-
-
-def _children(folder):
-    """What lies in a folder, but for hidden entries."""
-    try:
-        return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._"]
-    except OSError as error:
-        raise DatasetError(
-            f"{folder}: cannot be opened ({error.strerror}); give yourself the right to read it"
-        ) from error
+    advice = way_out(root, otherwise="give the folder PH2Dataset")
+    raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {advice}")
 
 
 def _refuse_twins(case_folders):
@@ -86,7 +67,7 @@ def _refuse_twins(case_folders):
 
 def _make_case(folder, labels):
     name = folder.name.upper()
-    files = [file for part in (folder, *_subfolders(folder)) for file in _children(part)]
+    files = [file for part in (folder, *subfolders(folder)) for file in children(part)]
     return Case(
         name=name,
         image=_find_file(files, folder, f"{name}.bmp", f"{name}_Dermoscopic_Image"),
@@ -131,19 +112,3 @@ def _diagnosis(code, name, table):
             "the row, or remove the file to go on without labels"
         )
     return DIAGNOSES[int(code)]
-
-
-def _check(cases):
-    """Read every file, several at a time; raise for the first bad case and count the others."""
-    with ThreadPoolExecutor() as pool:
-        complaints = [c for c in pool.map(_complaint, cases) if c]
-    if complaints:
-        more = f" ({len(complaints) - 1} more cases have faults)" if complaints[1:] else ""
-        raise DatasetError(f"{complaints[0]}{more}")
-
-
-def _complaint(case):
-    try:
-        check_pair(case.image, case.mask)
-    except DatasetError as error:
-        return str(error)

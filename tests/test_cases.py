@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation_tf.cases import Case, DatasetError, fold_cases, split_cases
+from segmentation_tf.cases import Case, DatasetError, fold_cases, refuse_faults, split_cases
 
 
 def make_cases(groups, labels):
@@ -77,3 +77,22 @@ def test_one_group_cannot_be_split():
 
 def test_dataset_error_is_a_value_error():
     assert issubclass(DatasetError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("faults", "message"),
+    [
+        ([None, "a: bad", None], "a: bad"),
+        (["a: bad", None, "b: bad"], "a: bad (1 more case has a fault)"),
+        (["a: bad", "b: bad", "c: bad"], "a: bad (2 more cases have faults)"),
+    ],
+)
+def test_the_first_fault_is_told_and_the_others_are_counted(faults, message):
+    with pytest.raises(DatasetError) as caught:
+        refuse_faults(iter(faults))
+    assert str(caught.value) == message
+
+
+def test_no_fault_is_no_error():
+    refuse_faults([None, None])
+    refuse_faults([])

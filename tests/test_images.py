@@ -18,7 +18,7 @@ def test_every_colour_mode_becomes_rgb(tmp_path, mode):
     assert image[0, 0].mean() > image[28, 38].mean()
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_mask_reads_the_same_in_every_mode(tmp_path, mode):
     path = tmp_path / "mask.png"
     Image.fromarray(disc()).convert(mode).save(path)
@@ -30,6 +30,29 @@ def test_mask_reads_the_same_in_every_mode(tmp_path, mode):
 def test_mask_of_zeros_and_ones_is_a_mask(tmp_path):
     Image.fromarray(disc().astype(np.uint8)).save(tmp_path / "mask.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), disc())
+
+
+@pytest.mark.parametrize("hidden", [0, 255])
+def test_transparent_pixels_are_background_whatever_colour_they_hide(tmp_path, hidden):
+    grey = np.where(disc(), 255, hidden).astype(np.uint8)
+    alpha = disc() * np.uint8(255)
+    Image.fromarray(np.dstack([grey, grey, grey, alpha])).save(tmp_path / "rgba.png")
+    Image.fromarray(np.dstack([grey, alpha])).save(tmp_path / "la.png")
+    for name in ("rgba.png", "la.png"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name), disc())
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P"])
+def test_transparency_of_one_colour_leaves_the_mask_as_it_is(tmp_path, mode):
+    Image.fromarray(disc()).convert(mode).save(tmp_path / "mask.png", transparency=0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), disc())
+
+
+def test_half_transparent_mask_is_refused(tmp_path):
+    grey = disc() * np.uint8(255)
+    Image.fromarray(np.dstack([grey, grey // 2])).save(tmp_path / "mask.png")
+    with pytest.raises(DatasetError, match="0 and 255 only"):
+        read_mask(tmp_path / "mask.png")
 
 
 def test_grey_mask_is_refused(tmp_path):
