@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 from segmentation_tf.cases import DatasetError, refuse_faults
 
 MAX_PIXELS = 50_000_000
+MAX_GREY = 0.02  # of a mask's pixels: about what an outline drawn with a smooth edge has
 DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -25,8 +26,9 @@ def open_image(path):
 def read_mask(path):
     """Read a mask file as bool `(H, W)`, True on the object.
 
-    It may have one bit, one channel or three equal ones, with values 0 and 255 (or 0 and 1).
-    Transparent pixels are background, whatever colour they hide.
+    It may have one bit, one channel or three equal ones, with values 0 and 255 (or 0 and 1). The
+    few grey pixels of a smooth outline are cut at half. Transparent pixels are background,
+    whatever colour they hide.
     """
     return np.asarray(open_mask(path)) > 0
 
@@ -40,13 +42,16 @@ def open_mask(path):
     if picture.mode == "1":
         return picture
     grey = picture.convert("L")
-    values = {value for value, count in enumerate(grey.histogram()) if count}
-    if not (values <= {0, 255} or values <= {0, 1}):
+    counts = grey.histogram()
+    if not any(counts[2:]):
+        return grey
+    smooth, total = sum(counts[1:255]), sum(counts)
+    if smooth > min(MAX_GREY * total, counts[255]):  # an outline is smaller than what it encloses
         raise DatasetError(
-            f"{path}: a mask holds 0 and 255 only, this one has {len(values)} grey values; "
+            f"{path}: a mask holds 0 and 255 only, but {smooth / total:.1%} of this is neither; "
             "take the original mask: JPEG copies and smoothly resized ones blur its edge"
         )
-    return grey
+    return grey.point(lambda value: 255 * (value >= 128))
 
 
 def check_pair(image, mask, empty_mask_ok=False):

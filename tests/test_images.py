@@ -62,6 +62,20 @@ def test_grey_mask_is_refused(tmp_path):
         read_mask(tmp_path / "mask.png")
 
 
+def test_smooth_outline_is_cut_at_half(tmp_path):
+    large = Image.fromarray(disc((228, 308), (112, 152), 72)).convert("L")
+    drawn = large.resize((154, 114), Image.Resampling.BOX)
+    assert len(drawn.getcolors()) > 2
+    drawn.save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), np.asarray(drawn) >= 128)
+
+
+def test_grey_object_is_no_outline_however_small(tmp_path):
+    Image.fromarray(disc(radius=4) * np.uint8(76)).save(tmp_path / "mask.png")
+    with pytest.raises(DatasetError, match="0 and 255 only, but 1.1% of this is neither"):
+        read_mask(tmp_path / "mask.png")
+
+
 def test_coloured_mask_is_refused(tmp_path):
     red = np.zeros((57, 77, 3), np.uint8)
     red[disc(), 0] = 255
