@@ -40,7 +40,7 @@ VERSION = 1  # of the drawing: a change of any pixel needs a new number, and so 
 
 SEQUENCES = (
     "HipHop_HipHop1", "HipHop_HipHop2", "HipHop_HipHop3", "Jazz_Jazz1", "Jazz_Jazz2", "Jazz_Jazz3",
-    "Kata_F2", "Kata_F3", "Sports_Badminton", "Sports_Tennis", "Taichi_S1", "Taichi_S2",
+    "Kata_F3", "Kata_P3", "Sports_Badminton", "Sports_Tennis", "Taichi_S4", "Taichi_S5",
 )  # fmt: skip
 CAMERAS = ("C0", "C1", "C2")
 FRAMES = 8  # of each camera
@@ -141,13 +141,13 @@ def see(view, parts, others):
     height, width = view.depth.shape
     window = (max(top, 0), min(bottom, height), max(left, 0), min(right, width))
     surface = Surface(view.camera, window)
-    for number, part in enumerate(parts + others):
-        surface.add(part, number)
+    for part in others + parts:
+        surface.add(part)
     top, bottom, left, right = window
     hidden = surface.depth > view.depth[top:bottom, left:right]
     surface.depth[hidden] = np.inf
     surface.part[hidden] = -1
-    return surface, (surface.part >= 0) & (surface.part < len(parts))
+    return surface, surface.part >= surface.parts.index(parts[0])
 
 
 def picture_part(window):
@@ -158,25 +158,25 @@ def picture_part(window):
 
 def shaded(lamps, surface, spheres):
     """Light from a surface to the camera and how much it covers: (4, H, W), fine pixels."""
-    seen = surface.part >= 0
-    points, normals = surface.points(seen), surface.normal[:, seen]
-    # Light is soft: one fine pixel stands for all of its pixel.
-    rows, columns = np.nonzero(seen)
-    pixels = rows // FINE * seen.shape[1] + columns // FINE
+    rows, columns = np.nonzero(surface.part >= 0)
+    # Light is soft: of the fine pixels of a pixel, one stands for all.
+    pixels = rows // FINE * surface.part.shape[1] + columns // FINE
     _, chosen, back = np.unique(pixels, return_index=True, return_inverse=True)
-    falling = lit(lamps, points[:, chosen], normals[:, chosen], spheres)[:, back]
-
+    points = surface.points(rows[chosen], columns[chosen])
+    normals = surface.normals(rows[chosen], columns[chosen], points)
     view = surface.camera.position.astype(np.float32)[:, None] - points
     view /= np.sqrt((view**2).sum(axis=0))
     # A gleam of the lamps above (J. Blinn, "Models of light reflection", 1977), and the pale rim
     # of cloth and skin that are seen along their surface.
     half = view + np.array([[0], [1], [0]], np.float32)
     half /= np.sqrt((half**2).sum(axis=0))
-    gleam = surface.gloss[seen] * np.maximum((half * normals).sum(axis=0), 0) ** 24
-    rim = 0.1 * (1 - np.clip((view * normals).sum(axis=0), 0, 1)) ** 3
-    light = np.zeros((4, *seen.shape), np.float32)
-    light[:3, seen] = falling * (surface.colour[:, seen] * (1 + rim) + 0.35 * gleam)
-    light[3, seen] = 1
+    gleam = 0.35 * np.maximum((half * normals).sum(axis=0), 0) ** 24
+    rim = 1 + 0.1 * (1 - np.clip((view * normals).sum(axis=0), 0, 1)) ** 3
+    falling = lit(lamps, points, normals, spheres)
+    light = np.zeros((4, *surface.part.shape), np.float32)
+    light[:3, rows, columns] = (falling * rim)[:, back] * surface.colour[:, rows, columns]
+    light[:3, rows, columns] += (falling * gleam)[:, back] * surface.gloss[rows, columns]
+    light[3, rows, columns] = 1
     return light
 
 
@@ -261,10 +261,11 @@ def take_picture(film, camera, frame, rng, light):
     soft, quality, phase = own.uniform(0.35, 0.6), int(own.integers(72, 90)), own.uniform(0, 6)
     exposure = gain * math.exp(0.12 * math.sin(frame / 60 + phase) + rng.normal(0, 0.09))
     tint = np.array([1 + warm, 1, 1 - warm]) * (1 + rng.normal(0, 0.02, 3)) * exposure
-    y, x = (np.linspace(-0.5, 0.5, n) for n in SIZE)
-    fall_off = 1 - 0.45 * (y[:, None] ** 2 + x**2)
-    flicker = 1 + rng.normal(0, 0.12) * x + rng.normal(0, 0.06) * y[:, None]
-    light = np.maximum(light, 0) * (tint[:, None, None] * fall_off * flicker).astype(np.float32)
+    x = np.linspace(-0.5, 0.5, SIZE[1], dtype=np.float32)
+    y = np.linspace(-0.5, 0.5, SIZE[0], dtype=np.float32)[:, None]
+    flicker = 1 + rng.normal(0, 0.12) * x + rng.normal(0, 0.06) * y
+    light = light * tint.astype(np.float32)[:, None, None] * flicker
+    light *= 1 - 0.45 * (y**2 + x**2)  # lenses are darker towards the corners
     light += glow(np.maximum(light - 0.9, 0))
     light += noise * np.sqrt(light + 0.01) * rng.standard_normal(light.shape, np.float32)
     light = ndimage.gaussian_filter(np.maximum(light, 0), (0, soft, soft))
@@ -297,7 +298,7 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     if folder.is_dir():
         return folder
     sequences = range(len(SEQUENCES)) if sequences is None else sequences
-    with complete_folder(folder) as unfinished:
+    with complete_folder(folder, megabytes=60) as unfinished:
         for sub in ("images", "masks", "collages"):
             (unfinished / TREE / sub).mkdir(parents=True)
         jobs = [(unfinished / TREE, s, c, seed) for s in sequences for c in range(len(CAMERAS))]

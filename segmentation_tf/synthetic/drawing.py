@@ -32,13 +32,14 @@ except ImportError:  # Windows: a file that is open cannot be deleted, which loc
 
 
 @contextlib.contextmanager
-def complete_folder(folder):
+def complete_folder(folder, megabytes=150):
     """Gives an empty folder to fill; when the block ends well, it becomes `folder` in one step.
 
     Until then everything lies in a hidden sibling, which goes away with any error. A killed run
     leaves its sibling behind; the next run knows it by its lock, which died with its owner, and
     removes it. Where two runs fill the same `folder`, the first to finish wins and the other
-    throws its copy away. OSError (disk full, read-only) becomes one DatasetError.
+    throws its copy away. OSError (disk full, read-only) becomes one DatasetError, which says how
+    many `megabytes` are needed.
     """
     folder = Path(folder).absolute()
     try:
@@ -57,7 +58,7 @@ def complete_folder(folder):
     except OSError as error:
         raise DatasetError(
             f"{folder}: cannot write the drawn images here ({error.strerror or error}). "
-            "They need about 150 MB: free some space, make the folder writable, or move "
+            f"They need about {megabytes} MB: free some space, make the folder writable, or move "
             "the project to a disk that is."
         ) from error
 

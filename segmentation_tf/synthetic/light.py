@@ -61,8 +61,9 @@ def lit(lamps, points, normals, spheres=None, shadows=2):
         way = lamps.places[lamp][:, None] - points
         far2 = (way**2).sum(axis=0)
         way /= np.sqrt(far2)
-        # A little wraps around: lamps are wide. They shine downwards most.
-        amount = np.maximum(0.92 * (way * normals).sum(axis=0) + 0.08, 0) * way[1] / far2
+        # A little wraps around: lamps are wide. They shine downwards.
+        amount = np.maximum(0.92 * (way * normals).sum(axis=0) + 0.08, 0)
+        amount *= np.maximum(way[1], 0) / far2
         if spheres is not None and rank < shadows:
             amount *= passed(centres @ way - (way * points).sum(axis=0), distance2, radius)
         elif spheres is not None:

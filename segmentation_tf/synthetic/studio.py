@@ -63,7 +63,7 @@ def random_room(rng):
     first, faces = random_wall(rng), rng.permutation(WALLS)
     walls = {int(face): first if rng.random() < 0.6 else random_wall(rng) for face in faces}
     carpet = rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))
-    angle = rng.choice([0, math.pi / 4, rng.uniform(0, 3)], p=[0.6, 0.15, 0.25])
+    angle = (0, math.pi / 4, rng.uniform(0, 3))[rng.choice(3, p=[0.6, 0.15, 0.25])]
     lines = (angle, rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05), rng.uniform(0.35, 0.8))
     width, middle, low = rng.uniform(1.7, 2.8), rng.uniform(-1.3, 1.3), rng.uniform(0.7, 1.1)
     screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
@@ -97,15 +97,9 @@ def random_wall(rng):
     """Colour, kind and phase of a wall: paint, a curtain, panels, or bricks."""
     kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
     dark = rng.uniform(18, 60) if kind == "curtain" else rng.uniform(40, 150)
-    tints = (
-        (1, 1, 1),
-        (1, 1, 1),
-        (1, 1, 1),
-        (1.25, 0.85, 0.75),
-        (0.75, 0.92, 1.25),
-        (0.85, 1.1, 0.9),
-    )
-    tint = np.array(tints[rng.integers(len(tints))]) * (1 + rng.normal(0, 0.06, 3))
+    grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
+    tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
+    tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
     return srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6)
 
 
@@ -198,7 +192,7 @@ def view_room(room, camera):
             light[:, where] = ceiling(room, some)
         elif number == FLOOR:
             # How long a pixel lies on the floor: far lines blur into the carpet.
-            long = depth[where] ** 2 / camera.focal / camera.position[1]
+            long = depth[where] ** 2 / float(camera.focal * camera.position[1])
             falling = lit(room.lamps, some, normal)
             falling *= sample(shadow, -room.half[[0, 2]], some[0], some[2])
             light[:, where] = falling * carpet(room, some, long)
@@ -210,7 +204,8 @@ def view_room(room, camera):
                 screen = (*np.divmod(where[inside], width), x, y)
     things = ~empty.reshape(height, width)
     light = light.reshape(3, height, width)
-    spots, normals = surface.points(things), surface.normal[:, things]
+    spots = surface.points(*np.nonzero(things))
+    normals = surface.normals(*np.nonzero(things), spots)
     dim = 0.45 + 0.55 * smoothstep(spots[1], 0, 0.5)  # near the floor, all stands in shadows
     light[:, things] = surface.colour[:, things] * lit(room.lamps, spots, normals) * dim
     depth = np.minimum(depth.reshape(height, width), surface.depth)
@@ -248,7 +243,7 @@ def ceiling(room, points):
     """Dark tiles, and panels of light far brighter than all else: light (3, N)."""
     x, _, z = points
     grid = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
-    light = 0.04 * (1 + 0.5 * grid) * (room.lamps.ambient * 3 + 0.3)
+    light = 0.04 * (1 + 0.5 * grid) * (room.lamps.ambient * 3 + 0.12)
     for place, power in zip(room.lamps.places, room.lamps.power.T):
         panel = (np.abs(x - place[0]) < 0.32) & (np.abs(z - place[2]) < 0.32)
         light[:, panel] = (power / room.lamps.power.max() * 5 + 0.04)[:, None]

@@ -10,12 +10,14 @@ an arm grow out of a shoulder: I. Quilez, "Smooth minimum", 2013.
 The world is in metres, y points up, the floor is y = 0. Points are columns, float32 (3, N).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 FINE = 2  # surfaces are traced this many times finer than the picture: smooth edges
+BLOCK = 4  # so many rays by so many go together as long as they can
 STEPS = 14
 NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
 
@@ -200,78 +202,102 @@ class Camera:
 
 
 class Surface:
-    """What a camera sees first at each fine pixel of a window: depth, normal, colour, part."""
+    """What a camera sees first at each fine pixel of a window: depth, colour, gloss and part."""
 
     def __init__(self, camera, window):
         self.camera, self.window = camera, window
         top, bottom, left, right = window
         shape = (max(bottom - top, 0), max(right - left, 0))
         self.depth = np.full(shape, np.inf, np.float32)
-        self.normal = np.zeros((3, *shape), np.float32)
+        self.parts = []
         self.colour = np.zeros((3, *shape), np.float32)
         self.gloss = np.zeros(shape, np.float32)
         self.part = np.full(shape, -1, np.int16)
 
-    def points(self, where):
-        """World points (3, N) of the pixels that a bool array of the window selects."""
-        rows, columns = np.nonzero(where)
+    def points(self, rows, columns):
+        """World points (3, N) of pixels of the window."""
         rays = self.camera.rays(rows + self.window[0], columns + self.window[2])
-        return self.camera.position.astype(np.float32)[:, None] + self.depth[where] * rays
+        return self.camera.position.astype(np.float32)[:, None] + self.depth[rows, columns] * rays
 
-    def add(self, part, number=0):
+    def normals(self, rows, columns, points):
+        """Unit vectors (3, N) across the surface, for pixels that show one."""
+        normals, part = np.empty_like(points), self.part[rows, columns]
+        for number in np.unique(part):
+            where = part == number
+            normals[:, where] = self.parts[number].normal(points[:, where])
+        return normals
+
+    def add(self, part):
         """Traces a part and keeps it where nothing nearer is."""
-        top, bottom, left, right = self.camera.window(part.solids)
-        top, left = max(top, self.window[0]), max(left, self.window[2])
-        bottom, right = min(bottom, self.window[1]), min(right, self.window[3])
-        if top >= bottom or left >= right:
+        camera, (top, bottom, left, right) = self.camera, self.window
+        part_top, part_bottom, part_left, part_right = camera.window(part.solids)
+        first_row, end = max(top, part_top), min(bottom, part_bottom)
+        first_column, right_end = max(left, part_left), min(right, part_right)
+        if first_row >= end or first_column >= right_end:
             return
-        view = (slice(top - self.window[0], bottom - self.window[0]),
-                slice(left - self.window[2], right - self.window[2]))  # fmt: skip
-        rows, columns = np.indices((bottom - top, right - left)).reshape(2, -1)
-        rays = self.camera.rays(rows + top, columns + left)
-        hit, depth = trace(part, self.camera.position, rays, self.depth[view].ravel())
-        if not len(hit):
-            return
-        points = self.camera.position.astype(np.float32)[:, None] + depth * rays[:, hit]
-        place = (rows[hit] + view[0].start, columns[hit] + view[1].start)
+        blocks = np.mgrid[first_row:end:BLOCK, first_column:right_end:BLOCK].reshape(2, -1)
+        rays = camera.rays(*(blocks + (BLOCK - 1) / 2))
+        width = BLOCK / math.sqrt(2) / FINE / camera.focal
+        first, last = meet_balls(part, camera.position, rays, width)
+        met, depth = march(part, camera.position, rays, first, last, width)
+
+        inner = np.indices((BLOCK, BLOCK)).reshape(2, 1, -1)
+        rows, columns = (blocks[:, met, None] + inner).reshape(2, -1)
+        inside = (rows < end) & (columns < right_end)
+        rows, columns = rows[inside], columns[inside]
+        depth, last = (np.repeat(v, BLOCK**2)[inside] for v in (depth, last[met]))
+        rays = camera.rays(rows, columns)
+        rows, columns = rows - top, columns - left
+        last = np.minimum(last, self.depth[rows, columns])
+        hit, depth = march(part, camera.position, rays, depth, last)
+        points = camera.position.astype(np.float32)[:, None] + depth * rays[:, hit]
+        place = rows[hit], columns[hit]
         self.depth[place] = depth
-        self.normal[:, *place] = part.normal(points)
         self.colour[:, *place] = part.paint(points)
         self.gloss[place] = part.gloss
-        self.part[place] = number
+        self.part[place] = len(self.parts)
+        self.parts.append(part)
 
 
-def trace(part, position, rays, limit):
-    """Sphere tracing: which rays meet the part before their `limit`, and at what depth (m)."""
-    position = position.astype(np.float32)[:, None]
-    centres = np.array([solid.centre for solid in part.solids], np.float32).T
-    reach = np.array([solid.reach for solid in part.solids], np.float32)
-    speed = np.sqrt((rays**2).sum(axis=0))
-    # Every solid lies in a ball: a ray starts where it enters the first ball and ends where it
-    # leaves the last, and most rays of the window meet none.
+def meet_balls(part, position, rays, width):
+    """Between which depths (m) each ray can meet a part: every solid lies in a ball.
+
+    A ray is a cone that gets `width` m wider with each m of depth.
+    """
     first = np.full(rays.shape[1], np.inf, np.float32)
     last = np.zeros(rays.shape[1], np.float32)
-    for centre, radius in zip((centres - position).T, reach):
+    speed = np.sqrt((rays**2).sum(axis=0))
+    for solid in part.solids:
+        centre = (solid.centre - position).astype(np.float32)
+        distance = float(np.linalg.norm(centre))
         middle = centre @ rays / speed
-        half = radius**2 - (centre @ centre - middle**2)
+        half = (solid.reach + width * distance) ** 2 - distance**2 + middle**2
         inside = half > 0
         half = np.sqrt(np.maximum(half, 0))
         np.minimum(first, (middle - half) / speed, out=first, where=inside)
         np.maximum(last, (middle + half) / speed, out=last, where=inside)
-    last = np.minimum(last, limit)
-    alive = np.nonzero(first < last)[0]
-    depth, hits = np.maximum(first[alive], 0.05), []
-    for _ in range(STEPS):
-        if not len(alive):
-            break
+    return np.maximum(first, 0.05), last
+
+
+def march(part, position, rays, depth, last, width=0.0):
+    """Sphere tracing from `depth` on: which rays meet the part before `last`, and where (m).
+
+    With a `width`, whole cones of rays go together, and stop while all of them are still outside:
+    so a few rays find the way for all.
+    """
+    position = position.astype(np.float32)[:, None]
+    speed = np.sqrt((rays**2).sum(axis=0))
+    alive = np.nonzero(depth < last)[0]
+    depth, hits = depth[alive], []
+    for step in range(STEPS):
         away = part.distance(position + depth * rays[:, alive])
-        there = away < NEAR_ENOUGH
-        if there.any():
-            hits.append((alive[there], depth[there]))
-        depth = depth + away / speed[alive]
+        # Rays along a surface converge slowly: in the end, what is nearly there has arrived.
+        near = NEAR_ENOUGH if step < STEPS - 1 else 2 * NEAR_ENOUGH
+        there = away < np.maximum(near, 2 * width * depth)
+        hits.append((alive[there], depth[there]))
+        depth = depth + (away - width * depth) / speed[alive]
         going = ~there & (depth < last[alive])
         alive, depth = alive[going], depth[going]
-    # Rays along a surface converge slowly: what is nearly there has arrived.
-    stuck = part.distance(position + depth * rays[:, alive]) < 4 * NEAR_ENOUGH
-    hits.append((alive[stuck], depth[stuck]))
+    if width:
+        hits.append((alive, depth))  # to be on the safe side
     return tuple(np.concatenate(column) for column in zip(*hits))
