@@ -158,9 +158,9 @@ class Figure:
         side, up, front = self.bones.chest
         waist = (0.118 if female else 0.134) * k + ease
         chest = (0.138 if female else 0.158) * k + ease
-        hips = (0.158 if female else 0.150) * k + ease
+        hips = (0.158 if female else 0.150) * k + ease * (1.5 if cut else 1)
         ribs, belly = j["ribs"] - 0.02 * up, j["waist"] - 0.01 * up
-        seat = j["pelvis"] - 0.04 * cut * self.bones.pelvis[1]
+        seat = j["pelvis"] + 0.035 * cut * self.bones.pelvis[1]  # shirts end above the crotch
         cloth = {"folds": folds, "phase": phase}
         solids = [
             Limb(ribs, j["chest"] - 0.06 * up, (waist * 1.04, chest), front, flat=0.7, **cloth),
@@ -184,7 +184,7 @@ class Figure:
         j, (_, up, front) = self.joints, self.bones.pelvis
         wide = (0.155 if self.body.female else 0.146) * self.wide + ease
         top, middle = (
-            between(j["pelvis"], j["waist"], 0.75),
+            between(j["pelvis"], j["waist"], 0.45),
             j["pelvis"] - 0.01 * up - 0.008 * front,
         )
         return Limb(top, middle, (wide * 0.88, wide), front, flat=0.76, folds=folds)
@@ -384,7 +384,7 @@ class Figure:
         seat, parts = [self.seat(ease * 0.5, folds * 0.6)], []
         if self.body.bottom == "skirt":
             hem = between(j["pelvis"], (j["left_knee"] + j["right_knee"]) / 2, 0.62)
-            radii, front = (0.12 * self.wide, 0.23 * self.k), self.bones.pelvis[2]
+            radii, front = (0.15 * self.wide, 0.23 * self.k), self.bones.pelvis[2]
             seat.append(Limb(j["waist"], hem, radii, front, 0, 0.85, True, 0.016, self.body.phase))
         for side in ("left", "right"):
             leg = self.leg(side, ease, folds, reach, flare, cut=True)

@@ -116,7 +116,7 @@ def rail(rng, where, turn):
     for x in np.linspace(-0.45, 0.45, rng.integers(3, 7)):
         top = where + [0, 1.5, 0] + x * side
         hem = top - [0, rng.uniform(0.6, 1.0), 0]
-        cloth = Limb(top, hem, (0.06, 0.15), side, flat=0.45, cut=True, folds=0.014, phase=9 * x)
+        cloth = Limb(top, hem, (0.06, 0.15), side, flat=0.45, cut=True, folds=0.005, phase=9 * x)
         parts.append(Part([cloth], random_paint(rng), 0, 0.05))
     return parts
 

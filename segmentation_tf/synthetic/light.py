@@ -77,7 +77,7 @@ def open_sky(facing, distance2, radius):
     hidden = np.maximum(facing, 0)
     hidden *= radius**2
     hidden /= distance2 * np.sqrt(distance2)
-    return np.exp(-1.1 * hidden.sum(axis=0))
+    return np.exp(-1.5 * hidden.sum(axis=0))
 
 
 def passed(ahead, distance2, radius):

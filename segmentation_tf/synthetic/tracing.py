@@ -76,7 +76,7 @@ class Limb:
     def _wrinkles(self, side, along, front, t):
         """Waves around the limb, bent by waves along it: -1 to 1."""
         bend = np.sin(17 * side + 11 * front + 9 * along + self.phase)
-        waves = np.sin(55 * along + 2.2 * bend + 14 * side + 2 * self.phase)
+        waves = np.sin(40 * along + 2.4 * bend + 34 * side - 26 * front + 2 * self.phase)
         return waves * (0.3 + 0.7 * (2 * t - 1) ** 2) + 0.35 * bend
 
     def spheres(self):
