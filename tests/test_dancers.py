@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from scipy import ndimage
 
 from segmentation_tf.cases import DatasetError
 from segmentation_tf.folders import REPOSITORY
-from segmentation_tf.synthetic import dancers, furniture
+from segmentation_tf.synthetic import dancers, furniture, studio
 from segmentation_tf.synthetic.body import Figure, plain
 from segmentation_tf.synthetic.motion import POSES, Performance, mirrored, skeleton
 from segmentation_tf.synthetic.tracing import Box, Camera, Limb, Part, Surface
@@ -75,11 +76,9 @@ def test_visible_joints_lie_in_the_mask_and_most_are_visible(moment):
 
 def test_a_joint_behind_the_body_is_not_visible(moment):
     """No face from behind: where the nose is farther than both ears, it is hidden."""
-    figure = Figure(
-        dancers.open_film(SEQUENCE, 0).body, dancers.open_film(SEQUENCE, 0).bones(FRAME)
-    )
-    room, behind = dancers.open_film(SEQUENCE, 0).room, 0
-    for camera, (_, _, joints) in zip(room.cameras, moment):
+    film, behind = dancers.open_film(SEQUENCE, 0), 0
+    figure = Figure(film.body, film.bones(FRAME))
+    for camera, (_, _, joints) in zip(film.room.cameras, moment):
         depth = camera.project([figure.head_at(*dancers.FACE[n]) for n in dancers.FACE])[:, 2]
         if depth[0] > depth[3:].max():
             behind += 1
@@ -115,31 +114,42 @@ print(hashlib.sha256(image.tobytes() + mask.tobytes() + repr(joints).encode()).h
     assert len({digest(*seen) for seen in moment}) == 3
 
 
-def test_the_mannequin_and_all_other_furniture_is_background(moment):
-    room = dancers.open_film(SEQUENCE, 0).room
-    view = dancers.studio_view(SEQUENCE, 0, 0)
-    rng = np.random.default_rng(0)
-    figure = furniture.mannequin(rng, np.array([0.0, 0, 0]), 0.0)
-    surface = Surface(room.cameras[0], (0, *view.depth.shape[:1], 0, view.depth.shape[1]))
+def performer(film):
+    return Figure(film.body, film.bones(FRAME)).dressed()
+
+
+def test_nothing_but_the_performer_is_in_the_mask(moment):
+    """Masks stay within what a camera sees of the performer in an empty space."""
+    film = dancers.open_film(SEQUENCE, 0)
+    for camera, (_, mask, _) in zip(film.room.cameras, moment):
+        nothing = SimpleNamespace(camera=camera, depth=np.full((768, 1024), np.inf))
+        surface, person = dancers.see(nothing, performer(film), [])
+        outline = np.zeros((768, 1024), bool)
+        top, bottom, left, right = surface.window
+        outline[top:bottom, left:right] = person
+        covered = studio.reduce(outline.astype(float))
+        assert not (mask & (covered == 0)).any()
+
+
+def test_what_stands_before_the_performer_is_cut_out_of_the_mask():
+    film, view = dancers.open_film(SEQUENCE, 0), dancers.studio_view(SEQUENCE, 0, 0)
+    _, alone = dancers.see(view, performer(film), [])
+    pelvis = film.bones(FRAME).joints["pelvis"]
+    before = pelvis + 0.3 * (view.camera.position - pelvis)
+    figure = furniture.mannequin(np.random.default_rng(0), before * [1, 0, 1], 0.0)
+    surface = Surface(view.camera, (0, 768, 0, 1024))
     for part in figure:
         surface.add(part)
-    assert (surface.part >= 0).mean() > 0.01, "the mannequin is seen where the performer was"
-
-    class Crowded:
-        camera, depth = view.camera, np.minimum(view.depth, surface.depth - 0.8)
-
-    bones = dancers.open_film(SEQUENCE, 0).bones(FRAME)
-    parts = Figure(dancers.open_film(SEQUENCE, 0).body, bones).dressed()
-    _, alone = dancers.see(view, parts, [])
-    _, crowded = dancers.see(Crowded, parts, [])
-    assert crowded.sum() < 0.9 * alone.sum(), "what stands before a person is not the person"
+    crowded = SimpleNamespace(camera=view.camera, depth=np.minimum(view.depth, surface.depth))
+    _, rest = dancers.see(crowded, performer(film), [])
+    assert not (rest & ~alone).any()
+    assert rest.sum() < 0.8 * alone.sum()
 
 
 def test_a_racket_is_drawn_and_not_in_the_mask():
     film, view = dancers.open_film(SEQUENCE, 0), dancers.studio_view(SEQUENCE, 0, 0)
     bones = film.bones(FRAME)
-    parts, racket = Figure(film.body, bones).dressed(), dancers.racket(film.name, bones)
-    surface, person = dancers.see(view, parts, racket)
+    surface, person = dancers.see(view, performer(film), dancers.racket(film.name, bones))
     assert ((surface.part >= 0) & ~person).sum() > 50
     assert dancers.racket("Jazz_Jazz1", bones) == []
 

@@ -26,15 +26,15 @@ def random_things(rng, half, cameras):
 
 def free_place(rng, half, cameras, nearest, farthest):
     """A place (x, 0, z) that blocks no camera, and a turn towards the middle, more or less."""
+    views = np.array([camera.position for camera in cameras])[:, [0, 2]]
     while True:
         angle, away = rng.uniform(-math.pi, math.pi), rng.uniform(nearest, farthest)
-        where = np.array([away * math.sin(angle), 0, away * math.cos(angle)])
-        ways = np.array([camera.position - where for camera in cameras])[:, [0, 2]]
-        views = np.array([camera.position for camera in cameras])[:, [0, 2]]
-        before = views @ where[[0, 2]] / np.hypot(*views.T) / away > math.cos(0.4)
-        if (half - np.abs(where))[[0, 2]].min() > 0.4 < np.hypot(*ways.T).min() - 1.8:
-            if not before.any():
-                return where, angle + math.pi + rng.normal(0, 0.7)
+        where = away * np.array([math.sin(angle), math.cos(angle)])
+        in_view = views @ where / np.linalg.norm(views, axis=1) / away > math.cos(0.4)
+        too_near = np.linalg.norm(views - where, axis=1) < 2.2
+        outside = half[[0, 2]] - np.abs(where) < 0.4
+        if not (in_view.any() or too_near.any() or outside.any()):
+            return np.array([where[0], 0, where[1]]), angle + math.pi + rng.normal(0, 0.7)
 
 
 def random_paint(rng):
