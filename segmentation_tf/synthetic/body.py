@@ -168,10 +168,8 @@ class Figure:
             Limb(j["waist"], seat, (waist, hips), self.bones.pelvis[2], 0, 0.74, cut, **cloth),
         ]
         for name in ("left", "right"):
-            shoulder, radii = (
-                j[f"{name}_shoulder"] - 0.006 * up,
-                (0.055 * k + ease, 0.056 * k + ease),
-            )
+            radii = (0.055 * k + ease, 0.056 * k + ease)
+            shoulder = j[f"{name}_shoulder"] - 0.006 * up
             solids.append(Limb(j["neck"] - 0.02 * up, shoulder, radii, front))
         for sign in (-1, 1) if female else ():
             bust = between(j["ribs"], j["chest"], 0.38) + k * (sign * 0.062 * side + 0.07 * front)
@@ -183,16 +181,14 @@ class Figure:
         """The hips, as trousers begin with them."""
         j, (_, up, front) = self.joints, self.bones.pelvis
         wide = (0.155 if self.body.female else 0.146) * self.wide + ease
-        top, middle = (
-            between(j["pelvis"], j["waist"], 0.45),
-            j["pelvis"] - 0.01 * up - 0.008 * front,
-        )
+        top = between(j["pelvis"], j["waist"], 0.45)
+        middle = j["pelvis"] - 0.01 * up - 0.008 * front
         return Limb(top, middle, (wide * 0.88, wide), front, flat=0.76, folds=folds)
 
     def arm(self, side, ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False):
         """Upper arm and forearm, down to `reach`: 1 the elbow, 2 the wrist."""
         ends = [self.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
-        radii = (0.053, 0.040, 0.027) * np.array(self.thick) + ease
+        radii = [r * self.thick + ease for r in (0.053, 0.040, 0.027)]
         return self._two(ends, radii, self.bones.chest[2], (0.003, 0.006), folds, reach, flare, cut)
 
     def leg(self, side, ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False):
@@ -200,7 +196,7 @@ class Figure:
         front = unit(self.bones.toes[side] + 0.2 * self.bones.pelvis[2])
         hip, knee, ankle = (self.joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
         ends = [hip, knee - 0.006 * front, ankle - 0.008 * front]  # calves bulge backwards
-        radii = (0.088, 0.055, 0.037) * np.array(self.thick) + ease
+        radii = [r * self.thick + ease for r in (0.088, 0.055, 0.037)]
         return self._two(ends, radii, front, (0.008, 0.013), folds, reach, flare, cut)
 
     def _two(self, ends, radii, front, swell, folds, reach, flare, cut):

@@ -47,12 +47,12 @@ class Limb:
         self.length = float(np.linalg.norm(end - start)) or 1e-4
         along = (end - start) / self.length if self.length > 1e-4 else np.array([0.0, 1, 0])
         front = np.asarray(front, float)
-        if abs(unit(front) @ along) > 0.97:
+        if abs(unit(front) @ along) > 0.97:  # no direction for a depth: take any other
             front = np.array([0.31, 0.2, 0.93]) if abs(along[2]) < 0.9 else np.array([0.0, 1, 0])
         self.frame = frame_along(along, front).astype(np.float32)
         self.start = start.astype(np.float32)[:, None]
-        self.radii, self.swell, self.flat = radii, swell, flat
-        self.cut, self.folds, self.phase = cut, folds, phase
+        self.radii, self.swell, self.flat = tuple(map(float, radii)), swell, flat
+        self.cut, self.folds, self.phase = cut, folds, float(phase)
         self.centre = (start + end) / 2
         self.reach = self.length / 2 + (max(radii) + swell + folds) * max(1, flat)
 
