@@ -46,6 +46,7 @@ CAMERAS = ("C0", "C1", "C2")
 FRAMES = 8  # of each camera
 STEP = 45  # frames of the film from one to the next
 EXPOSURE = 0.02  # s
+DIMMING = 0.3  # deviation of the logarithm of the light of a circuit of lamps
 RACKETS = {"Sports_Badminton": (0.40, 0.09, 0.005), "Sports_Tennis": (0.34, 0.125, 0.011)}  # m
 TREE = Path(*["segmentation_full_body_mads_dataset_1192_img"] * 2)
 
@@ -116,11 +117,14 @@ def draw_frame(sequence, camera, frame, seed=0):
     surface, person = see(view, figure.dressed(), racket(film.name, bones))
     spheres = figure.spheres()
 
-    light = view.light.copy()
+    # Somebody plays with the dimmers; all cameras see it.
+    levels = np.exp(np.random.default_rng([*film.key, frame]).normal(0, DIMMING, 2))
+    lamps = film.room.lamps.dimmed(levels)
+    light = np.tensordot(levels.astype(np.float32), view.light, 1)
     rows, columns, x, y = view.screen
     light[:, rows, columns] = screen_light(rng, film.room.show, x, y)
-    light = reduce(light) * shadow_on_floor(film.room.lamps, view, spheres, bones)
-    layer = reduce(shaded(film.room.lamps, surface, spheres))
+    light = reduce(light) * shadow_on_floor(lamps, view, spheres, bones)
+    layer = reduce(shaded(lamps, surface, spheres))
     put_before(light, smeared(layer, surface, bones, film.bones(frame, EXPOSURE)), surface.window)
     mask = np.zeros(SIZE, bool)
     mask[picture_part(surface.window)] = reduce(person.astype(np.float32)) >= 0.5
@@ -259,11 +263,11 @@ def take_picture(film, camera, frame, rng, light):
     own = np.random.default_rng([*film.key, camera])  # what stays the same for all its frames
     gain, warm, noise = own.uniform(0.75, 1.25), own.normal(0, 0.05), own.uniform(0.006, 0.016)
     soft, quality, phase = own.uniform(0.35, 0.6), int(own.integers(72, 90)), own.uniform(0, 6)
-    exposure = gain * math.exp(0.12 * math.sin(frame / 60 + phase) + rng.normal(0, 0.09))
+    exposure = gain * math.exp(0.15 * math.sin(frame / 60 + phase) + rng.normal(0, 0.1))
     tint = np.array([1 + warm, 1, 1 - warm]) * (1 + rng.normal(0, 0.02, 3)) * exposure
     x = np.linspace(-0.5, 0.5, SIZE[1], dtype=np.float32)
     y = np.linspace(-0.5, 0.5, SIZE[0], dtype=np.float32)[:, None]
-    flicker = 1 + rng.normal(0, 0.12) * x + rng.normal(0, 0.06) * y
+    flicker = 1 + rng.normal(0, 0.15) * x + rng.normal(0, 0.08) * y
     light = light * tint.astype(np.float32)[:, None, None] * flicker
     light *= 1 - 0.45 * (y**2 + x**2)  # lenses are darker towards the corners
     light += glow(np.maximum(light - 0.9, 0))
@@ -325,7 +329,7 @@ def save_frames(folder, sequence, camera, seed):
         collage = Image.new("RGB", (2 * image.width, image.height))
         collage.paste(image, (0, 0))
         collage.paste(mask, (image.width, 0))
-        image.save(folder / "images" / f"{name}.png")
+        image.save(folder / "images" / f"{name}.png", compress_level=4)  # half the time of 6
         mask.save(folder / "masks" / f"{name}.png")
         collage.save(folder / "collages" / f"{name}.jpg", quality=85)
     return joints

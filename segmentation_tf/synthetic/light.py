@@ -5,7 +5,7 @@ faces darken its corner of the sky, those between it and a lamp its light (I. Qu
 ambient occlusion" and "Sphere soft shadow", 2006). Light and colours are linear shares.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -15,11 +15,22 @@ CELL = 0.05  # m a cell of a map of the floor
 
 @dataclass
 class Lamps:
-    """Panels under the ceiling: `places` (n, 3) in m, `power` (3, n) and `ambient` (3, 1)."""
+    """Panels under the ceiling, `places` (n, 3) in m, on two circuits that are dimmed apart.
+
+    `power`: (3, n) red, green and blue light; `ambient`: (3, 1) light from everywhere;
+    `circuit`: (n,) 0 or 1.
+    """
 
     places: np.ndarray
     power: np.ndarray
     ambient: np.ndarray
+    circuit: np.ndarray
+
+    def dimmed(self, levels):
+        """These lamps with their two circuits at the given levels; 1, 1 is as they are."""
+        levels = np.asarray(levels, np.float32)
+        power, ambient = self.power * levels[self.circuit], self.ambient * levels.mean()
+        return replace(self, power=power, ambient=ambient)
 
 
 def random_lamps(rng, half):
@@ -35,7 +46,8 @@ def random_lamps(rng, half):
     level = (power * way[:, 1] / (way**2).sum(axis=1) ** 1.5).sum(axis=1).mean()
     power *= rng.uniform(0.55, 0.9) / level
     ambient = np.full((3, 1), power.mean() * rng.uniform(0.012, 0.03))
-    return Lamps(*(array.astype(np.float32) for array in (places, power, ambient)))
+    circuit = rng.permutation(len(places)) % 2
+    return Lamps(*(array.astype(np.float32) for array in (places, power, ambient)), circuit)
 
 
 def lit(lamps, points, normals, spheres=None, shadows=2):

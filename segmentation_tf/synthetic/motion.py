@@ -92,8 +92,8 @@ class Performance:
         spread = np.array([0.02, *[0.06] * 3, *[0.02, 0.03, 0] * 2, *[0.07] * 6, 0.2, 0.06])
         self.keys = keys + rng.normal(size=keys.shape) * spread
         self.waves = rng.uniform(0, 2 * math.pi, 6)
-        self.pace = rng.uniform(0.08, 0.14) * (0.5 if activity == "Taichi" else 1)
-        self.roam = rng.uniform(0.45, 0.75)
+        self.pace = rng.uniform(0.05, 0.1) * (0.5 if activity == "Taichi" else 1)
+        self.roam = rng.uniform(0.2, 0.45)
         self.bounce = {"HipHop": 0.05, "Sports": 0.03}.get(activity, 0.01)
 
     def pose(self, seconds):

@@ -154,7 +154,7 @@ class View:
     """A room seen by one camera, without the performer; fine pixels, where not said otherwise."""
 
     camera: Camera
-    light: np.ndarray  # (3, H, W) float32
+    light: np.ndarray  # (2, 3, H, W) float32, by each circuit of lamps
     depth: np.ndarray  # (H, W) float32, m
     floor: np.ndarray  # (3, H, W) of the picture's pixels: x and z in m, and 1 where it is floor
     screen: tuple  # rows and columns that show the screen, and x, y on it
@@ -179,7 +179,8 @@ def view_room(room, camera):
     face = axis + 3 * (np.take_along_axis(rays, axis[None], 0)[0] < 0)
     points = start + depth * rays
     empty = np.isinf(surface.depth.ravel())
-    light = np.zeros_like(points)
+    circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
+    light = np.zeros((2, *points.shape), np.float32)
     screen = (np.zeros(0, np.intp),) * 4
     for number in range(6):
         where = np.nonzero((face == number) & empty)[0]
@@ -188,26 +189,27 @@ def view_room(room, camera):
         some = points[:, where]
         normal = np.zeros_like(some)
         normal[number % 3] = -1 if number < 3 else 1
+        falling = np.stack([lit(lamps, some, normal) for lamps in circuits])
         if number == CEILING:
-            light[:, where] = ceiling(room, some)
+            light[..., where] = [ceiling(lamps, room.lamps.power.max(), some) for lamps in circuits]
         elif number == FLOOR:
             # How long a pixel lies on the floor: far lines blur into the carpet.
             long = depth[where] ** 2 / float(camera.focal * camera.position[1])
-            falling = lit(room.lamps, some, normal)
             falling *= sample(shadow, -room.half[[0, 2]], some[0], some[2])
-            light[:, where] = falling * carpet(room, some, long)
+            light[..., where] = falling * carpet(room, some, long)
         else:
             u = along_wall(number, some)
-            light[:, where] = lit(room.lamps, some, normal) * wall_colour(room, number, u, some[1])
+            light[..., where] = falling * wall_colour(room, number, u, some[1])
             if number == room.screen.wall:
                 inside, x, y = room.screen.seen_at(u, some[1])
                 screen = (*np.divmod(where[inside], width), x, y)
     things = ~empty.reshape(height, width)
-    light = light.reshape(3, height, width)
+    light = light.reshape(2, 3, height, width)
     spots = surface.points(*np.nonzero(things))
     normals = surface.normals(*np.nonzero(things), spots)
     dim = 0.45 + 0.55 * smoothstep(spots[1], 0, 0.5)  # near the floor, all stands in shadows
-    light[:, things] = surface.colour[:, things] * lit(room.lamps, spots, normals) * dim
+    falling = np.stack([lit(lamps, spots, normals) for lamps in circuits])
+    light[..., things] = surface.colour[:, things] * falling * dim
     depth = np.minimum(depth.reshape(height, width), surface.depth)
     is_floor = ((face == FLOOR) & empty).reshape(height, width)[::FINE, ::FINE]
     x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
@@ -239,14 +241,14 @@ def carpet(room, points, long):
     return room.carpet * np.maximum(value, 0.1)
 
 
-def ceiling(room, points):
-    """Dark tiles, and panels of light far brighter than all else: light (3, N)."""
+def ceiling(lamps, full, points):
+    """Dark tiles, and panels far brighter than all else, the more the nearer to `full` power."""
     x, _, z = points
     grid = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
-    light = 0.04 * (1 + 0.5 * grid) * (room.lamps.ambient * 3 + 0.12)
-    for place, power in zip(room.lamps.places, room.lamps.power.T):
+    light = 0.25 * (1 + 0.5 * grid) * lamps.ambient
+    for place, power in zip(lamps.places, lamps.power.T):
         panel = (np.abs(x - place[0]) < 0.32) & (np.abs(z - place[2]) < 0.32)
-        light[:, panel] = (power / room.lamps.power.max() * 5 + 0.04)[:, None]
+        light[:, panel] += 5 / full * power[:, None]
     return light
 
 
@@ -300,5 +302,5 @@ def screen_light(rng, show, x, y):
 
 def reduce(fine):
     """Mean of each FINE x FINE block: from fine pixels to those of the picture."""
-    *planes, height, width = fine.shape
-    return fine.reshape(*planes, height // FINE, FINE, width // FINE, FINE).mean(axis=(-3, -1))
+    corners = [fine[..., y::FINE, x::FINE] for y in range(FINE) for x in range(FINE)]
+    return sum(corners) / np.float32(FINE**2)
