@@ -166,43 +166,25 @@ def view_room(room, camera):
     surface = Surface(camera, (0, height, 0, width))
     for part in room.things:
         surface.add(part)
-    spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
-    shadow = furniture_shadow(room.half, spheres)
-
-    rays = camera.rays(*np.indices((height, width)).reshape(2, -1))
-    start = camera.position.astype(np.float32)[:, None]
-    low, high = room.half * [-1, 0, -1], room.half
-    walls = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)
-    exits = (walls - start) / rays
-    axis = exits.argmin(axis=0)
-    depth = np.take_along_axis(exits, axis[None], 0)[0]
-    face = axis + 3 * (np.take_along_axis(rays, axis[None], 0)[0] < 0)
-    points = start + depth * rays
+    depth, face, points = leave_room(room, camera)
     empty = np.isinf(surface.depth.ravel())
     circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
+    spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
+    shadow = furniture_shadow(room.half, spheres)
     light = np.zeros((2, *points.shape), np.float32)
-    screen = (np.zeros(0, np.intp),) * 4
     for number in range(6):
         where = np.nonzero((face == number) & empty)[0]
-        if not len(where):
-            continue
-        some = points[:, where]
-        normal = np.zeros_like(some)
-        normal[number % 3] = -1 if number < 3 else 1
-        falling = np.stack([lit(lamps, some, normal) for lamps in circuits])
-        if number == CEILING:
-            light[..., where] = [ceiling(lamps, room.lamps.power.max(), some) for lamps in circuits]
-        elif number == FLOOR:
-            # How long a pixel lies on the floor: far lines blur into the carpet.
-            long = depth[where] ** 2 / float(camera.focal * camera.position[1])
-            falling *= sample(shadow, -room.half[[0, 2]], some[0], some[2])
-            light[..., where] = falling * carpet(room, some, long)
-        else:
-            u = along_wall(number, some)
-            light[..., where] = falling * wall_colour(room, number, u, some[1])
-            if number == room.screen.wall:
-                inside, x, y = room.screen.seen_at(u, some[1])
-                screen = (*np.divmod(where[inside], width), x, y)
+        if len(where):
+            some = points[:, where]
+            colour = face_colour(room, camera, number, some, depth[where], shadow)
+            light[..., where] = face_light(circuits, number, some) * colour
+            if number == CEILING:
+                add_panels(light, where, circuits, some)
+    shown = np.nonzero((face == room.screen.wall) & empty)[0]
+    u = along_wall(room.screen.wall, points[:, shown])
+    inside, x, y = room.screen.seen_at(u, points[1, shown])
+    screen = (*np.divmod(shown[inside], width), x, y)
+
     things = ~empty.reshape(height, width)
     light = light.reshape(2, 3, height, width)
     spots = surface.points(*np.nonzero(things))
@@ -214,6 +196,41 @@ def view_room(room, camera):
     is_floor = ((face == FLOOR) & empty).reshape(height, width)[::FINE, ::FINE]
     x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
     return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
+
+
+def leave_room(room, camera):
+    """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
+    rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
+    start = camera.position.astype(np.float32)[:, None]
+    low, high = room.half * [-1, 0, -1], room.half
+    ends = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)
+    exits = (ends - start) / rays
+    axis = exits.argmin(axis=0)
+    depth = np.take_along_axis(exits, axis[None], 0)[0]
+    face = axis + 3 * (np.take_along_axis(rays, axis[None], 0)[0] < 0)
+    return depth, face, start + depth * rays
+
+
+def face_light(circuits, face, points):
+    """Light of both circuits that falls on points of a face of the room: (2, 3, N)."""
+    # Light is soft: one of four neighbours stands for all.
+    some = points[:, ::4]
+    normals = np.zeros_like(some)
+    normals[face % 3] = -1 if face < 3 else 1
+    light = np.stack([lit(lamps, some, normals) for lamps in circuits])
+    return np.repeat(light, 4, axis=-1)[..., : points.shape[1]]
+
+
+def face_colour(room, camera, face, points, depth, shadow):
+    """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
+    if face == CEILING:
+        return ceiling(points)
+    if face == FLOOR:
+        # How long a pixel lies on the floor: far lines blur into the carpet.
+        long = depth**2 / float(camera.focal * camera.position[1])
+        reaching = sample(shadow, -room.half[[0, 2]], points[0], points[2])
+        return reaching * carpet(room, points, long)
+    return wall_colour(room, face, along_wall(face, points), points[1])
 
 
 def along_wall(face, points):
@@ -241,15 +258,21 @@ def carpet(room, points, long):
     return room.carpet * np.maximum(value, 0.1)
 
 
-def ceiling(lamps, full, points):
-    """Dark tiles, and panels far brighter than all else, the more the nearer to `full` power."""
+def ceiling(points):
+    """Dark tiles: (1, N)."""
     x, _, z = points
-    grid = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
-    light = 0.25 * (1 + 0.5 * grid) * lamps.ambient
-    for place, power in zip(lamps.places, lamps.power.T):
-        panel = (np.abs(x - place[0]) < 0.32) & (np.abs(z - place[2]) < 0.32)
-        light[:, panel] += 5 / full * power[:, None]
-    return light
+    joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
+    return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
+
+
+def add_panels(light, where, circuits, points):
+    """The lamps themselves, far brighter than all else: adds to light (2, 3, pixels)."""
+    x, _, z = points
+    full = sum(lamps.power for lamps in circuits).max()
+    for own, lamps in zip(light, circuits):
+        for place, power in zip(lamps.places, lamps.power.T):
+            panel = (np.abs(x - place[0]) < 0.32) & (np.abs(z - place[2]) < 0.32)
+            own[:, where[panel]] += 5 / full * power[:, None]
 
 
 def wall_colour(room, face, u, v):
