@@ -21,9 +21,9 @@ from segmentation_tf import atomic
 from segmentation_tf.cases import DatasetError
 
 
-def complete_folder(folder):
-    """`atomic.complete_folder` for drawn images."""
-    return atomic.complete_folder(folder, "the drawn images (about 150 MB)")
+def complete_folder(folder, megabytes=150):
+    """`atomic.complete_folder` for drawn images that take about so many `megabytes`."""
+    return atomic.complete_folder(folder, f"the drawn images (about {megabytes} MB)")
 
 
 # --- several processes, one progress bar -----------------------------------------------------

@@ -1,0 +1,133 @@
+"""Light in the drawn studio: lamps under the ceiling, and balls that keep their light away.
+
+Shadows need no exact shape, so that balls stand for bodies and furniture: those that a point
+faces darken its corner of the sky, those between it and a lamp its light (I. Quilez, "Sphere
+ambient occlusion" and "Sphere soft shadow", 2006). Light and colours are linear shares.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+CELL = 0.05  # m a cell of a map of the floor
+
+
+@dataclass
+class Lamps:
+    """Panels under the ceiling, `places` (n, 3) in m, on two circuits that are dimmed apart.
+
+    `power`: (3, n) red, green and blue light; `ambient`: (3, 1) light from everywhere;
+    `circuit`: (n,) 0 or 1.
+    """
+
+    places: np.ndarray
+    power: np.ndarray
+    ambient: np.ndarray
+    circuit: np.ndarray
+
+    def dimmed(self, levels):
+        """These lamps with their two circuits at the given levels; 1, 1 is as they are."""
+        levels = np.asarray(levels, np.float32)
+        power, ambient = self.power * levels[self.circuit], self.ambient * levels.mean()
+        return replace(self, power=power, ambient=ambient)
+
+
+def random_lamps(rng, half):
+    """Panels in rows; some are off. `half`: half width, height, half depth of the room, m."""
+    nx, nz = rng.integers(2, 4, 2)
+    x, z = (np.linspace(-0.7, 0.7, n) * h for n, h in ((nx, half[0]), (nz, half[2])))
+    places = np.array([(a, half[1] - 0.05, b) for a in x for b in z])
+    tint = np.array([1, rng.uniform(0.88, 1), rng.uniform(0.68, 1.05)])[:, None]
+    power = tint * rng.uniform(0.3, 1.3, len(places)) * (rng.random(len(places)) < 0.8)
+    power[:, rng.integers(len(places))] = tint[:, 0]
+    # As bright at the performer's chest in every studio, more or less.
+    way = places - [0, 1.2, 0]
+    level = (power * way[:, 1] / (way**2).sum(axis=1) ** 1.5).sum(axis=1).mean()
+    power *= rng.uniform(0.55, 0.9) / level
+    ambient = np.full((3, 1), power.mean() * rng.uniform(0.012, 0.03))
+    circuit = rng.permutation(len(places)) % 2
+    return Lamps(*(array.astype(np.float32) for array in (places, power, ambient)), circuit)
+
+
+def lit(lamps, points, normals, spheres=None, shadows=2):
+    """Light that falls on points (3, N) with their normals: (3, N), Lambert's law.
+
+    `spheres` (n, 4), x, y, z and radius in m, keep light away: that of so many of the brightest
+    lamps as `shadows`, and a share of the rest.
+    """
+    light = lamps.ambient * (0.75 + 0.25 * normals[1])
+    if spheres is not None:
+        centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)
+        distance2 = (centres**2).sum(axis=1)[:, None] - 2 * (centres @ points)
+        distance2 += (points**2).sum(axis=0)
+        np.maximum(distance2, 1e-4, out=distance2)
+        facing = centres @ normals - (points * normals).sum(axis=0)
+        sky = open_sky(facing, distance2, radius)
+        light = light * sky
+    ways = lamps.places[:, :, None] - points.mean(axis=1)[:, None]
+    nearness = lamps.power.sum(axis=0) / (ways**2).sum(axis=(1, 2))
+    for rank, lamp in enumerate(np.argsort(-nearness)):
+        if not lamps.power[:, lamp].any():
+            continue
+        way = lamps.places[lamp][:, None] - points
+        far2 = (way**2).sum(axis=0)
+        way /= np.sqrt(far2)
+        # A little wraps around: lamps are wide. They shine downwards.
+        amount = np.maximum(0.92 * (way * normals).sum(axis=0) + 0.08, 0)
+        amount *= np.maximum(way[1], 0) / far2
+        if spheres is not None and rank < shadows:
+            amount *= passed(centres @ way - (way * points).sum(axis=0), distance2, radius)
+        elif spheres is not None:
+            amount *= 0.3 + 0.7 * sky
+        light = light + lamps.power[:, lamp][:, None] * amount
+    return light
+
+
+def open_sky(facing, distance2, radius):
+    """Share of the sky that balls leave open above points, (N,); `facing`: how far before them."""
+    hidden = np.maximum(facing, 0)
+    hidden *= radius**2
+    hidden /= distance2 * np.sqrt(distance2)
+    return np.exp(-1.5 * hidden.sum(axis=0))
+
+
+def passed(ahead, distance2, radius):
+    """Share of a lamp's light that passes the balls, (N,).
+
+    `ahead` is how far each ball lies towards the lamp. A ray that meets it is dark, and the
+    farther the ball, the wider the soft rim of its shadow.
+    """
+    aside = np.sqrt(np.maximum(distance2 - ahead * ahead, 0))
+    soft = 0.02 + 0.16 * np.maximum(ahead, 0)
+    dark = np.clip((radius - aside) / soft + 0.5, 0, 0.9) * np.clip(ahead / radius - 0.8, 0, 1)
+    return np.prod(1 - dark, axis=0)
+
+
+def performer_shadow(lamps, spheres, origin, shape):
+    """Share of light that balls leave on the floor: a map (H, W) from `origin` (x, z) on."""
+    z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL
+    points = np.stack([x + origin[0], np.zeros_like(x), z + origin[1]])
+    up = np.broadcast_to(np.array([[0], [1], [0]], np.float32), points.shape)
+    there = lit(lamps, points, up, spheres, shadows=4).sum(axis=0)
+    return (there / lit(lamps, points, up).sum(axis=0)).reshape(shape)
+
+
+def furniture_shadow(half, spheres):
+    """The same for the whole floor of a room, softer and far faster: a dark spot a ball."""
+    shape = (int(2 * half[2] / CELL) + 1, int(2 * half[0] / CELL) + 1)
+    dark = np.zeros(shape, np.float32)
+    z, x = (CELL * np.arange(n) - h for n, h in zip(shape, (half[2], half[0])))
+    for a, height, b, radius in spheres:
+        wide = 1.5 * radius + 0.5 * height
+        rows = slice(*np.searchsorted(z, (b - 2 * wide, b + 2 * wide)))
+        columns = slice(*np.searchsorted(x, (a - 2 * wide, a + 2 * wide)))
+        distance2 = (z[rows, None] - b) ** 2 + (x[None, columns] - a) ** 2
+        dark[rows, columns] += 0.55 * (radius / wide) ** 1.3 * np.exp(-distance2 / wide**2)
+    return np.exp(-dark)
+
+
+def sample(grid, origin, x, z):
+    """Values of a floor map at places in m; 1 outside of it."""
+    places = [(z - origin[1]) / CELL, (x - origin[0]) / CELL]
+    return ndimage.map_coordinates(grid, places, order=1, mode="constant", cval=1)

@@ -1,0 +1,303 @@
+"""Solids made of limbs and boxes, a pinhole camera, and sphere tracing to see one by the other.
+
+A solid is described by its distance function: how far a point is from its surface, negative
+inside. Sphere tracing walks along each ray by just that distance, which can never jump through
+the surface, until it arrives: J. C. Hart, "Sphere tracing: a geometric method for the
+antialiased ray tracing of implicit surfaces", The Visual Computer 12, 1996. The union of two
+solids has the smaller of the two distances; rounding that minimum off where both are alike lets
+an arm grow out of a shoulder: I. Quilez, "Smooth minimum", 2013.
+
+The world is in metres, y points up, the floor is y = 0. Points are columns, float32 (3, N).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+FINE = 2  # surfaces are traced this many times finer than the picture: smooth edges
+BLOCK = 4  # so many rays by so many go together as long as they can
+STEPS = 14
+NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
+
+
+def unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def frame_along(along, front):
+    """Rows side, along, front of a right-handed frame; `front` is only turned as needed."""
+    front = unit(front - along * (front @ along))
+    return np.stack([np.cross(along, front), along, front])
+
+
+class Limb:
+    """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs.
+
+    `radii` are those at both ends, `swell` what a muscle adds at a third of the length, `flat`
+    the ratio of depth to width, where `front` is the direction of the depth. `cut` ends it in a
+    flat edge, as a sleeve ends. `folds` (m) is how deep cloth wrinkles, most near both ends.
+    """
+
+    def __init__(
+        self, start, end, radii, front=(0, 0, 1), swell=0, flat=1, cut=False, folds=0, phase=0
+    ):
+        start, end = np.asarray(start, float), np.asarray(end, float)
+        self.length = float(np.linalg.norm(end - start)) or 1e-4
+        along = (end - start) / self.length if self.length > 1e-4 else np.array([0.0, 1, 0])
+        front = np.asarray(front, float)
+        if abs(unit(front) @ along) > 0.97:  # no direction for a depth: take any other
+            front = np.array([0.31, 0.2, 0.93]) if abs(along[2]) < 0.9 else np.array([0.0, 1, 0])
+        self.frame = frame_along(along, front).astype(np.float32)
+        self.start = start.astype(np.float32)[:, None]
+        self.radii, self.swell, self.flat = tuple(map(float, radii)), swell, flat
+        self.cut, self.folds, self.phase = cut, folds, float(phase)
+        self.centre = (start + end) / 2
+        self.reach = self.length / 2 + (max(radii) + swell + folds) * max(1, flat)
+
+    def local(self, points):
+        """Points as seen from the limb: side, along, front, each (N,) in m."""
+        return self.frame @ (points - self.start)
+
+    def distance(self, points):
+        side, along, front = self.local(points)
+        t = np.clip(along / self.length, 0, 1)
+        radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t
+        if self.swell:
+            radius += 6.75 * self.swell * t * (1 - t) ** 2
+        if self.folds:
+            radius += self.folds * self._wrinkles(side, along, front, t)
+        outside = along - t * self.length
+        away = np.sqrt(side**2 + outside**2 + (front / self.flat) ** 2) - radius
+        away *= min(1, self.flat)
+        return np.maximum(away, along - self.length) if self.cut else away
+
+    def _wrinkles(self, side, along, front, t):
+        """Waves around the limb, bent by waves along it: -1 to 1."""
+        bend = np.sin(17 * side + 11 * front + 9 * along + self.phase)
+        waves = np.sin(40 * along + 2.4 * bend + 34 * side - 26 * front + 2 * self.phase)
+        return waves * (0.3 + 0.7 * (2 * t - 1) ** 2) + 0.35 * bend
+
+    def spheres(self):
+        """Balls that stand for the limb where only its shadow matters: (n, 4), x y z radius."""
+        width = max(min(self.radii) * (1 + self.flat) / 2, 0.02)
+        t = np.linspace(0, 1, min(int(self.length / (1.9 * width)) + 1, 5))[:, None]
+        start = self.start[:, 0]
+        radius = (self.radii[0] + (self.radii[1] - self.radii[0]) * t) * (1 + self.flat) / 2
+        return np.hstack([start + t * self.length * self.frame[1], radius])
+
+
+class Box:
+    """A box with rounded edges around `centre`, `sizes` (m) along the rows of `frame`."""
+
+    def __init__(self, centre, sizes, frame=None, rounding=0.006):
+        self.centre = np.asarray(centre, float)
+        self.frame = np.asarray(np.eye(3) if frame is None else frame, np.float32)
+        self.half = np.asarray(sizes, np.float32)[:, None] / 2 - rounding
+        self.rounding = rounding
+        self.reach = float(np.linalg.norm(sizes)) / 2
+
+    def local(self, points):
+        return self.frame @ (points - self.centre.astype(np.float32)[:, None])
+
+    def distance(self, points):
+        q = np.abs(self.local(points)) - self.half
+        outside = np.sqrt((np.maximum(q, 0) ** 2).sum(axis=0))
+        return outside + np.minimum(q.max(axis=0), 0) - self.rounding
+
+    def spheres(self):
+        across = np.argmax(self.half)
+        radius = float(np.median(self.half)) + 0.01
+        t = np.linspace(-1, 1, min(int(self.half[across, 0] / radius) + 1, 6))[:, None]
+        centres = self.centre + t * (self.half[across, 0] - radius) * self.frame[across]
+        return np.hstack([centres, np.full((len(t), 1), radius)])
+
+
+class Ring:
+    """The slice of a limb around its middle, `half` m to both sides: a belt."""
+
+    def __init__(self, limb, half):
+        self.limb, self.half = limb, half
+        self.centre, self.reach = limb.centre, limb.reach
+
+    def distance(self, points):
+        along = self.limb.local(points)[1] - self.limb.length / 2
+        return np.maximum(self.limb.distance(points), np.abs(along) - self.half)
+
+
+@dataclass
+class Part:
+    """A piece of one material: its solids, rounded into each other over `blend` m.
+
+    `paint(points)` gives the share of red, green and blue that it reflects, (3, N) or (3, 1).
+    """
+
+    solids: list
+    paint: Callable
+    blend: float = 0.0
+    gloss: float = 0.0
+
+    def distance(self, points):
+        nearest = self.solids[0].distance(points)
+        for solid in self.solids[1:]:
+            other = solid.distance(points)
+            if self.blend:
+                near = np.maximum(self.blend - np.abs(nearest - other), 0)
+                nearest = np.minimum(nearest, other) - near * near * (0.25 / self.blend)
+            else:
+                nearest = np.minimum(nearest, other)
+        return nearest
+
+    def normal(self, points):
+        """Unit vectors across the surface: differences along the corners of a tetrahedron."""
+        corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], np.float32)
+        slope = sum(c[:, None] * self.distance(points + 0.003 * c[:, None]) for c in corners)
+        return slope / np.maximum(np.sqrt((slope**2).sum(axis=0)), 1e-9)
+
+
+@dataclass
+class Camera:
+    """A pinhole camera: `position` (m), `frame` with rows right, down, forward, `focal` in px.
+
+    `size` is (height, width) in px of the picture.
+    """
+
+    position: np.ndarray
+    frame: np.ndarray
+    focal: float
+    size: tuple
+
+    @classmethod
+    def looking(cls, position, target, focal, size):
+        forward = unit(np.asarray(target, float) - position)
+        right = unit(np.cross(forward, [0, 1.0, 0]))
+        return cls(np.asarray(position), np.stack([right, np.cross(forward, right), forward]),
+                   focal, size)  # fmt: skip
+
+    def project(self, points):
+        """World points (N, 3) to x, y in px of the picture and depth in m: (N, 3)."""
+        right, down, depth = self.frame @ (np.asarray(points) - self.position).T
+        x = right / depth * self.focal + self.size[1] / 2 - 0.5
+        y = down / depth * self.focal + self.size[0] / 2 - 0.5
+        return np.stack([x, y, depth], axis=1)
+
+    def rays(self, rows, columns):
+        """Directions through fine pixels, (3, N), as long as they need to be for depth 1."""
+        x = ((columns + 0.5) / FINE - self.size[1] / 2) / self.focal
+        y = ((rows + 0.5) / FINE - self.size[0] / 2) / self.focal
+        local = np.stack([x, y, np.ones_like(x)]).astype(np.float32)
+        return self.frame.T.astype(np.float32) @ local
+
+    def window(self, solids):
+        """Fine rows and columns that can show the solids: (top, bottom, left, right)."""
+        x, y, depth = self.project([solid.centre for solid in solids]).T
+        if (depth < 0.3).any():
+            return (0, 0, 0, 0)  # beside or behind the camera
+        pad = np.array([solid.reach for solid in solids]) / depth * self.focal * 1.05 + 1
+        limits = np.array([(y - pad).min(), (y + pad).max(), (x - pad).min(), (x + pad).max()])
+        top, bottom, left, right = np.round(limits * FINE).astype(int)
+        height, width = self.size[0] * FINE, self.size[1] * FINE
+        return max(top, 0), min(bottom, height), max(left, 0), min(right, width)
+
+
+class Surface:
+    """What a camera sees first at each fine pixel of a window: depth, colour, gloss and part."""
+
+    def __init__(self, camera, window):
+        self.camera, self.window = camera, window
+        top, bottom, left, right = window
+        shape = (max(bottom - top, 0), max(right - left, 0))
+        self.depth = np.full(shape, np.inf, np.float32)
+        self.parts = []
+        self.colour = np.zeros((3, *shape), np.float32)
+        self.gloss = np.zeros(shape, np.float32)
+        self.part = np.full(shape, -1, np.int16)
+
+    def points(self, rows, columns):
+        """World points (3, N) of pixels of the window."""
+        rays = self.camera.rays(rows + self.window[0], columns + self.window[2])
+        return self.camera.position.astype(np.float32)[:, None] + self.depth[rows, columns] * rays
+
+    def normals(self, rows, columns, points):
+        """Unit vectors (3, N) across the surface, for pixels that show one."""
+        normals, part = np.empty_like(points), self.part[rows, columns]
+        for number in np.unique(part):
+            where = part == number
+            normals[:, where] = self.parts[number].normal(points[:, where])
+        return normals
+
+    def add(self, part):
+        """Traces a part and keeps it where nothing nearer is."""
+        camera, (top, bottom, left, right) = self.camera, self.window
+        part_top, part_bottom, part_left, part_right = camera.window(part.solids)
+        first_row, end = max(top, part_top), min(bottom, part_bottom)
+        first_column, right_end = max(left, part_left), min(right, part_right)
+        if first_row >= end or first_column >= right_end:
+            return
+        blocks = np.mgrid[first_row:end:BLOCK, first_column:right_end:BLOCK].reshape(2, -1)
+        rays = camera.rays(*(blocks + (BLOCK - 1) / 2))
+        width = BLOCK / math.sqrt(2) / FINE / camera.focal
+        first, last = meet_balls(part, camera.position, rays, width)
+        met, depth = march(part, camera.position, rays, first, last, width)
+
+        inner = np.indices((BLOCK, BLOCK)).reshape(2, 1, -1)
+        rows, columns = (blocks[:, met, None] + inner).reshape(2, -1)
+        inside = (rows < end) & (columns < right_end)
+        rows, columns = rows[inside], columns[inside]
+        depth, last = (np.repeat(v, BLOCK**2)[inside] for v in (depth, last[met]))
+        rays = camera.rays(rows, columns)
+        rows, columns = rows - top, columns - left
+        last = np.minimum(last, self.depth[rows, columns])
+        hit, depth = march(part, camera.position, rays, depth, last)
+        points = camera.position.astype(np.float32)[:, None] + depth * rays[:, hit]
+        place = rows[hit], columns[hit]
+        self.depth[place] = depth
+        self.colour[:, *place] = part.paint(points)
+        self.gloss[place] = part.gloss
+        self.part[place] = len(self.parts)
+        self.parts.append(part)
+
+
+def meet_balls(part, position, rays, width):
+    """Between which depths (m) each ray can meet a part: every solid lies in a ball.
+
+    A ray is a cone that gets `width` m wider with each m of depth.
+    """
+    first = np.full(rays.shape[1], np.inf, np.float32)
+    last = np.zeros(rays.shape[1], np.float32)
+    speed = np.sqrt((rays**2).sum(axis=0))
+    for solid in part.solids:
+        centre = (solid.centre - position).astype(np.float32)
+        distance = float(np.linalg.norm(centre))
+        middle = centre @ rays / speed
+        half = (solid.reach + width * distance) ** 2 - distance**2 + middle**2
+        inside = half > 0
+        half = np.sqrt(np.maximum(half, 0))
+        np.minimum(first, (middle - half) / speed, out=first, where=inside)
+        np.maximum(last, (middle + half) / speed, out=last, where=inside)
+    return np.maximum(first, 0.05), last
+
+
+def march(part, position, rays, depth, last, width=0.0):
+    """Sphere tracing from `depth` on: which rays meet the part before `last`, and where (m).
+
+    With a `width`, whole cones of rays go together, and stop while all of them are still outside:
+    so a few rays find the way for all.
+    """
+    position = position.astype(np.float32)[:, None]
+    speed = np.sqrt((rays**2).sum(axis=0))
+    alive = np.nonzero(depth < last)[0]
+    depth, hits = depth[alive], []
+    for step in range(STEPS):
+        away = part.distance(position + depth * rays[:, alive])
+        # Rays along a surface converge slowly: in the end, what is nearly there has arrived.
+        near = NEAR_ENOUGH if step < STEPS - 1 else 2 * NEAR_ENOUGH
+        there = away < np.maximum(near, 2 * width * depth)
+        hits.append((alive[there], depth[there]))
+        depth = depth + (away - width * depth) / speed[alive]
+        going = ~there & (depth < last[alive])
+        alive, depth = alive[going], depth[going]
+    if width:
+        hits.append((alive, depth))  # to be on the safe side
+    return tuple(np.concatenate(column) for column in zip(*hits))
