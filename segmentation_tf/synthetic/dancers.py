@@ -39,11 +39,12 @@ from segmentation_tf.synthetic.tracing import FINE, Limb, Part, Surface, unit
 VERSION = 1  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 SEQUENCES = (
-    "HipHop_HipHop1", "HipHop_HipHop2", "HipHop_HipHop3", "Jazz_Jazz1", "Jazz_Jazz2", "Jazz_Jazz3",
-    "Kata_F3", "Kata_P3", "Sports_Badminton", "Sports_Tennis", "Taichi_S4", "Taichi_S5",
+    "HipHop_HipHop1", "HipHop_HipHop2", "HipHop_HipHop3", "HipHop_HipHop4", "HipHop_HipHop5",
+    "Jazz_Jazz1", "Jazz_Jazz2", "Jazz_Jazz3", "Jazz_Jazz4", "Kata_P3", "Sports_Badminton",
+    "Sports_Tennis", "Taichi_S1", "Taichi_S2", "Taichi_S4", "Taichi_S5",
 )  # fmt: skip
 CAMERAS = ("C0", "C1", "C2")
-FRAMES = 8  # of each camera
+FRAMES = 5  # of each camera
 STEP = 45  # frames of the film from one to the next
 EXPOSURE = 0.02  # s
 DIMMING = 0.3  # deviation of the logarithm of the light of a circuit of lamps
@@ -105,7 +106,7 @@ def frame_numbers(sequence, seed=0):
 
 
 def draw_frame(sequence, camera, frame, seed=0):
-    """Draws one frame of sequence 0 to 11 as camera 0 to 2 sees it: `(image, mask, joints)`.
+    """Draws one frame of sequence 0 to 15 as camera 0 to 2 sees it: `(image, mask, joints)`.
 
     `image`: uint8 (384, 512, 3), `mask`: bool (384, 512), `joints`: [x, y, visible] for each of
     JOINTS. A pure function of its arguments, the same in every process.
