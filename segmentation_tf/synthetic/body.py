@@ -391,7 +391,7 @@ class Figure:
 
     def belt(self):
         """A belt with its knot and two ends."""
-        j, (side, up, front), wide = self.joints, self.bones.pelvis, 0.172 * self.wide
+        j, (side, up, front), wide = self.joints, self.bones.pelvis, 0.172 * self.wide + 0.015
         middle = between(j["pelvis"], j["waist"], 0.55)
         knot = middle + 0.74 * wide * front
         band = Limb(middle - 0.006 * up, middle + 0.006 * up, (wide, wide), front, flat=0.77)

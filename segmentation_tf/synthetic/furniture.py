@@ -13,10 +13,10 @@ from segmentation_tf.synthetic.tracing import Box, Limb, Part
 def random_things(rng, half, cameras):
     """Furniture of a room with the given cameras, behind the performer more than before: parts."""
     seat = random_paint(rng)
-    kinds = [lambda *place: chair(*place, seat)] * rng.integers(3, 8)
-    kinds += [tripod] * rng.integers(1, 4) + [bag] * rng.integers(1, 4)
+    kinds = [lambda *place: chair(*place, seat)] * rng.integers(3, 7)
+    kinds += [tripod] * rng.integers(1, 4) + [bag] * rng.integers(1, 3)
     kinds += [rail] * (rng.random() < 0.6) + [table] * (rng.random() < 0.5)
-    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.2, 0.55, 0.25])
+    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.3, 0.55, 0.15])
     things = []
     for kind in kinds:
         nearest, farthest = (2.1, 3.6) if kind is mannequin else (2.3, 4.8)

@@ -41,6 +41,7 @@ def random_lamps(rng, half):
     tint = np.array([1, rng.uniform(0.88, 1), rng.uniform(0.68, 1.05)])[:, None]
     power = tint * rng.uniform(0.3, 1.3, len(places)) * (rng.random(len(places)) < 0.8)
     power[:, rng.integers(len(places))] = tint[:, 0]
+    power *= np.exp(-(places[:, 0] ** 2 + places[:, 2] ** 2) / 18)  # most light for the middle
     # As bright at the performer's chest in every studio, more or less.
     way = places - [0, 1.2, 0]
     level = (power * way[:, 1] / (way**2).sum(axis=1) ** 1.5).sum(axis=1).mean()

@@ -96,7 +96,7 @@ def random_cameras(rng):
 def random_wall(rng):
     """Colour, kind and phase of a wall: paint, a curtain, panels, or bricks."""
     kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
-    dark = rng.uniform(18, 60) if kind == "curtain" else rng.uniform(40, 150)
+    dark = rng.uniform(15, 50) if kind == "curtain" else rng.uniform(30, 110)
     grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
     tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
     tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
@@ -137,10 +137,10 @@ def texture(rng, kind):
         canvas[:, (smooth_noise(rng, (64, 48), 4) > 1.2) & (y > 8) & (y < 52)] *= 0.4
         canvas[:, (x < 1) | (x > 46) | (y < 1) | (y > 62)] = 0.3
     else:
-        canvas[:] = any_colour()[..., None] * rng.uniform(0.3, 0.8)
+        canvas[:] = any_colour()[..., None] * rng.uniform(0.2, 0.6)
         shapes = smooth_noise(rng, (64, 48), 22)
-        canvas[:, shapes > 0.3] = 0.8 * any_colour()
-        canvas[:, shapes < -0.9] = 0.6 * any_colour()
+        canvas[:, shapes > 0.3] = 0.6 * any_colour()
+        canvas[:, shapes < -0.9] = 0.5 * any_colour()
         for row in range(6, 60, rng.integers(7, 20)):
             canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = any_colour()[..., None]
     return canvas
