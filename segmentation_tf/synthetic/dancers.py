@@ -46,7 +46,7 @@ SEQUENCES = (
     *(f"Taichi_S{i}" for i in range(1, 7)),
 )  # as many as the real set has: a network has to meet many people and rooms
 CAMERAS = ("C0", "C1", "C2")
-FRAMES = 4  # of each camera
+FRAMES = 3  # of each camera
 STEP = 45  # frames of the film from one to the next
 EXPOSURE = 0.02  # s
 DIMMING = 0.3  # deviation of the logarithm of the light of a circuit of lamps
