@@ -232,6 +232,13 @@ def test_a_traced_box_hides_what_is_behind_it():
     assert set(np.unique(surface.part)) == {-1, 0}
 
 
+def test_parts_outside_of_the_window_keep_their_number():
+    surface = Surface(CAMERA, (0, 768, 0, 1024))
+    for x in (50, 0):  # far to the right of the picture, then in its middle
+        surface.add(Part([Limb((x, 1, 0), (x, 1, 0), (0.3, 0.3))], plain((0, 0, 0))))
+    assert set(np.unique(surface.part)) == {-1, 1}
+
+
 def test_rays_and_projection_agree():
     rows, columns = np.array([10, 300, 700]), np.array([20, 512, 1000])
     points = CAMERA.position[:, None] + 2.5 * CAMERA.rays(rows, columns)

@@ -154,7 +154,7 @@ def see(view, parts, others):
     hidden = surface.depth > view.depth[top:bottom, left:right]
     surface.depth[hidden] = np.inf
     surface.part[hidden] = -1
-    return surface, surface.part >= surface.parts.index(parts[0])
+    return surface, surface.part >= len(others)
 
 
 def picture_part(window):

@@ -228,7 +228,8 @@ class Surface:
         return normals
 
     def add(self, part):
-        """Traces a part and keeps it where nothing nearer is."""
+        """Traces a part and keeps it where nothing nearer is; parts are numbered from 0 on."""
+        self.parts.append(part)
         camera, (top, bottom, left, right) = self.camera, self.window
         part_top, part_bottom, part_left, part_right = camera.window(part.solids)
         first_row, end = max(top, part_top), min(bottom, part_bottom)
@@ -255,8 +256,7 @@ class Surface:
         self.depth[place] = depth
         self.colour[:, *place] = part.paint(points)
         self.gloss[place] = part.gloss
-        self.part[place] = len(self.parts)
-        self.parts.append(part)
+        self.part[place] = len(self.parts) - 1
 
 
 def meet_balls(part, position, rays, width):
