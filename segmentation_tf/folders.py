@@ -40,7 +40,7 @@ def check_folder(path, archives=ARCHIVES):
         return path
     if not path.exists():
         raise DatasetError(f"{path}: there is no such folder; check the path for typing errors")
-    if path.suffix.lower() in ARCHIVES:
+    if path.suffix.lower() in archives:
         raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path, archives)}")
     raise DatasetError(f"{path} is a file; give the folder that holds the data set")
 

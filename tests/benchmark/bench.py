@@ -3,7 +3,7 @@
 Each part runs in a process of its own, so that its peak memory can be told apart. Wall times
 differ between machines and hours: compare the ratios. PH2_ROOT measures on real images.
 
-    python tests/benchmark/bench.py                  every part, about 40 minutes on two cores
+    python tests/benchmark/bench.py                  every part, about an hour on two cores
     python tests/benchmark/bench.py reading speed    only these
 """
 
