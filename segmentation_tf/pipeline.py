@@ -71,14 +71,34 @@ def augment(images, masks, seed):
     return images, _warp(masks, transforms, "NEAREST")
 
 
-def random_transforms(shape, seed):
-    """Draw one geometric map an image, float32 `(N, 8)`, for images of `shape` (N, H, W, C).
+def random_windows(images, masks, size, seed, rotation=0.1):
+    """Cut a window of `size` (height, width) out of each image and mask, by one draw.
+
+    images: float32 `(N, H, W, 3)`; masks: `(N, H, W, C)`; seed: two integers. The image is
+    mirrored, zoomed, shifted and turned by at most `rotation` radians first: people stand
+    upright. Interpolation as in `augment`.
+    """
+    seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
+    n, height, width = (tf.shape(images)[axis] for axis in range(3))
+    a, b, x, c, d, y, *rest = tf.unstack(
+        random_transforms((n, height, width), seeds[0], rotation), axis=1
+    )
+    room = tf.cast([[height - size[0]], [width - size[1]]], tf.float32)
+    top, left = tf.unstack(room * tf.random.stateless_uniform((2, n), seeds[1]))
+    transforms = tf.stack(
+        [a, b, x + a * left + b * top, c, d, y + c * left + d * top, *rest], axis=1
+    )
+    return _warp(images, transforms, "BILINEAR", size), _warp(masks, transforms, "NEAREST", size)
+
+
+def random_transforms(shape, seed, rotation=MAX_ROTATION):
+    """Draw one geometric map an image, float32 `(N, 8)`, for images of `shape` (N, H, W, ...).
 
     Any rotation and mirror image of a mole is a mole: there is no up in dermoscopy.
     """
     n, height, width = shape[0], tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     draw = tf.random.stateless_uniform((6, n), seed)
-    angle = (2 * draw[0] - 1) * MAX_ROTATION
+    angle = (2 * draw[0] - 1) * rotation
     scale = ZOOM[0] * (ZOOM[1] / ZOOM[0]) ** draw[1]
     mirror = tf.where(draw[2] < 0.5, -1.0, 1.0)
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
@@ -105,13 +125,14 @@ def _to_float(images, masks):
     return tf.cast(images, tf.float32) / 255, tf.cast(masks, tf.float32)
 
 
-def _warp(images, transforms, interpolation):
+def _warp(images, transforms, interpolation, size=None):
+    size = images.shape[1:3] if size is None else size
     warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=transforms,
-        output_shape=tf.shape(images)[1:3],
+        output_shape=size,
         fill_value=0.0,
         interpolation=interpolation,
         fill_mode="REFLECT",
     )
-    return tf.ensure_shape(warped, images.shape)
+    return tf.ensure_shape(warped, (images.shape[0], *size, images.shape[3]))

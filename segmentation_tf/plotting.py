@@ -49,7 +49,7 @@ def show_predictions(cases, predictions):
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
-        row[0].set_title(case.name, fontsize=9, loc="left")
+        row[0].set_ylabel(case.name, fontsize=7)
         row[3].set_title(f"Dice {score(mask, predicted)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)

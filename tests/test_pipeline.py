@@ -7,7 +7,14 @@ import tensorflow as tf
 from ph2_tree import disc, write_ph2
 from segmentation_tf import ph2
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.pipeline import augment, load_arrays, make_dataset, random_transforms, recolour
+from segmentation_tf.pipeline import (
+    augment,
+    load_arrays,
+    make_dataset,
+    random_transforms,
+    random_windows,
+    recolour,
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,25 @@ def test_different_draws_would_be_noticed():
     _, first = augment(tf.repeat(batch, 3, axis=3), batch, (1, 2))
     _, second = augment(tf.repeat(batch, 3, axis=3), batch, (5, 6))
     assert (first.numpy() == second.numpy()).mean() < 0.98
+
+
+def test_windows_show_the_same_place_of_image_and_mask_upright_and_at_many_places():
+    bar = tf.constant(np.tile(np.arange(96)[:, None, None] < 48, (8, 1, 128, 1)).astype("float32"))
+    images, masks = random_windows(tf.repeat(bar, 3, axis=3), bar, (64, 32), (1, 2))
+    assert images.shape == (8, 64, 32, 3) and masks.shape == (8, 64, 32, 1)
+    assert set(np.unique(masks)) == {0, 1}
+    assert ((images.numpy()[..., :1] > 0.5) == (masks.numpy() > 0)).mean() > 0.98
+    # The upper half stays above, tilted by 0.1 radians at most: 3 px over the width of 32.
+    edges = masks.numpy().sum(axis=(1, 3))
+    assert np.ptp(edges, axis=1).max() <= 5
+    assert np.ptp(edges.mean(axis=1)) > 8  # and each window was taken at another height
+
+
+def test_windows_lie_in_the_frame_but_for_the_shift():
+    ramp = tf.constant(np.tile(np.arange(128.0) / 127, (64, 64, 1)).astype("float32")[..., None])
+    _, masks = random_windows(tf.repeat(ramp, 3, axis=3), ramp, (32, 32), (3, 4))
+    middles = masks.numpy().mean(axis=(1, 2, 3))
+    assert middles.min() < 0.25 and middles.max() > 0.75  # from one side of the frame to the other
 
 
 def test_rotation_keeps_areas_and_colours_stay_in_range():

@@ -403,11 +403,11 @@ class Figure:
 
     # --- whole figures -------------------------------------------------------------------------
 
-    def dressed(self):
-        """All parts of a person, in no order: the nearest is seen."""
+    def dressed(self, alive=True):
+        """All parts of a person, in no order: the nearest is seen. A dummy has no face, no hair."""
         body, skin = self.body, plain(self.body.skin)
-        parts = [self.head(), *self.jacket_or_shirt(), *self.trousers()]
-        if body.style != "bald":
+        parts = [self.head(face=alive), *self.jacket_or_shirt(), *self.trousers()]
+        if alive and body.style != "bald":
             parts.append(self.hair())
         if body.top == "gi":
             parts.append(self.belt())

@@ -6,7 +6,8 @@ A frame is drawn in the order in which light meets the scene:
 
 (`motion`, `body`, `light`, `studio` with its `furniture`; `tracing` holds the geometry.) Within a
 sequence one person performs in one room, and the cameras C0, C1 and C2 film the same moments. So
-the frames of a sequence are alike: who splits them at random tests on what they trained on.
+the frames of a sequence are alike: who splits them at random tests on what they trained on. Two
+sequences are filmed on a day, in the same studio.
 
 What is a person: skin, hair and clothes. What is not: the racket in a player's hand, shadows, and
 the mannequin. The mask is drawn at half coverage: a pixel is the person's where they cover half
@@ -23,6 +24,7 @@ import io
 import json
 import math
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -36,20 +38,22 @@ from segmentation_tf.synthetic.motion import FRAMES_PER_SECOND, Performance, ske
 from segmentation_tf.synthetic.studio import SIZE, random_room, reduce, screen_light, view_room
 from segmentation_tf.synthetic.tracing import FINE, Limb, Part, Surface, unit
 
-VERSION = 1  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 SEQUENCES = (
-    *(f"HipHop_HipHop{i}" for i in range(1, 7)),
-    *(f"Jazz_Jazz{i}" for i in range(1, 7)),
-    *("Kata_F2", "Kata_F3", "Kata_F4", "Kata_N2", "Kata_N3", "Kata_P3"),
-    *("Sports_Badminton", "Sports_Tennis", "Sports_Volleyball"),
-    *(f"Taichi_S{i}" for i in range(1, 7)),
-)  # as many as the real set has: a network has to meet many people and rooms
+    *(f"HipHop_HipHop{i}" for i in range(1, 15)),
+    *(f"Jazz_Jazz{i}" for i in range(1, 13)),
+    *(f"Kata_{kata}" for kata in ("F1", "F2", "F3", "F4", "F5", "N1", "N2", "N3", "P2", "P3")),
+    *("Sports_Badminton", "Sports_Basketball", "Sports_Football", "Sports_Handball"),
+    *("Sports_Tennis", "Sports_Volleyball"),
+    *(f"Taichi_S{i}" for i in range(1, 13)),
+)  # twice the real set's 27, of fewer frames each: a network has to meet many people
+FILMS_A_DAY = 2  # in one studio, before the furniture and the cameras are moved
 CAMERAS = ("C0", "C1", "C2")
 FRAMES = 3  # of each camera
 STEP = 45  # frames of the film from one to the next
 EXPOSURE = 0.02  # s
-DIMMING = 0.3  # deviation of the logarithm of the light of a circuit of lamps
+DIMMING = 0.2  # deviation of the logarithm of the light of a circuit of lamps
 RACKETS = {"Sports_Badminton": (0.40, 0.09, 0.005), "Sports_Tennis": (0.34, 0.125, 0.011)}  # m
 TREE = Path(*["segmentation_full_body_mads_dataset_1192_img"] * 2)
 
@@ -79,7 +83,8 @@ class Film:
         self.name, self.key = SEQUENCES[sequence], (seed, sequence)
         rng = np.random.default_rng(self.key)
         activity = self.name.split("_")[0]
-        self.room = random_room(rng)
+        self.day = sequence // FILMS_A_DAY
+        self.room = open_room(self.day, seed)
         self.body = random_body(rng, activity)
         self.performance = Performance(rng, activity)
 
@@ -95,9 +100,14 @@ def open_film(sequence, seed):
 
 
 @lru_cache(maxsize=1)
-def studio_view(sequence, camera, seed):
-    """The studio is drawn once for all the frames of a camera."""
-    room = open_film(sequence, seed).room
+def open_room(day, seed):
+    return random_room(np.random.default_rng([seed, day, 2]))
+
+
+@lru_cache(maxsize=1)
+def studio_view(day, camera, seed):
+    """The studio is drawn once for all that a camera films on a day."""
+    room = open_room(day, seed)
     return view_room(room, room.cameras[camera])
 
 
@@ -108,12 +118,14 @@ def frame_numbers(sequence, seed=0):
 
 
 def draw_frame(sequence, camera, frame, seed=0):
-    """Draws one frame of sequence 0 to 26 as camera 0 to 2 sees it: `(image, mask, joints)`.
+    """Draws one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
 
-    `image`: uint8 (384, 512, 3), `mask`: bool (384, 512), `joints`: [x, y, visible] for each of
-    JOINTS. A pure function of its arguments, the same in every process.
+    `sequence` is a number, the place in SEQUENCES. `image`: uint8 (384, 512, 3); `mask`: bool
+    (384, 512); `joints`: [x, y, visible] for each of JOINTS. A pure function of its arguments,
+    the same in every process.
     """
-    film, view = open_film(sequence, seed), studio_view(sequence, camera, seed)
+    film = open_film(sequence, seed)
+    view = studio_view(film.day, camera, seed)
     rng = np.random.default_rng([*film.key, camera, frame])
     bones = film.bones(frame)
     figure = Figure(film.body, bones)
@@ -264,7 +276,7 @@ def take_picture(film, camera, frame, rng, light):
     bright things glow; noise, a little blur and the blocks of JPEG come last.
     """
     own = np.random.default_rng([*film.key, camera])  # what stays the same for all its frames
-    gain, warm, noise = own.uniform(0.75, 1.25), own.normal(0, 0.05), own.uniform(0.006, 0.016)
+    gain, warm, noise = own.uniform(0.85, 1.25), own.normal(0, 0.05), own.uniform(0.006, 0.016)
     soft, quality, phase = own.uniform(0.35, 0.6), int(own.integers(72, 90)), own.uniform(0, 6)
     exposure = gain * math.exp(0.15 * math.sin(frame / 60 + phase) + rng.normal(0, 0.1))
     tint = np.array([1 + warm, 1, 1 - warm]) * (1 + rng.normal(0, 0.02, 3)) * exposure
@@ -308,7 +320,9 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     with complete_folder(folder, megabytes=60) as unfinished:
         for sub in ("images", "masks", "collages"):
             (unfinished / TREE / sub).mkdir(parents=True)
-        jobs = [(unfinished / TREE, s, c, seed) for s in sequences for c in range(len(CAMERAS))]
+        days = groupby(sequences, key=lambda sequence: sequence // FILMS_A_DAY)
+        films = [list(of_day) for _, of_day in days]
+        jobs = [(unfinished / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
         joints = {}
         for of_camera in draw_parallel(save_frames, jobs, "drawing dancers", processes):
             joints |= of_camera
@@ -321,10 +335,10 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     return folder
 
 
-def save_frames(folder, sequence, camera, seed):
-    """Draws what one camera films of a sequence; the joints by name of the image."""
+def save_frames(folder, sequences, camera, seed):
+    """Draws what one camera films of the sequences of a day; the joints by name of the image."""
     joints = {}
-    for frame in frame_numbers(sequence, seed):
+    for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s, seed)):
         name = f"{SEQUENCES[sequence]}_{CAMERAS[camera]}_{frame:05d}"
         image, mask, joints[name] = draw_frame(sequence, camera, frame, seed)
         image = Image.fromarray(image)

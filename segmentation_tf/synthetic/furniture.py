@@ -1,11 +1,12 @@
 """What stands about in the drawn studio, all of it background: chairs, a coat over one of them,
-tripods, bags, clothes on a rail, a table, and the white mannequin."""
+tripods, bags, clothes on a rail, a table, and the white mannequin, naked or in a costume."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from segmentation_tf.synthetic.body import COLOURS, SOBER, Body, Figure, plain
+from segmentation_tf.synthetic.body import COLOURS, SOBER, Body, Figure, plain, random_body
 from segmentation_tf.synthetic.motion import skeleton, turned
 from segmentation_tf.synthetic.tracing import Box, Limb, Part
 
@@ -16,7 +17,7 @@ def random_things(rng, half, cameras):
     kinds = [lambda *place: chair(*place, seat)] * rng.integers(3, 7)
     kinds += [tripod] * rng.integers(1, 4) + [bag] * rng.integers(1, 3)
     kinds += [rail] * (rng.random() < 0.6) + [table] * (rng.random() < 0.5)
-    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.3, 0.55, 0.15])
+    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])
     things = []
     for kind in kinds:
         nearest, farthest = (2.1, 3.6) if kind is mannequin else (2.3, 4.8)
@@ -122,11 +123,20 @@ def rail(rng, where, turn):
 
 
 def mannequin(rng, where, turn):
-    """A figure from a shop window on its plate: the shape of a person, but none."""
+    """A figure from a shop window on its plate: the shape of a person, but none.
+
+    Half of them wear a costume. Then little but the bare white head and the plate tells them from
+    a person, unless one has seen the room before and knows that this one never moves.
+    """
     white = (226, 224, 218) if rng.random() < 0.8 else (190, 176, 160)
-    body = Body(rng.uniform(1.65, 1.82), 0.9, bool(rng.random() < 0.5), skin=white)
+    costume = ("HipHop", "Jazz", "Kata", "Taichi")[rng.integers(4)] if rng.random() < 0.5 else None
+    if costume:
+        body = replace(random_body(rng, costume), skin=white)
+    else:
+        body = Body(rng.uniform(1.65, 1.82), 0.9, bool(rng.random() < 0.5), skin=white)
     arms = rng.uniform((0.1, -0.95, -0.1, 0.1, -0.95, -0.1), (0.35, -0.5, 0.45, 0.35, -0.5, 0.45))
     pose = np.array([0.03, 0, 0, 0, 0.09, 0.04, 0, 0.12, -0.03, 0, *arms, rng.normal(0, 0.3), 0])
     figure = Figure(body, skeleton(body, pose, (where[0], where[2], turn)))
     plate = Limb(where + [0, 0.005, 0], where + [0, 0.02, 0], (0.17, 0.17), cut=True)
-    return [*figure.naked(), Part([plate], plain((150, 150, 152)), 0, 0.5)]
+    parts = figure.dressed(alive=False) if costume else figure.naked()
+    return [*parts, Part([plate], plain((150, 150, 152)), 0, 0.5)]

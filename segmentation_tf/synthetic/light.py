@@ -41,11 +41,11 @@ def random_lamps(rng, half):
     tint = np.array([1, rng.uniform(0.88, 1), rng.uniform(0.68, 1.05)])[:, None]
     power = tint * rng.uniform(0.3, 1.3, len(places)) * (rng.random(len(places)) < 0.8)
     power[:, rng.integers(len(places))] = tint[:, 0]
-    power *= np.exp(-(places[:, 0] ** 2 + places[:, 2] ** 2) / 18)  # most light for the middle
+    power *= np.exp(-(places[:, 0] ** 2 + places[:, 2] ** 2) / 10)  # most light for the middle
     # As bright at the performer's chest in every studio, more or less.
     way = places - [0, 1.2, 0]
     level = (power * way[:, 1] / (way**2).sum(axis=1) ** 1.5).sum(axis=1).mean()
-    power *= rng.uniform(0.55, 0.9) / level
+    power *= rng.uniform(0.7, 1.0) / level
     ambient = np.full((3, 1), power.mean() * rng.uniform(0.012, 0.03))
     circuit = rng.permutation(len(places)) % 2
     return Lamps(*(array.astype(np.float32) for array in (places, power, ambient)), circuit)
@@ -57,6 +57,8 @@ def lit(lamps, points, normals, spheres=None, shadows=2):
     `spheres` (n, 4), x, y, z and radius in m, keep light away: that of so many of the brightest
     lamps as `shadows`, and a share of the rest.
     """
+    if points.size == 0:  # a view that shows no furniture, or nothing of the performer
+        return np.zeros_like(points)
     light = lamps.ambient * (0.75 + 0.25 * normals[1])
     if spheres is not None:
         centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)

@@ -32,11 +32,12 @@ class Hanging:
     texture: np.ndarray | None = None
 
     def seen_at(self, u, v, border=0.0):
-        """Which points of the wall it covers, and where on it they lie: x, y from 0 to 1."""
+        """Which points of the wall it covers, and where on it they lie: x, y from 0 to below 1."""
         inside = (u > self.left - border) & (u < self.right + border)
         inside &= (v > self.bottom - border) & (v < self.top + border)
         x = (u[inside] - self.left) / (self.right - self.left)
-        return inside, x, (self.top - v[inside]) / (self.top - self.bottom)
+        y = (self.top - v[inside]) / (self.top - self.bottom)
+        return inside, x.clip(0, 0.9999), y.clip(0, 0.9999)  # rounding may reach 1
 
 
 @dataclass
@@ -86,7 +87,7 @@ def random_cameras(rng):
     """Three tripods around the middle, two of them about a quarter turn from the first."""
     first, cameras = rng.uniform(0, 2 * math.pi), []
     for turn in (0, rng.uniform(0.9, 1.5), -rng.uniform(0.9, 1.5)):
-        angle, away = first + turn, rng.uniform(3.7, 4.3)
+        angle, away = first + turn, rng.uniform(3.5, 4.0)
         position = np.array([away * math.sin(angle), rng.uniform(1.0, 2.1), away * math.cos(angle)])
         target = rng.normal(0, 0.15), rng.uniform(0.95, 1.2), rng.normal(0, 0.15)
         cameras.append(Camera.looking(position, target, rng.uniform(455, 505), SIZE))
@@ -96,7 +97,7 @@ def random_cameras(rng):
 def random_wall(rng):
     """Colour, kind and phase of a wall: paint, a curtain, panels, or bricks."""
     kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
-    dark = rng.uniform(15, 50) if kind == "curtain" else rng.uniform(30, 110)
+    dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
     grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
     tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
     tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
@@ -137,12 +138,12 @@ def texture(rng, kind):
         canvas[:, (smooth_noise(rng, (64, 48), 4) > 1.2) & (y > 8) & (y < 52)] *= 0.4
         canvas[:, (x < 1) | (x > 46) | (y < 1) | (y > 62)] = 0.3
     else:
-        canvas[:] = any_colour()[..., None] * rng.uniform(0.2, 0.6)
+        canvas[:] = any_colour()[..., None] * rng.uniform(0.15, 0.45)
         shapes = smooth_noise(rng, (64, 48), 22)
-        canvas[:, shapes > 0.3] = 0.6 * any_colour()
-        canvas[:, shapes < -0.9] = 0.5 * any_colour()
+        canvas[:, shapes > 0.3] = 0.45 * any_colour()
+        canvas[:, shapes < -0.9] = 0.4 * any_colour()
         for row in range(6, 60, rng.integers(7, 20)):
-            canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = any_colour()[..., None]
+            canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = 0.7 * any_colour()[..., None]
     return canvas
 
 
@@ -201,6 +202,7 @@ def view_room(room, camera):
 def leave_room(room, camera):
     """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
     rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
+    rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
     start = camera.position.astype(np.float32)[:, None]
     low, high = room.half * [-1, 0, -1], room.half
     ends = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)

@@ -125,6 +125,9 @@ class Ring:
         along = self.limb.local(points)[1] - self.limb.length / 2
         return np.maximum(self.limb.distance(points), np.abs(along) - self.half)
 
+    def spheres(self):
+        return self.limb.spheres()
+
 
 @dataclass
 class Part:
