@@ -7,16 +7,20 @@ BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
 export KERAS_BACKEND := $(BACKEND)
 # More for the command behind a target: make test ARGS="-k pipeline"
 ARGS ?=
+# The folder of submitted notebooks: make grade SUBMITTED=../submissions
+SUBMITTED ?=
+export SUBMITTED
 
 # .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test jupyter bench
+.PHONY: help run test jupyter grade bench
 
 help:
 	@echo "make run      run every lesson and write it as a page: build/index.html"
 	@echo "make jupyter  open the lessons in JupyterLab"
 	@echo "make test     run the tests, and every lesson as a test"
+	@echo "make grade    grade the lab: make grade SUBMITTED=folder"
 	@echo "make bench    measure the numbers that the course states"
 
 run: .venv/.installed
@@ -29,8 +33,16 @@ test: .venv/.installed
 jupyter: .venv/.installed
 	@$(VENV_PYTHON) -m jupyterlab $(ARGS)
 
+grade: .venv/.installed
+	@$(VENV_PYTHON) -m lab.grade "$$SUBMITTED" $(ARGS)
+
 bench: .venv/.installed
 	@$(VENV_PYTHON) tests/benchmark/bench.py $(ARGS)
+
+# Said before anything is set up. Quoted by the shell above, the name may have anything in it.
+ifneq ($(filter grade,$(MAKECMDGOALS)),)
+$(if $(SUBMITTED),,$(error Name the folder of the notebooks: make grade SUBMITTED=folder))
+endif
 
 # --- Setting up .venv ---------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # a cell that takes longer hangs, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads")
+LESSON = re.compile(r"\d\d_")  # lessons are numbered, the lab is not
 
 
 @dataclass
@@ -56,7 +57,7 @@ def main(arguments=None):
         paths = find_lessons(options.notebooks, ROOT / "notebooks")
         if options.store:
             keep_to_drawn_data(ROOT / "data")
-        load_data()
+        load_data(paths)
         return run_lessons(paths, ROOT / "build", options.store)
     except KeyboardInterrupt:
         print("\nStopped: the rest was not run.")
@@ -82,12 +83,15 @@ def keep_to_drawn_data(data):
         os.environ.pop(variable, None)
 
 
-def load_data():
-    """Draw the built-in images if there are none, so that no lesson seems to hang at its start."""
-    from segmentation_tf import cases, ph2
+def load_data(paths):
+    """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
+    from segmentation_tf import cases, mads, ph2
 
+    texts = [path.read_text(encoding="utf-8") for path in paths]
     try:
-        ph2.load_cases()
+        for data in (ph2, mads):
+            if any(f"from {data.__name__} import" in text for text in texts):
+                data.load_cases()
     except cases.DatasetError as error:  # what is wrong with the user's own images
         sys.exit(str(error))
 
@@ -122,7 +126,8 @@ def run_lesson(path, build, label, store):
     write_page(notebook, path.parent, title, page)
     if store and not error:
         nbformat.write(notebook, path)
-        store_minutes(path.parent / "minutes.json", path.stem, seconds)
+        if LESSON.match(path.name):
+            store_minutes(path.parent / "minutes.json", path.stem, seconds)
     elif store:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
     return result

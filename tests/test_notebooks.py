@@ -71,7 +71,11 @@ def tags(cell):
 
 
 def source_lines(cell):
-    return [line for line in cell.source.splitlines() if line.strip()]
+    """The lines of code. Of the lab's cells, neither nbgrader's marks nor a task's text count."""
+    source = re.sub(r"(?m)^\s*### (BEGIN|END) .*", "", cell.source)
+    if cell.metadata.get("nbgrader", {}).get("solution"):
+        source = re.sub(r'""".*?"""', "", source, count=1, flags=re.DOTALL)
+    return [line for line in source.splitlines() if line.strip()]
 
 
 def texts(cell):
@@ -309,7 +313,7 @@ def asserts_give_a_reason(notebook):
         yield "no cell asserts anything, such as a score above a baseline"
 
 
-# --- Rules for lessons --------------------------------------------------------------------------
+# --- Rules for the parts of a notebook ----------------------------------------------------------
 
 
 def opens_with_title_and_promise(notebook):
@@ -386,9 +390,6 @@ RULES = [
     nbval_skips_nothing,
     checked_cells_hold_text,
     asserts_give_a_reason,
-]
-LESSON_RULES = [
-    *RULES,
     opens_with_title_and_promise,
     follows_the_skeleton,
     sums_up_in_three_to_five,
@@ -407,8 +408,7 @@ def rule_name(value):
 
 @pytest.mark.parametrize(
     "path, rule",
-    [(path, rule) for path in LESSONS for rule in LESSON_RULES]
-    + [(path, rule) for path in SOLUTIONS for rule in RULES],
+    [(path, rule) for path in LESSONS + SOLUTIONS for rule in RULES],
     ids=rule_name,
 )
 def test_notebook(path, rule):
@@ -490,7 +490,7 @@ def good_notebook():
 def test_rules_have_no_complaint_about_a_good_notebook():
     notebook = good_notebook()
     nbformat.validate(notebook)
-    assert [c for rule in LESSON_RULES for c in rule(notebook)] == []
+    assert [c for rule in RULES for c in rule(notebook)] == []
 
 
 def replaced(index, old, new):
@@ -679,7 +679,7 @@ def test_rule_finds_the_planted_fault(rule, plant):
 
 
 def test_every_rule_has_been_shown_to_fail():
-    assert {rule for rule, _ in FAULTS} == set(LESSON_RULES)
+    assert {rule for rule, _ in FAULTS} == set(RULES)
 
 
 def test_a_cell_tagged_colab_may_install():
@@ -688,6 +688,13 @@ def test_a_cell_tagged_colab_may_install():
     notebook.cells[5].source, notebook.cells[5].metadata = source, {"tags": ["colab"]}
     for rule in (has_no_shell_line, installs_nothing, runs_the_same_everywhere):
         assert not list(rule(notebook))
+
+
+def test_lines_are_counted_without_the_text_of_a_task_and_marks():
+    source = 'def f():\n    """Get\n\n    and return."""\n    ### BEGIN SOLUTION\n    return 1\n'
+    task = new_code_cell(source + "    ### END SOLUTION", metadata={"nbgrader": {"solution": True}})
+    assert source_lines(task) == ["def f():", "    return 1"]
+    assert len(source_lines(new_code_cell(source))) == 4
 
 
 def test_prose_is_counted_without_headings_lists_and_code():

@@ -1,4 +1,4 @@
-"""The lecture: links that lead somewhere, two languages that agree, minutes that are true."""
+"""The pages: links that lead somewhere, two languages that agree, minutes that are true."""
 
 import json
 import re
@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, HINDI = ROOT / "README.md", ROOT / "README.hi.md"
+LAB, LAB_HINDI = ROOT / "lab" / "README.md", ROOT / "lab" / "README.hi.md"
+IN_HINDI = {ENGLISH: HINDI, LAB: LAB_HINDI}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -56,10 +58,16 @@ def broken_links(path, text):
     return faults
 
 
-PAGES = [ENGLISH, HINDI, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
+PAGES = [ENGLISH, HINDI, LAB, LAB_HINDI, ROOT / "lab" / "teacher.md", *LESSONS, SOLUTION]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def called(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=called)
 def test_links_anchors_and_images_lead_somewhere(page):
     assert broken_links(page, text_of(page)) == []
 
@@ -84,10 +92,12 @@ def test_links_in_code_are_no_links_and_anchors_are_githubs():
     assert anchor("कूटक और विकूटक") == "कूटक-और-विकूटक"
 
 
-def test_both_languages_have_the_same_sections_commands_pictures_and_links():
-    english, hindi = text_of(ENGLISH), text_of(HINDI)
-    for part in (levels, commands, targets, tables, answers):
-        assert part(english) == part(hindi), part.__name__
+@pytest.mark.parametrize("english", IN_HINDI, ids=called)
+def test_both_languages_have_the_same_sections_commands_pictures_and_links(english):
+    hindi = IN_HINDI[english]
+    for part in (levels, commands, tables, answers):
+        assert part(text_of(english)) == part(text_of(hindi)), part.__name__
+    assert targets(english, text_of(english)) == targets(hindi, text_of(hindi))
 
 
 def levels(text):
@@ -98,12 +108,41 @@ def commands(text):
     return re.findall(r"(?m)^ {4}.*$", text)
 
 
-def targets(text):
-    """Where links lead; an anchor by the place of its heading, since the words differ."""
-    names = anchors(text)
-    found = [target for _, _, target in LINK.findall(prose(text))]
-    found = [names.index(t[1:]) if t.startswith("#") else t for t in found]
-    return [t for t in found if t not in (ENGLISH.name, HINDI.name)]
+def targets(path, text):
+    """Where links lead, but for those to the page in the other language.
+
+    An anchor is known by the place of its heading, since the words differ, and an English page's
+    link to a page by that page in Hindi, where there is one: so the Hindi page must link to it.
+    """
+    other = {**IN_HINDI, **{hindi: english for english, hindi in IN_HINDI.items()}}[path]
+    found = []
+    for _, _, target in LINK.findall(prose(text)):
+        if re.match(r"(https?|mailto):", target):
+            found.append(target)
+            continue
+        file, _, name = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if there != other:
+            place = name and anchors(text_of(there) if file else text).index(name)
+            found.append((IN_HINDI.get(there, there) if path in IN_HINDI else there, place))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("link", "same"),
+    [
+        ("[x](../README.hi.md#झटपट-शुरुआत)", True),
+        ("[x](../README.hi.md#झटपट-शुरुआत) [y](README.md)", True),
+        ("[x](../README.hi.md#पाठ)", False),
+        ("[x](../README.hi.md)", False),
+        ("[x](../README.md#quick-start)", False),
+        ("[x](https://example.org)", False),
+        ("", False),
+    ],
+)
+def test_a_link_to_another_place_is_found(link, same):
+    there = targets(LAB, "[x](../README.md#quick-start) [y](README.hi.md)")
+    assert len(there) == 1 and (targets(LAB_HINDI, link) == there) is same
 
 
 def tables(text):
@@ -115,15 +154,18 @@ def answers(text):
     return re.findall(r"(?m)^- ([A-C])\.", text), re.findall(r"</summary>\s+([A-C])\b", text)
 
 
-def test_the_other_language_is_one_link_away():
-    assert "(README.hi.md)" in text_of(ENGLISH) and "(README.md)" in text_of(HINDI)
+@pytest.mark.parametrize("english", IN_HINDI, ids=called)
+def test_the_other_language_is_one_link_away(english):
+    hindi = IN_HINDI[english]
+    for page, other in ((english, hindi), (hindi, english)):
+        assert f"]({other.name})*" in text_of(page).splitlines()[2]
 
 
 @pytest.mark.parametrize("page", [ENGLISH, HINDI], ids=lambda page: page.name)
 def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
     measured = json.loads((ROOT / "notebooks" / "minutes.json").read_text(encoding="utf-8"))
     stated = dict(re.findall(r"\(notebooks/(\w+)\.ipynb\) \|.*\| *([\d.]+) \|", text_of(page)))
-    assert set(stated) == set(measured) == {path.stem for path in PAGES[2:]}
+    assert set(stated) == set(measured) == {path.stem for path in LESSONS}
     for name, minutes in measured.items():
         # Less than a minute is "1" in the table, whatever it is exactly.
         assert max(minutes, 1) / 2 <= float(stated[name]) <= 2 * max(minutes, 1), name

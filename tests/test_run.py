@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 import run
+from segmentation_tf import mads, ph2
 
 
 def write(path, *sources, score=True):
@@ -146,6 +147,18 @@ def test_stored_form_is_clean_and_the_same_each_time(lesson, tmp_path):
     assert stored.startswith('{\n "cells"') and stored.endswith("}\n")
     run.run_lessons([path], tmp_path / "build", store=True)
     assert path.read_text(encoding="utf-8") == stored
+
+
+def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path, monkeypatch):
+    loaded = []
+    for data in (ph2, mads):
+        monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
+    both = [tmp_path / "01_lesson.ipynb", tmp_path / "lab.ipynb"]
+    both[0].write_text('"from segmentation_tf.ph2 import load_cases"')
+    both[1].write_text('"from segmentation_tf.mads import load_cases"')
+    run.load_data(both)
+    run.load_data(both[1:])
+    assert loaded == [ph2, mads, mads]
 
 
 def test_storing_keeps_the_minutes_of_every_lesson(lesson, tmp_path):
