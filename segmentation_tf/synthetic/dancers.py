@@ -6,8 +6,8 @@ A frame is drawn in the order in which light meets the scene:
 
 (`motion`, `body`, `light`, `studio` with its `furniture`; `tracing` holds the geometry.) Within a
 sequence one person performs in one room, and the cameras C0, C1 and C2 film the same moments. So
-the frames of a sequence are alike: who splits them at random tests on what they trained on. Two
-sequences are filmed on a day, in the same studio.
+the frames of a sequence are alike: who splits them at random tests on what they trained on. On
+most days two sequences are filmed, in the same studio.
 
 What is a person: skin, hair and clothes. What is not: the racket in a player's hand, shadows, and
 the mannequin. The mask is drawn at half coverage: a pixel is the person's where they cover half
@@ -48,7 +48,6 @@ SEQUENCES = (
     *("Sports_Tennis", "Sports_Volleyball"),
     *(f"Taichi_S{i}" for i in range(1, 13)),
 )  # twice the real set's 27, of fewer frames each: a network has to meet many people
-FILMS_A_DAY = 2  # in one studio, before the furniture and the cameras are moved
 CAMERAS = ("C0", "C1", "C2")
 FRAMES = 3  # of each camera
 STEP = 45  # frames of the film from one to the next
@@ -83,7 +82,7 @@ class Film:
         self.name, self.key = SEQUENCES[sequence], (seed, sequence)
         rng = np.random.default_rng(self.key)
         activity = self.name.split("_")[0]
-        self.day = sequence // FILMS_A_DAY
+        self.day = day_of(sequence)
         self.room = open_room(self.day, seed)
         self.body = random_body(rng, activity)
         self.performance = Performance(rng, activity)
@@ -97,6 +96,11 @@ class Film:
 @lru_cache(maxsize=1)
 def open_film(sequence, seed):
     return Film(sequence, seed)
+
+
+def day_of(sequence):
+    """On two days of three, two sequences are filmed before furniture and cameras are moved."""
+    return 3 * sequence // 5
 
 
 @lru_cache(maxsize=1)
@@ -320,7 +324,7 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     with complete_folder(folder, megabytes=60) as unfinished:
         for sub in ("images", "masks", "collages"):
             (unfinished / TREE / sub).mkdir(parents=True)
-        days = groupby(sequences, key=lambda sequence: sequence // FILMS_A_DAY)
+        days = groupby(sequences, key=day_of)
         films = [list(of_day) for _, of_day in days]
         jobs = [(unfinished / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
         joints = {}
