@@ -3,7 +3,7 @@
 Each part runs in a process of its own, so that its peak memory can be told apart. Wall times
 differ between machines and hours: compare the ratios. PH2_ROOT measures on real images.
 
-    python tests/benchmark/bench.py                  every part, about an hour on two cores
+    python tests/benchmark/bench.py                  every part, an hour and a quarter on two cores
     python tests/benchmark/bench.py reading speed    only these
 """
 
@@ -13,11 +13,17 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import segmentation_tf  # noqa: F401  (before TensorFlow)
 
 # isort: split
 import keras
+import matplotlib
+import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 from keras import layers
 from skimage import io, transform
@@ -30,9 +36,11 @@ from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
+from segmentation_tf.synthetic import dancers, dermoscopy
 from segmentation_tf.training import STEPS, bce_dice_loss, dice, make_optimizer, train
 
 RUN = REPOSITORY / "notebooks" / "run.py"
+SOLUTION = REPOSITORY / "lab" / "solution" / "BodySegmentation.ipynb"
 GOAL = 0.85  # mean Dice on the test cases
 CUT_OFF = 20 * 60  # seconds of training
 SAMPLE = os.environ.get("PH2_SAMPLE")
@@ -261,7 +269,50 @@ def matrix_multiply_peak(n=2048):
     return 2 * n**3 / fastest(lambda: np.asarray(keras.ops.matmul(a, a)), times=5)
 
 
-# --- The lessons --------------------------------------------------------------------------------
+# --- Drawing, the lab and the lessons -----------------------------------------------------------
+
+
+def drawing():
+    """The two built-in data sets, drawn anew into a folder that is then thrown away."""
+    measured = {}
+    for draw in (dermoscopy.draw_ph2, dancers.draw_mads):
+        with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
+            start = time.perf_counter()
+            drawn = draw(Path(folder) / "drawn")
+            measured[f"{draw.__name__}, s"] = round(time.perf_counter() - start)
+            size = sum(file.stat().st_size for file in drawn.rglob("*") if file.is_file())
+            measured[f"{draw.__name__}, MB"] = round(size / 1e6)
+    return measured
+
+
+def lab():
+    """The lab's solution with five splits: Dice and IoU on sequences, and seconds of training."""
+    rows = [run_lab(seed) for seed in range(5)]
+    values = np.array([row.pop("values") for row in rows])
+    table = {f"split {seed}, {what}": v for seed, row in enumerate(rows) for what, v in row.items()}
+    for place, what in enumerate(("new, Dice", "new, IoU", "known less new, Dice", "and IoU")):
+        mean, spread = values[:, place].mean(), values[:, place].std(ddof=1)
+        table[f"{what}: mean and deviation"] = f"{mean:.3f} {spread:.3f}"
+    return {**table, **peak_memory()}
+
+
+def run_lab(seed):
+    """What the cells of the solution compute, up to the scores, with another split."""
+    matplotlib.use("Agg")
+    space = {}
+    with redirect_stdout(sys.stderr):
+        for cell in nbformat.read(SOLUTION, as_version=4).cells:
+            if cell.cell_type == "code":
+                start = time.perf_counter()
+                exec(cell.source.replace("validation=0.1)", f"validation=0.1, seed={seed})"), space)
+                plt.close("all")
+                if "history = train(" in cell.source:
+                    seconds = time.perf_counter() - start
+            if "main-score" in cell.metadata.get("tags", []):
+                break
+    *_, known, new = space["scores"].values()
+    shown = {name: " ".join(f"{v:.3f}" for v in pair) for name, pair in space["scores"].items()}
+    return {**shown, "training, s": round(seconds), "values": [*new, *(known - new)]}
 
 
 def lessons():
@@ -298,6 +349,8 @@ PARTS = {
         goal_course,
         goal_textbook,
         speed,
+        drawing,
+        lab,
         lessons,
     )
 }
