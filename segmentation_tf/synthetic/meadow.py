@@ -440,7 +440,7 @@ def place_flock(rng, flock, scene):
     for _ in range(60):
         if len(placed) >= wanted:
             break
-        size = int(rng.choice([1, 2, 3, 4], p=[0.93, 0.045, 0.02, 0.005]))
+        size = int(rng.choice([1, 2, 3, 4], p=[0.9, 0.06, 0.03, 0.01]))
         z = -rng.uniform(3.6, 11.5)
         x = rng.uniform(-0.46, 0.46) * -z
         if scene.behind_fence(x, z) and rng.random() < 0.85:
