@@ -181,7 +181,6 @@ class Scene:
         """Two or three ridges, paler the farther; woods grow on some."""
         rng, place = self.rng, self.place
         x = np.linspace(0, 1, FIELD[1])
-        rows = np.arange(FIELD[0])[:, None]
         haze = 1.1 * srgb(190, 208, 220)
         for rank in range(3):
             ridge = np.zeros(FIELD[1])
@@ -193,9 +192,12 @@ class Scene:
             wooded = rank == 2 and rng.random() < 0.6
             if wooded:
                 high += 3 + 1.5 * np.abs(smooth_noise(rng, (8, FIELD[1]), 7)[0])
-            where = (rows > self.horizon - high) & (rows < self.horizon + 2)
+            top = max(int(self.horizon - high.max()), 0)
+            rows = np.arange(top, self.horizon + 2)[:, None]
+            where = np.zeros(FIELD, bool)
+            where[top : self.horizon + 2] = band = rows > self.horizon - high
             colour = place.leaves * 1.1 if wooded else place.grass * rng.uniform(0.9, 1.2)
-            grain = smooth_noise(rng, FIELD, 8)[where] * (0.12 if wooded else 0.05)
+            grain = smooth_noise(rng, band.shape, 8)[band] * (0.12 if wooded else 0.05)
             light = (colour * self.full_light()) * (1 + grain)
             self.paint(where, light * (1 - mist) + haze * mist, BUSH if wooded else GRASS, 900)
 
@@ -250,7 +252,7 @@ class Scene:
         """A few, mostly far away; sometimes a hedge along the back."""
         rng = self.rng
         hedge = rng.random() < 0.3
-        bushes = [(x, -rng.uniform(17, 19)) for x in np.arange(-12, 12, 1.3)] if hedge else []
+        bushes = [(x, -rng.uniform(17, 19)) for x in np.arange(-12, 12, 1.7)] if hedge else []
         for _ in range(int(rng.integers(1, 5))):
             z = -rng.uniform(6, 22)
             bushes.append((rng.uniform(-0.55, 0.55) * -z, z))
@@ -345,15 +347,19 @@ class Scene:
         surface = Surface(self.camera, (0, FIELD[0], 0, FIELD[1]))
         surface.depth = self.depth.copy()
         owner = []
-        for number, posed in enumerate(flock):
-            for part in posed.parts():
+        parts = [posed.parts() for posed in flock]
+        for number, sheep in enumerate(parts):
+            for part in sheep:
                 surface.add(part)
                 owner.append(number)
-        if not flock:
+        if not (surface.part >= 0).any():
             return
         fill_cracks(surface)
-        solids = [solid for part in surface.parts for solid in part.solids]
-        spheres = np.concatenate([solid.spheres()[::2] for solid in solids])
+        # For soft shadows, every other ball of a body and one of each bone of a leg are enough.
+        bodies = [solid for sheep in parts for part in sheep[:2] for solid in part.solids]
+        bones = [solid for sheep in parts for part in sheep[2:] for solid in part.solids]
+        spheres = [solid.spheres()[::2] for solid in bodies]
+        spheres = np.concatenate(spheres + [solid.spheres()[:1] for solid in bones])
         self.shade_grass(spheres)
         rows, columns = np.nonzero(surface.part >= 0)
         points = surface.points(rows, columns)
@@ -401,11 +407,14 @@ class Scene:
 
 def fill_cracks(surface):
     """Closes cracks of some fine pixels, where rays along the fleece never quite arrived."""
-    seen = surface.part >= 0
+    edges = ndimage.find_objects((surface.part >= 0).astype(np.uint8))[0]
+    window = tuple(slice(max(edge.start - 3, 0), edge.stop + 3) for edge in edges)
+    seen = surface.part[window] >= 0
     cracks = ndimage.binary_closing(seen, np.ones((3, 3)), iterations=2) & ~seen
     _, (rows, columns) = ndimage.distance_transform_edt(~seen, return_indices=True)
     nearest = rows[cracks], columns[cracks]
     for plane in (surface.part, surface.depth, *surface.colour):
+        plane = plane[window]
         plane[cracks] = plane[nearest]
 
 
@@ -440,7 +449,7 @@ def place_flock(rng, flock, scene):
     for _ in range(60):
         if len(placed) >= wanted:
             break
-        size = int(rng.choice([1, 2, 3, 4], p=[0.9, 0.06, 0.03, 0.01]))
+        size = int(rng.choice([1, 2, 3, 4], p=[0.92, 0.05, 0.022, 0.008]))
         z = -rng.uniform(3.6, 11.5)
         x = rng.uniform(-0.46, 0.46) * -z
         if scene.behind_fence(x, z) and rng.random() < 0.85:

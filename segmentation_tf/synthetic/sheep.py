@@ -75,12 +75,15 @@ def random_sheep(rng, breed):
 class Wool(Limb):
     """A limb with locks of wool all over."""
 
-    def _wrinkles(self, side, along, front, t):
-        bend = np.sin(13 * along + 11 * side + self.phase)
-        waves = LOCKS @ np.stack([side, along, front]) + 1.5 * bend
-        return (
-            np.sin(waves + self.phase * np.arange(1, 6, dtype=np.float32)[:, None]).sum(axis=0) / 2
-        )
+    def distance(self, points):
+        local = self.frame @ (points - self.start)
+        side, along, front = local
+        t = np.minimum(np.maximum(along / self.length, 0), 1)
+        phases = self.phase * np.arange(1, len(LOCKS) + 1, dtype=np.float32)[:, None]
+        locks = np.sin(LOCKS @ local + phases).sum(axis=0)
+        radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t + self.folds * locks
+        away = np.sqrt(side**2 + (along - t * self.length) ** 2 + (front / self.flat) ** 2)
+        return (away - radius) * min(1, self.flat)
 
 
 class Posed:
@@ -110,7 +113,7 @@ class Posed:
     def wool(self, start, end, radii, flat=1.0):
         thick = self.sheep.woolly
         radii = (radii[0] * thick, radii[1] * thick)
-        return self.limb(start, end, radii, flat, kind=Wool, folds=0.012 * self.sheep.size)
+        return self.limb(start, end, radii, flat, kind=Wool, folds=0.007 * self.sheep.size)
 
     # --- where the head is ---
 
