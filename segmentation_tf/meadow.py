@@ -1,0 +1,330 @@
+"""Sheep on a meadow, or any other set in COCO's panoptic format.
+
+Format: https://cocodataset.org/#format-data, "Panoptic Segmentation". A set has images, a folder
+X of PNG files with the number of a segment in each pixel, and X.json beside that folder, which
+says what each segment is. Cases give the files; the readers below give their contents.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.folders import REPOSITORY, children, choose_folder, subfolders, way_out
+from segmentation_tf.images import open_image, read_image
+from segmentation_tf.panoptic import Panoptic, colours_to_ids
+
+VOID = 255  # in a map of classes: nobody knows
+IMAGES = (".jpg", ".jpeg", ".png")
+NEEDED = {"images": ("id", "file_name", "width", "height"),
+          "annotations": ("image_id", "file_name", "segments_info"),
+          "categories": ("id", "name", "isthing")}  # fmt: skip
+
+
+class Category(NamedTuple):
+    """A class: its number in COCO's JSON, its name, and whether it is a thing or stuff."""
+
+    number: int
+    name: str
+    thing: bool
+
+
+class Table(NamedTuple):
+    """What a JSON says: `categories`, sorted by number, `entries` by name of the PNG."""
+
+    categories: tuple
+    entries: dict  # (image, annotation), as the JSON has them
+
+
+def load_cases(root=None):
+    """Return the cases of a folder in COCO's panoptic format, a sorted list of Case.
+
+    `root` (str or Path) holds X.json beside X, on one of its first three levels; the images lie
+    in any folder of it. Without it: the environment's MEADOW_ROOT, else data/meadow, else the
+    drawn set. `mask` is the PNG of segments; `label` is None. Its group is what the JSON gives
+    as `group` of the image (the meadow, in the drawn set: its pictures share sheep), else the
+    image's name: a group of its own.
+    Stray files, and images without an annotation, are ignored. Every file is read to its end
+    here: DatasetError names the first that cannot be used.
+    """
+    folder = choose_folder(root, "MEADOW_ROOT", "meadow", drawn_folder)
+    table_file, images = _find_files(folder)
+    entries = _read_table(table_file).entries.values()
+    cases = sorted(_make_case(*entry, table_file, images) for entry in entries)
+    with ThreadPoolExecutor() as pool:
+        refuse_faults(pool.map(_fault, cases))
+    return cases
+
+
+def drawn_folder():
+    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
+    # Imported here: whoever has real images never needs the drawing.
+    from segmentation_tf.synthetic import meadow
+
+    return meadow.draw_meadows(REPOSITORY / "data" / "drawn" / f"meadow-v{meadow.VERSION}")
+
+
+# --- what a case shows -----------------------------------------------------------------------
+
+
+def read_categories(cases):
+    """The classes of a list of cases, a tuple of Category; the place in it is a class's index."""
+    return _table_of(cases[0]).categories
+
+
+def read_panoptic(case):
+    """The case's `Panoptic`: ids int32 `(H, W)`, 0 void; classes are indices, 0, 1, ...
+
+    Raises DatasetError where PNG and JSON do not name the same segments.
+    """
+    table = _table_of(case)
+    _, annotation = table.entries[case.mask.name]
+    index = {category.number: i for i, category in enumerate(table.categories)}
+    classes = {one["id"]: index[one["category_id"]] for one in annotation["segments_info"]}
+    crowds = [one["id"] for one in annotation["segments_info"] if one.get("iscrowd")]
+    ids = colours_to_ids(read_image(case.mask))
+    drawn = set(np.unique(ids).tolist()) - {0}
+    for odd, where in (
+        (drawn - set(classes), "in the PNG but not in the JSON"),
+        (set(classes) - drawn, "in the JSON but not in the PNG"),
+    ):
+        if odd:
+            raise DatasetError(
+                f"{case.mask}: segments {sorted(odd)[:5]} are {where} ({_table_file(case).name}); "
+                "take both from the same archive, or remove the case from the JSON"
+            )
+    return Panoptic(ids, classes, frozenset(crowds))
+
+
+def read_classes(case):
+    """The class of each pixel by its index, uint8 `(H, W)`, VOID (255) where nobody knows."""
+    panoptic = read_panoptic(case)
+    of_id = np.full(panoptic.ids.max() + 1, VOID, np.uint8)
+    of_id[list(panoptic.classes)] = list(panoptic.classes.values())
+    return of_id[panoptic.ids]
+
+
+def read_instances(case, name="sheep"):
+    """Map of the things of one class, int32 `(H, W)`: 0 none, 1, 2, ... things, -1 a crowd.
+
+    Raises ValueError where `name` is no class of things.
+    """
+    panoptic, numbers = read_panoptic(case), range(len(_table_of(case).categories))
+    named = [i for i in numbers if _table_of(case).categories[i][1:] == (name, True)]
+    if not named:
+        raise ValueError(f"{name!r} is no class of things of this set")
+    of_id = np.zeros(panoptic.ids.max() + 1, np.int32)
+    mine = sorted(n for n, label in panoptic.classes.items() if label == named[0])
+    single = [number for number in mine if number not in panoptic.crowds]
+    of_id[single] = np.arange(1, len(single) + 1)
+    of_id[sorted(set(mine) - set(single))] = -1
+    return of_id[panoptic.ids]
+
+
+# --- targets for training --------------------------------------------------------------------
+
+
+def class_target(size):
+    """`targets` for `make_dataset`: the class of each pixel, float32 `(H, W, 1)`, VOID included.
+
+    `size` is H = W or (H, W). For a softmax with sparse categorical cross-entropy, which passes
+    over VOID with `ignore_class=VOID`.
+    """
+    return lambda case: shrink(read_classes(case), size)[..., None].astype(np.float32)
+
+
+def instance_target(size, name="sheep", border=1):
+    """`targets` for `make_dataset`: three maps that tell things apart, float32 `(H, W, 3)`.
+
+    In [0, 1]: interior and border of `instance_maps`, and their distance. `size` is H = W or
+    (H, W).
+    """
+    return lambda case: instance_maps(shrink(read_instances(case, name), size), border)
+
+
+def instance_maps(instances, border=1):
+    """Interior, border and distance of a map of instances, float32 `(H, W, 3)` in [0, 1].
+
+    `instances`: int `(H, W)`, 0 none, negative a crowd, which counts as none. Border: the pixels
+    of an instance within `border` px of anything else; it is what separates two that touch, and
+    the picture's edge is none. Interior: the other pixels of an instance. Distance: how far a
+    pixel is from the border of its instance, as a share of the largest such distance in it, so
+    that every instance has a peak of 1, large or small.
+    Idea: M. Bai, R. Urtasun, "Deep watershed transform for instance segmentation", CVPR 2017.
+    """
+    distance = np.zeros(instances.shape, np.float32)
+    share = distance.copy()
+    around = np.pad(instances, 1, mode="edge")  # so that the picture's edge is no border
+    for number, window in enumerate(ndimage.find_objects(np.maximum(instances, 0)), 1):
+        if window is not None:
+            wider = tuple(slice(edge.start, edge.stop + 2) for edge in window)
+            away = _distance_inside(around[wider] == number)[1:-1, 1:-1]
+            distance[window] += away
+            share[window] += away / away.max()
+    interior, rim = distance > border, (distance > 0) & (distance <= border)
+    return np.stack([interior, rim, share], axis=-1).astype(np.float32)
+
+
+def _distance_inside(mask):
+    """Distance in px to the nearest pixel outside of a mask; its diagonal if it has no outside."""
+    if mask.all():
+        return np.full(mask.shape, np.hypot(*mask.shape))
+    return ndimage.distance_transform_edt(mask)
+
+
+def shrink(values, size):
+    """A map of numbers at `size`, H = W or (H, W): each pixel takes the value in its middle."""
+    height, width = (size, size) if np.isscalar(size) else size
+    rows = (np.arange(height) + 0.5) * values.shape[0] / height
+    columns = (np.arange(width) + 0.5) * values.shape[1] / width
+    return values[rows.astype(int)[:, None], columns.astype(int)]
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def _find_files(root):
+    """X.json that lies beside a folder X, and a dict of the images by name, both below `root`."""
+    folders, level = [root], [root]
+    for _ in range(3):
+        level = [child for folder in level for child in subfolders(folder)]
+        folders += level
+    found = [folder.with_name(f"{folder.name}.json") for folder in folders[1:]]
+    found = [file for file in found if file.is_file()]
+    if found[1:]:
+        raise DatasetError(f"{found[0]} and {found[1]} are two sets; give a folder with one")
+    if not found:
+        raise DatasetError(f"{root}: {_why_nothing(root, folders)}")
+    places = [folder for folder in folders if folder != _folder_of(found[0])]
+    files = [file for folder in places for file in children(folder)]
+    return found[0], {f.name: f for f in files if f.suffix.lower() in IMAGES}
+
+
+def _why_nothing(root, folders):
+    tables = [file for folder in folders for file in children(folder) if file.suffix == ".json"]
+    panoptic = [file for file in tables if "panoptic" in file.name]
+    if panoptic:
+        missing = _folder_of(panoptic[0])
+        advice = way_out(missing.parent, "unpack the PNG files of segments there")
+        return f"{panoptic[0].name} is there, but no folder {missing} beside it; {advice}"
+    advice = way_out(root, "give the folder that holds images and annotations")
+    return f"holds no panoptic set, which is X.json beside a folder X of PNG files; {advice}"
+
+
+def _make_case(image, annotation, table, images):
+    mask = _folder_of(table) / Path(annotation["file_name"]).name
+    name = Path(image["file_name"]).name
+    if name not in images:
+        raise DatasetError(
+            f"{name}: this image of {table} is in no folder beside it; copy it from the archive, "
+            "or remove its entries from the JSON to go on without this case"
+        )
+    return Case(mask.stem, images[name], mask, str(image.get("group", mask.stem)))
+
+
+def _fault(case):
+    """What is wrong with the files of a case, else None."""
+    try:
+        ids, picture = read_panoptic(case).ids, open_image(case.image)
+    except DatasetError as error:
+        return str(error)
+    image, _ = _table_of(case).entries[case.mask.name]
+    sizes = {
+        str(case.image): picture.size,
+        str(case.mask): ids.shape[::-1],
+        "the JSON": (image["width"], image["height"]),
+    }
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{size[0]} x {size[1]} in {file}" for file, size in sizes.items())
+        return f"{case.mask}: sizes differ ({said}); find the files that belong together"
+
+
+def _folder_of(table):
+    """The folder of PNG files that belongs to a JSON."""
+    return table.with_name(table.name.removesuffix(".json"))
+
+
+def _table_file(case):
+    return case.mask.parent.with_name(f"{case.mask.parent.name}.json")
+
+
+def _table_of(case):
+    return _read_table(_table_file(case))
+
+
+def _read_table(file):
+    """The Table of a JSON, checked; read again only where the file has changed."""
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read ({error.strerror}); copy it again") from error
+    return _parse_table(file, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _parse_table(file, changed, length):
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{file}: is not JSON ({error}); copy it again from the archive"
+        ) from error
+    _refuse_missing_fields(file, content)
+    categories = sorted(
+        Category(one["id"], one["name"], bool(one["isthing"])) for one in content["categories"]
+    )
+    images = {image["id"]: image for image in content["images"]}
+    entries = {}
+    for annotation in content["annotations"]:
+        name = Path(annotation["file_name"]).name
+        if annotation["image_id"] not in images:
+            raise DatasetError(
+                f"{file}: {name} belongs to the image {annotation['image_id']}, which the JSON "
+                "does not list; add it to `images` or remove the annotation"
+            )
+        if name in entries:
+            raise DatasetError(f"{file}: lists {name} twice; remove one of the two annotations")
+        _refuse_bad_segments(file, annotation, {category.number for category in categories})
+        entries[name] = images[annotation["image_id"]], annotation
+    return Table(tuple(categories), entries)
+
+
+def _refuse_missing_fields(file, content):
+    for part, fields in NEEDED.items():
+        rows = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(rows, list) or not rows:
+            raise DatasetError(
+                f"{file}: has no list of {part}, so it is no panoptic JSON of COCO; take "
+                "panoptic_*.json from the archive"
+            )
+        for row in rows:
+            for field in fields:
+                if not isinstance(row, dict) or field not in row:
+                    raise DatasetError(
+                        f"{file}: an entry of {part} has no {field} ({str(row)[:60]}); is it the "
+                        "JSON for panoptic segmentation? Copy it again from the archive"
+                    )
+
+
+def _refuse_bad_segments(file, annotation, categories):
+    name, ids, segments = annotation["file_name"], set(), annotation["segments_info"]
+    if not isinstance(segments, list) or not all(isinstance(one, dict) for one in segments):
+        raise DatasetError(f"{file}: segments_info of {name} is no list of segments; copy it again")
+    for segment in segments:
+        number, category = segment.get("id"), segment.get("category_id")
+        if category not in categories:
+            raise DatasetError(
+                f"{file}: segment {number} of {name} has the unknown category {category}; known "
+                f"are {sorted(categories)}: correct it, or add the category to `categories`"
+            )
+        if not isinstance(number, int) or number in ids:
+            raise DatasetError(
+                f"{file}: {name} has {number} as the id of a segment, which must be a number of "
+                "its own; correct the JSON"
+            )
+        ids.add(number)
