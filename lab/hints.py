@@ -4,8 +4,7 @@ HINTS = {
     # --- any task
     "stopped": """
         {function} stopped with {error}. The lines above say where. The check calls it with small
-        data of the kinds that its docstring names: nothing in it may count on the size or the
-        number of the real frames.""",
+        data of the kinds that its docstring names.""",
     "nothing returned": """
         {function} returned None. A function that ends without return gives None. Return what its
         docstring names.""",
@@ -60,6 +59,14 @@ HINTS = {
         masks has the shape {shape}: the channels of the files are still there. Some masks are
         stored as RGB, but a pixel is the person's or not, one value. Read each mask in one
         channel, such as by convert('L').""",
+    "masks: stacked": """
+        The masks do not fit into one array, as their shapes differ: the files have 1, 3 or 4
+        channels. Read each mask in one channel, such as by convert('L'), and shrink it to
+        size.""",
+    "masks: empty": """
+        {count} masks are True nowhere, that of {name} for example, though each file shows a
+        person. In the files 255 is the person, so == 1 finds nobody. Compare in the middle, such
+        as mask >= 128.""",
     "masks: shape": """
         masks has the shape {shape}, and {expected} was expected. It must hold one mask an image,
         each shrunk to size = (height, width). np.stack makes one array from a list.""",
@@ -105,6 +112,13 @@ HINTS = {
     "split: empty part": """
         {part} is empty. A share of few sequences may round to none, and slices may be taken from
         the wrong end. Give every part one sequence at least.""",
+    "split: too few": """
+        With four sequences {part} is empty. A share of so few may round to none, and the docstring
+        promises one sequence each at least. Take max(1, ...) of them.""",
+    "split: by number": """
+        Kata_F2 and Taichi_F2, and all such pairs, are always on one side: the second part of a
+        name was the group. The number counts within an activity. A sequence is activity AND
+        number, the first two parts of a name.""",
     "split: frames twice": """
         {count} frames stand in two lists or twice in one, {name} for example. Overlapping slices
         do that. A frame belongs to exactly one list, or the test holds what was trained on.""",
@@ -229,19 +243,21 @@ HINTS = {
         In {count} of {total} augmented pairs the mask is not on the person: both were moved, by
         different draws. Two calls of a random function draw twice. Put image and mask on one
         another with tf.concat(..., axis=-1), flip once and take them apart, or give a stateless
-        function the same seed for both.""",
+        function the same seed for both, and a new one for each frame.""",
     "batches: not augmented": """
         In {epochs} epochs with training=True, every frame came as it was given: there is no
         augmentation. A small set is then learned by heart. Flip left and right at least, image and
         mask by one draw.""",
     "batches: never flipped": """
         The person stood at the left, and in {total} augmented frames never at the right: there is
-        no left-right flip. If you draw with Python's or NumPy's random inside map, the draw is
-        made once, when map is called. Use tf.image or tf.random.""",
+        no left-right flip, or the wrong axis is turned. Python's or NumPy's random inside map
+        draws once, when map is called, and a stateless function with a fixed seed draws the same
+        each time. Use tf.image.random_flip_left_right, or draw with tf.random.""",
     "batches: always flipped": """
         The person stood at the left, and in {total} augmented frames always at the right: every
         frame is mirrored, none left as it is. Python's or NumPy's random inside map draws once,
-        when map is called. Use tf.image.random_flip_left_right, or draw with tf.random.""",
+        when map is called, and a stateless function with a fixed seed draws the same each time.
+        Use tf.image.random_flip_left_right, or draw with tf.random.""",
     "batches: not shuffled": """
         With training=True the frames come in the order in which they were given. They are sorted
         by film, so every batch would hold one person in one room. Add .shuffle(len(images),
@@ -254,6 +270,9 @@ HINTS = {
         The frames are shuffled, but in the same order in {epochs} epochs, so the same frames meet
         in a batch each time. Arrays shuffled beforehand, reshuffle_each_iteration=False, or
         cache() after shuffle do that. Let the dataset shuffle, after cache().""",
+    "batches: same company": """
+        In {epochs} epochs each batch held the same frames together: whole batches were shuffled,
+        not frames. batch(...) before shuffle(...) does that. Shuffle first, then make batches.""",
     "batches: same augmentation": """
         {epochs} epochs showed exactly the same augmented images: each frame was changed once, for
         ever. cache() after the augmentation does that, and so does a seed that never changes.
@@ -366,8 +385,8 @@ HINTS = {
         cross-entropy is like that. Add a Dice loss, or weight the person's pixels.""",
     "loss: empty frame": """
         For a frame without a person the loss is {value}: something is divided by an area, and the
-        area is 0. One such frame makes all weights nan. Add a pixel above and below: (2 * both +
-        1) / (a + b + 1).""",
+        area is 0. One such frame makes all weights nan. Add a pixel: in Dice above and below, (2 *
+        both + 1) / (a + b + 1), in a weighted mean below, / (area + 1).""",
     "loss: large logits": """
         For logits of 200 and -200 the loss or its gradient is not finite. There the sigmoid is
         exactly 0 or 1 in float32, and the logarithm of 0 is infinite. Give the logits to
@@ -432,6 +451,18 @@ HINTS = {
         The threshold is {found:.1f}, and the validation frames have their best mean Dice at
         {right:.1f}. Yours is best for the pixels of all frames thrown together, where one large
         person outvotes four small ones. Take Dice of each frame, then the mean.""",
+    "threshold: mean of sequences": """
+        The threshold is {found:.1f}, and the validation frames have their best mean Dice at
+        {right:.1f}. Yours is best for the mean over sequences, in which a lone frame counts as
+        much as four of one sequence. Here every validation frame counts alike.""",
+    "threshold: IoU": """
+        The threshold is {found:.1f}, and the validation frames have their best mean Dice at
+        {right:.1f}. Yours is best for the mean IoU, which may prefer another one. Choose by
+        Dice.""",
+    "threshold: empty masks": """
+        The threshold is {found:.1f}, and the validation frames have their best mean Dice at
+        {right:.1f}. Some of these frames have an empty mask: nobody found there scores 1, somebody
+        found 0. Do not leave such frames out of the mean, and count two empty masks as 1.""",
     "threshold: on logits": """
         The threshold is {found:.1f}, and the validation frames have their best mean Dice at
         {right:.1f}. Logits were compared with a probability: a logit of 0.5 is a probability of
@@ -452,7 +483,14 @@ HINTS = {
         At the threshold {threshold:.1f} the test frames have the Dice {right:.2f}, and the table
         says {found:.2f}: it uses another threshold than the one returned. Choose first, on
         validation. Then score the test frames once, with the choice.""",
+    "threshold: scores": """
+        At the threshold {threshold:.1f} the test frames have the Dice {right:.2f}, and the table
+        says {found:.2f}. Its rows are right at none of the nine thresholds, so the scores
+        themselves are wrong. Put right what check_scores finds first.""",
     # --- 8. compose
+    "compose: no channel": """
+        Shapes do not fit: probability is (H, W), it has no axis for the channels of (H, W, 3).
+        Write probability[..., None].""",
     "compose: no array": """
         compose returned an object of type {kind}, not a NumPy array. The cells below look into its
         pixels. Return np.asarray(...) of it, uint8.""",
@@ -483,9 +521,10 @@ HINTS = {
         Where the probability is 0 the picture must be the background, and differs from it by
         {off:.0f} on average (of 255). Weight the image with p and the background with 1 - p.""",
     "compose: hard edge": """
-        The probability rises from 0 to 1 over {width} pixels, and the picture jumps from the
-        background to the image at once. A mask of 0 and 1 cuts hair and blurred hands with
-        scissors. Blend by the probability itself, without a threshold.""",
+        The probability rises from 0 to 1 over {width} pixels. Below one half, {lower:.0%} of them
+        are a mixture of image and background, and above it {upper:.0%}; the rest is cut hard. A
+        mask of 0 and 1 cuts hair and blurred hands with scissors. Blend by the probability itself,
+        without a threshold or too steep a curve.""",
     "compose: overflow": """
         {share:.0%} of the picture is darker or lighter than both image and background. uint8 wraps
         around: 50 - 200 is 106 there. Compute in float, such as image.astype(float), and cast to

@@ -147,6 +147,8 @@ READ = [
     ("masks: grey", {"mask": grey_mask}),
     ("masks: grey", {"mask": lambda file, size: grey_mask(file, size) / 255}),
     ("masks: not bool", {"mask": lambda file, size: grey_mask(file, size, NEAREST)}),
+    ("masks: stacked", {"mask": small(NEAREST)}),
+    ("masks: empty", {"mask": lambda file, size: grey_mask(file, size, NEAREST) == 1}),
     ("masks: alpha", {"mask": any_channel}),
     ("masks: background", {"mask": lambda file, size: ~voted(file, size)}),
     ("pairs: shuffled", {"sort_masks": list}),
@@ -181,7 +183,7 @@ def split(
     group=sequence,
     groups=lambda groups: sorted(set(groups)),
     draw=lambda groups, seed: np.random.default_rng(seed).permutation(groups).tolist(),
-    count=round,
+    count=lambda share: max(1, round(share)),
     finish=lambda train, validation, test: (train, validation, test),
     sort=sorted,
 ):
@@ -211,7 +213,7 @@ def split_by_random_module(names, validation=0.15, test=0.2, seed=0):
     parts = {"test": [], "validation": [], "train": []}
     for film in order:
         for part, share in (("test", test), ("validation", validation), ("train", 1)):
-            if len(parts[part]) < share * len(names) - 3:
+            if not parts[part] or len(parts[part]) < share * len(names) - 3:
                 parts[part] += films[film]
                 break
     return tuple(sorted(parts[part]) for part in ("train", "validation", "test"))
@@ -235,6 +237,8 @@ SPLIT = [
     ("split: no frames", {"finish": lambda *parts: [sorted(set(map(sequence, p))) for p in parts]}),
     ("split: empty part", {"finish": lambda train, val, test: (sorted(train + val), [], test)}),
     ("split: empty part", {"count": lambda share: int(share / 4)}),
+    ("split: too few", {"count": int}),
+    ("split: by number", {"group": lambda name: name.split("_")[1]}),
     ("split: frames twice", {"finish": twice}),
     ("split: frames lost", {"finish": lambda train, val, test: (train[1:], val, test)}),
     ("split: exchanged", {"finish": lambda train, val, test: (train, test, val)}),
@@ -354,6 +358,17 @@ def batches_one_by_one(images, masks, batch_size, training, seed=0):
         data = tf.data.Dataset.zip(data.shuffle(len(images)), draws)
         data = data.map(lambda pair, draw: augment(*pair, tf.cast(draw, tf.int32)))
     return data.batch(batch_size)
+
+
+def batched_before_shuffling(images, masks, batch_size, training, seed=0, mix=False):
+    if training and mix:
+        order = np.random.default_rng(seed).permutation(len(images))
+        images, masks = images[order], masks[order]
+    data = tf.data.Dataset.from_tensor_slices((images, masks[..., None])).batch(batch_size)
+    data = data.map(to_float)
+    if not training:
+        return data
+    return data.shuffle(len(images), seed=seed).map(lambda *pair: tuple(flip_together(*pair)))
 
 
 def scaled_by(image=255.0, mask=1.0, dtype=tf.float32):
@@ -733,6 +748,28 @@ def mean_of_cameras(frames, of_frame):
     return np.mean([np.mean(rows, axis=0) for rows in cameras.values()], axis=0)
 
 
+def mean_of_frames(frames, of_frame):
+    return tuple(np.mean([of_frame(*frame[1:]) for frame in frames], axis=0))
+
+
+def without_empty(frames, of_frame):
+    return np.mean([of_frame(mask, found)[0] for mask, found in frames if mask.any()])
+
+
+def tuned_by_sequence(validation, test):
+    """The mean over sequences, where the docstring asks for the mean over frames."""
+
+    def mean_dice(threshold):
+        rows = {}
+        for name, mask, logits in validation:
+            dice = dice_iou(mask, cut_probability(logits, threshold))[0]
+            rows.setdefault(sequence(name), []).append(dice)
+        return np.mean([np.mean(row) for row in rows.values()])
+
+    best = max(THRESHOLDS, key=mean_dice)
+    return judged(validation, test, choose=lambda values: best)
+
+
 def iou_of_mean(frames, of_frame):
     dice = np.mean([of_frame(mask, found)[0] for _, mask, found in frames])
     return dice, dice / (2 - dice)
@@ -770,12 +807,25 @@ THRESHOLD = [
     ("threshold: not of the nine", {"choose": lambda v: np.log(1 / THRESHOLDS[np.argmax(v)] - 1)}),
     ("threshold: tuned on test", {"tuned": lambda validation, test: test}),
     ("threshold: tuned on test", {"tuned": lambda validation, test: validation + test}),
+    ("threshold: IoU", {"value": lambda frames, of: np.mean([of(*f)[1] for f in frames])}),
+    ("threshold: empty masks", {"of_frame": zero_where_empty}),
+    ("threshold: empty masks", {"value": without_empty}),
     ("threshold: pooled", {"value": lambda frames, of_frame: pool(frames, of_frame)[0]}),
     ("threshold: on logits", {"cut": cut_logits}),
     ("threshold: one half", {"choose": lambda values: 0.5}),
     ("threshold: not the best", {"choose": lambda values: THRESHOLDS[int(np.argmin(values))]}),
     ("threshold: table on logits", {"use": cut_logits}),
     ("threshold: not used", {"scored_at": lambda threshold: 0.5}),
+    ("threshold: scores", {"mean": pool}),
+    ("threshold: scores", {"of_frame": smoothed}),
+    ("threshold: scores", {"mean": lambda frames, of: mean_of_frames(frames, of)[::-1]}),
+    ("threshold: not of the nine", {"finish": lambda threshold, table: ("half", table)}),
+    ("threshold: not of the nine", {"finish": lambda threshold, table: ([threshold], table)}),
+    ("scores: no dict", {"finish": lambda threshold, table: (table, threshold)}),
+    ("scores: no pair", {"mean": lambda frames, of: [of(*f[1:]) for f in frames]}),
+    ("scores: no pair", {"mean": lambda frames, of: [f[0] for f in frames][:2]}),
+    ("scores: no pair", {"mean": lambda f, of: dict(zip(("dice", "iou"), mean_of_frames(f, of)))}),
+    ("scores: both empty", {"of_frame": python_dice}),
 ]
 
 
@@ -810,6 +860,7 @@ def in_place(image, probability, background):
 
 
 COMPOSED = [
+    ("compose: no channel", {"mix": lambda p, i, b: p[..., 0] * i + (1 - p[..., 0]) * b}),
     ("compose: shape", {"finish": lambda picture: picture.astype(np.uint8)[..., 0]}),
     ("compose: no array", {"finish": lambda picture: Image.fromarray(picture.astype(np.uint8))}),
     ("compose: not uint8", {"finish": lambda picture: picture}),
@@ -821,6 +872,9 @@ COMPOSED = [
     ("compose: no background", {"mix": lambda p, image, b: p * image}),
     ("compose: hard edge", {"weight": lambda p: p > 0.5, "mix": lambda p, i, b: np.where(p, i, b)}),
     ("compose: hard edge", {"weight": np.round}),
+    ("compose: hard edge", {"weight": lambda p: np.where(p < 0.5, 0, p)}),
+    ("compose: hard edge", {"weight": lambda p: np.where(p > 0.5, 1, p)}),
+    ("compose: hard edge", {"weight": lambda p: 1 / (1 + np.exp(-60 * (p - 0.5)))}),
     ("compose: overflow", {"mix": lambda p, image, b: b + p * (image - b)}),
 ]
 
@@ -848,7 +902,7 @@ RIGHT = {
         encoder_as_a_model,
         subclassed,
         lambda height, width: build_unet((height, width, 3)),
-        lambda height, width: build_segnet((height, width, 3)),
+        lambda height, width: build_segnet((height, width, 3), filters=(16, 32, 64, 128)),
         lambda height, width: build_unet((None, None, 3), filters=(8, 16, 32), convolutions=2),
     ],
     "person_loss": [
@@ -863,13 +917,22 @@ RIGHT = {
         balanced_bce,
     ],
     "judge": [judged, judged_by_loops, partial(judged, use=cut_probability)],
-    "compose": [blend, blend_with_pillow, blend_sharper],
+    "compose": [
+        blend,
+        blend_with_pillow,
+        blend_sharper,
+        partial(blend, weight=np.square),
+        partial(blend, weight=np.sqrt),
+        partial(blend, weight=lambda p: p * p * (3 - 2 * p)),
+    ],
 }
 MISTAKES = [
     *(("read_pairs", 0, key, partial(read, **wrong)) for key, wrong in READ),
     *(("split_sequences", 0, key, partial(split, **wrong)) for key, wrong in SPLIT),
     *(("make_batches", 0, key, partial(batches, **wrong)) for key, wrong in BATCHES),
     ("make_batches", 0, "batches: same augmentation", changed_once),
+    ("make_batches", 0, "batches: same company", batched_before_shuffling),
+    ("make_batches", 0, "batches: same company", partial(batched_before_shuffling, mix=True)),
     *(("build_network", 0, key, partial(network, **wrong)) for key, wrong in NETWORKS),
     ("build_network", 0, "network: width first", lambda height, width: network(width, height)),
     ("build_network", 0, "network: input", with_sizes),
@@ -878,6 +941,7 @@ MISTAKES = [
     *(("person_loss", 0, key, wrong) for key, wrong in LOSSES),
     *(("judge", 0, key, partial(judged, **wrong)) for key, wrong in SCORES),
     *(("judge", 1, key, partial(judged, **wrong)) for key, wrong in THRESHOLD),
+    ("judge", 1, "threshold: mean of sequences", tuned_by_sequence),
     *(("compose", 0, key, partial(blend, **wrong)) for key, wrong in COMPOSED),
     ("compose", 0, "compose: changed in place", in_place),
 ]
@@ -930,6 +994,17 @@ def test_an_empty_stub_stays_not_implemented(task):
     for check in CHECKS[task]:
         with pytest.raises(NotImplementedError):
             check(stub)
+
+
+def test_an_empty_stub_is_one_line_in_a_notebook():
+    def read_pairs(*arguments):
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError) as caught:
+        checks.check_read_pairs(read_pairs)
+    assert caught.type is NotImplementedError and not caught.value.args
+    said = "Task 1 is still to be done: read_pairs raises NotImplementedError."
+    assert caught.value._render_traceback_() == [said]
 
 
 def test_a_hint_is_two_to_four_sentences():
