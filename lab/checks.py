@@ -513,7 +513,7 @@ def _check_company(epochs):
 # --- 4. build_network ---------------------------------------------------------------------------
 
 VIEW = 40  # pixels across and down that a logit must depend on
-MOMENTUM = 0.97  # of batch normalisation, at most
+MOMENTUM = 0.97  # of batch normalisation, at most: the 0.95 of the docstring, with some leeway
 
 
 def check_build_network(build_network, seed=0):
