@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import re
 from pathlib import Path
 from unittest.mock import patch
@@ -18,6 +19,8 @@ STUB = "raise NotImplementedError"
 ANSWER = "*Write your answer here, in place of this line.*"
 HIDDEN = re.compile(r"(?s)### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS")
 MARKER = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
+MARK = re.compile(rf"### {MARKER.pattern}")
+LIKE_A_MARK = re.compile(r"(?i)#+\s*(begin|end)[\s_-]*(solution|hidden)")
 
 
 class LabError(ValueError):
@@ -37,10 +40,14 @@ def make_course(source, folder):
 
     Its gradebook knows the locked cells as they are in `source`, hidden tests included.
     """
-    notebook = nbformat.read(source, as_version=4)
+    try:
+        notebook = nbformat.read(source, as_version=4)
+        cells = notebook.cells
+    except Exception as error:  # nbformat raises all kinds
+        raise LabError(f"{source}: is no notebook ({type(error).__name__})") from error
     if faults := list(find_faults(notebook)):
         raise LabError(f"{source}: {'; '.join(faults)}")
-    for cell in notebook.cells:  # marks for nbval: the student's version is not run by it
+    for cell in cells:  # marks for nbval: the student's version is not run by it
         cell.source = re.sub(r"(?m)^#\s*NBVAL_\w+\s*?\n", "", cell.source)
     place = folder / "source" / ASSIGNMENT / source.name
     place.parent.mkdir(parents=True)
@@ -71,8 +78,12 @@ def convert(converter, folder, **options):
 
 def find_faults(notebook):
     """What nbgrader would not notice, or complain of without naming the cell."""
+    names = set()
     for number, cell in enumerate(notebook.cells, 1):
         where = f"cell {number} ({cell.source.strip().partition(chr(10))[0][:40]!r})"
+        for line in map(str.strip, cell.source.splitlines()):
+            if LIKE_A_MARK.match(line) and not MARK.fullmatch(line):
+                yield f"{where}: {line!r} is no mark, but looks like one"
         opened, begun = None, set()
         for side, kind in MARKER.findall(cell.source):
             if (side == "BEGIN") == (opened is not None) or (side == "END" and kind != opened):
@@ -90,6 +101,23 @@ def find_faults(notebook):
             yield f"{where}: holds hidden tests, but is no locked cell with points"
         if cell.cell_type == "code" and about.get("solution") and "SOLUTION" not in begun:
             yield f"{where}: has no BEGIN SOLUTION, so that all of it would be cut out"
+        if cell.cell_type == "code" and about.get("grade") and about.get("locked"):
+            if "HIDDEN TESTS" not in begun:
+                yield f"{where}: brings points, but has no BEGIN HIDDEN TESTS"
+        if "nbgrader" in cell.metadata:
+            name, points = about.get("grade_id"), about.get("points")
+            if not name or not isinstance(name, str):
+                yield f"{where}: has no grade_id"
+            elif name in names:
+                yield f"{where}: its grade_id {name} is that of another cell"
+            names.add(str(name))
+            if about.get("grade") and not is_amount(points):
+                yield f"{where}: its points are no number: {points!r}"
+
+
+def is_amount(points):
+    known = isinstance(points, (int, float)) and not isinstance(points, bool)
+    return known and math.isfinite(points) and points >= 0
 
 
 def graded_cells(notebook):

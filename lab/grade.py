@@ -9,6 +9,7 @@ gets grades.csv and a page for each student. lab/teacher.md says more.
 import argparse
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import psutil
 
-import segmentation_tf  # noqa: F401  sets what TensorFlow must find in the environment
+import segmentation_tf  # also sets what TensorFlow must find in the environment
 from lab import feedback, wall
 from lab.course import LAB, LabError, find_source, graded_cells, make_course, task_name
 from lab.running import Limits, rehearse
@@ -59,7 +60,9 @@ def main(arguments=None):
     parser.add_argument("--new", action="store_true", help="grade those that have no row yet")
     for name, unit in (("minutes", "a notebook"), ("memory", "GB"), ("disk", "GB")):
         default = getattr(defaults, name)
-        parser.add_argument(f"--{name}", type=float, default=default, help=f"{unit}: {default:g}")
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, help=f"{unit}: {default:g}"
+        )
     parser.add_argument("--read", nargs="+", default=(), help="folders that submissions may read")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")
@@ -76,8 +79,7 @@ def main(arguments=None):
     )
     out = options.out or folder.with_name(f"{folder.name}-graded")
     try:
-        os.environ["MADS_ROOT"] = os.path.abspath(os.environ.get("MADS_ROOT") or drawn_data())
-        return grade_folder(folder, out, limits, only=options.only, new=options.new)
+        return grade_folder(folder, out, limits, only=options.only, new=options.new, data=find_data)
     except LabError as error:
         return complain(str(error))
     except KeyboardInterrupt:
@@ -85,9 +87,25 @@ def main(arguments=None):
         return 130
 
 
+def positive(text):
+    """The number of an option."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return number
+
+
 def complain(words):
     print(words, file=sys.stderr)
     return 2
+
+
+def find_data():
+    """Tell all that runs where the frames are: where MADS_ROOT says, else the drawn ones."""
+    os.environ["MADS_ROOT"] = os.path.abspath(os.environ.get("MADS_ROOT") or drawn_data())
 
 
 def drawn_data():
@@ -100,8 +118,12 @@ def drawn_data():
         raise LabError(str(error)) from error
 
 
-def grade_folder(folder, out, limits, lab=LAB, only=None, new=False):
-    """Grade all submissions in `folder`, into `out`. Returns the exit status."""
+def grade_folder(folder, out, limits, lab=LAB, only=None, new=False, data=None):
+    """Grade all submissions in `folder`, into `out`. Returns the exit status.
+
+    `data` is called before the first one is run, if all that can be checked before it is right.
+    """
+    check_readable(limits.read, [lab / "solution", folder, out])
     submissions = find_submissions(folder, find_source(lab).name, out)
     not_run = []
     with TemporaryDirectory(prefix="lab-") as scratch:
@@ -110,10 +132,14 @@ def grade_folder(folder, out, limits, lab=LAB, only=None, new=False):
         tasks = graded_cells(nbformat.read(path, as_version=4))
         table = Table(out / "grades.csv", tasks)
         chosen = choose(submissions, table, only, new)
+        if data:
+            data()
         print(wall.describe())
         folder = prepare(Path(scratch) / "rehearsal", course, lab)
         if trouble := rehearse(folder, limits, chosen_variables(folder)):
-            raise LabError(f"The checks do not load where submissions run: {trouble}")
+            refused = "PermissionError" in trouble or "Permission denied" in trouble
+            way = "; let them read the folder that it is in with --read FOLDER" if refused else ""
+            raise LabError(f"The checks do not load where submissions run: {trouble}{way}")
         for number, submission in enumerate(chosen, 1):
             with progress(f"[{number}/{len(chosen)}] {submission.student}") as say:
                 result, page = grade_one(submission, course, path, limits, lab)
@@ -127,6 +153,15 @@ def grade_folder(folder, out, limits, lab=LAB, only=None, new=False):
     if not_run:
         print(f"Look at these, which could not be run: {', '.join(not_run)}")
     return 0
+
+
+def check_readable(folders, secret):
+    """LabError where a folder that submissions may read holds what they must not see."""
+    for folder in folders:
+        opened = Path(folder).resolve()
+        for place in (Path(place).resolve() for place in secret):
+            if place.is_relative_to(opened) or opened.is_relative_to(place):
+                raise LabError(f"--read {folder}: submissions must not read {place}")
 
 
 def was_run(result):
@@ -235,6 +270,9 @@ def prepare(folder, course, lab):
     shutil.copytree(course, folder / "course")
     apart = shutil.ignore_patterns("solution", "*.ipynb", "*.md", "__pycache__")
     shutil.copytree(lab, folder / "lib" / "lab", ignore=apart)
+    package = Path(segmentation_tf.__file__).parent
+    apart = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(package, folder / "lib" / package.name, ignore=apart)
     (folder / "home").mkdir()
     (folder / "work").mkdir()
     return folder

@@ -288,14 +288,11 @@ def rehearse(folder, limits, base):
 
 def walls(folder, limits, base):
     """What lab.wall is told: what may be read and written, and how much may be used."""
-    import segmentation_tf
-
     python = [sys.prefix, sys.base_prefix, *(p for p in sys.path if p.endswith("packages"))]
-    ours = [str(Path(segmentation_tf.__file__).parent), str(folder / "lib")]
     data = [base["MADS_ROOT"]] if "MADS_ROOT" in base else []
     devices = [device for name in DEVICES for device in Path("/dev").glob(name)]
     return {
-        "read": [*SYSTEM, *python, *ours, *data, *limits.read],
+        "read": [*SYSTEM, *python, str(folder / "lib"), *data, *limits.read],
         "write": [str(path) for path in [folder / "work", *devices]],
         "cpu_seconds": 60 * limits.minutes * 2 * os.cpu_count(),
         "file_bytes": limits.disk * GIGABYTE / 2,

@@ -2,9 +2,9 @@
 
     python -m lab.submission FOLDER
 
-FOLDER is made by lab.grade: submission.ipynb, job.json, course/ (nbgrader's), lib/ (the package
-lab as the notebook imports it), home/ (this process's), work/ (the only folder that the
-submission's code may write to). It leaves result.json and feedback.html.
+FOLDER is made by lab.grade: submission.ipynb, job.json, course/ (nbgrader's), lib/ (the packages
+lab and segmentation_tf as the notebook imports them), home/ (this process's), work/ (the only
+folder that the submission's code may write to). It leaves result.json and feedback.html.
 """
 
 import ast

@@ -409,6 +409,8 @@ def test_page_shows_points_hints_and_the_notebook(graded):
     page = page_of(graded, "injects")
     assert "&lt;script&gt;alert(1)" in page and "<em>plain</em> words" in page
     assert "The file is empty." in page_of(graded, "empty")
+    page = page_of(graded, "untouched")
+    assert page.count("Task not done yet") == 4 and "checks.py" not in page
 
 
 def test_the_written_answer_is_left_to_the_teacher(graded):
@@ -531,6 +533,60 @@ def test_checks_that_do_not_load_stop_the_grading_before_it_begins(lab, tmp_path
     with pytest.raises(LabError, match="do not load .*nowhere"):
         grade.grade_folder(tmp_path / "in", tmp_path / "out", LIMITS, lab=broken)
     assert not (tmp_path / "out").exists()
+
+
+def test_submissions_use_the_copy_of_the_package_that_the_grader_runs(lab, tmp_path):
+    (tmp_path / "course").mkdir()
+    folder = grade.prepare(tmp_path / "run", tmp_path / "course", lab)
+    code = "import segmentation_tf.mads as mads; print(mads.__file__)"
+    base = grade.chosen_variables(folder)
+    limited = wall.command(running.walls(folder, LIMITS, base), [sys.executable, "-c", code])
+    ran = subprocess.run(
+        limited, env=running.environment(folder, base), cwd=folder / "work", capture_output=True
+    )
+    assert ran.stdout.decode().strip() == str(folder / "lib/segmentation_tf/mads.py"), ran.stderr
+
+
+def test_where_the_wall_refuses_the_checks_it_says_which_option_helps(lab, tmp_path, monkeypatch):
+    (tmp_path / "a.ipynb").touch()
+    monkeypatch.setattr(grade, "rehearse", lambda *_: "PermissionError: [Errno 13] '/x'")
+    with pytest.raises(LabError, match="do not load .*'/x'; .* --read FOLDER"):
+        grade.grade_folder(tmp_path, tmp_path / "out", LIMITS, lab=lab)
+
+
+def test_what_submissions_may_read_holds_no_solution_and_no_submission(lab, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").touch()
+    (tmp_path / "link").symlink_to(lab / "solution")
+    for folder in (tmp_path, tmp_path / "in", tmp_path / "link", lab, tmp_path / "in" / "deep"):
+        limits = dataclasses.replace(LIMITS, read=(str(folder),))
+        with pytest.raises(LabError, match=f"--read {re.escape(str(folder))}: .* must not read"):
+            grade.grade_folder(tmp_path / "in", tmp_path / "out", limits, lab=lab)
+    grade.check_readable([str(tmp_path / "inner")], [tmp_path / "in"])
+
+
+def test_what_is_wrong_is_said_before_data_are_drawn(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MADS_ROOT", raising=False)
+    monkeypatch.setattr(grade, "drawn_data", lambda: pytest.fail("data were drawn"))
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    assert grade.main([str(folder)]) == 2 and "holds no sub" in capsys.readouterr().err
+    (folder / "a.txt").touch()
+    assert grade.main([str(folder), "--only", "b"]) == 2
+    assert "no submission of b" in capsys.readouterr().err
+    out.mkdir()
+    (out / "grades.csv").write_text("student,other\na,1\n", encoding="utf-8")
+    assert grade.main([str(folder), "--new", "--out", str(out)]) == 2
+    assert "other columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["minutes", "memory", "disk"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "many"])
+def test_limits_are_positive_numbers(option, text, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        grade.main([str(tmp_path), f"--{option}={text}"])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(f"argument --{option}: {text!r} is no positive number")
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", '{"cells": [{}], "metadata": 3}', "null", "[" * 10**6])

@@ -98,6 +98,8 @@ def test_check_cells_are_locked_and_bring_a_hundred_points():
     assert sum(about(cell)["points"] for cell in cells) == 100
     for cell in cells:
         assert about(cell)["locked"] and not cell.metadata.editable and not cell.metadata.deletable
+        calls = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call)]
+        assert len(calls) == 1 and "seed=" not in cell.source
     for cell in check_cells(SOLVED):  # the hidden tests are the visible ones with other data
         calls = re.findall(r"(checks\.check_\w+\(\w+)(.*)\)", cell.source)
         assert len({call for call, _ in calls}) == 1 and len({more for _, more in calls}) > 1
@@ -132,6 +134,10 @@ def replace(index, old, new):
     return spoil
 
 
+def say(index, **words):
+    return lambda notebook: about(notebook.cells[index]).update(words)
+
+
 def unmark(index):
     return lambda notebook: notebook.cells[index].metadata.clear()
 
@@ -148,6 +154,15 @@ def unmark(index):
         (unmark(3), "holds a solution, but is no solution cell"),
         (unmark(4), "holds hidden tests, but is no locked cell"),
         (replace(3, "### BEGIN SOLUTION", "### begin solution"), "END SOLUTION without its other"),
+        (replace(3, "### BEGIN SOLUTION", "#begin solution"), "'#begin solution' is no mark"),
+        (replace(4, "HIDDEN TESTS", "HIDDEN TEST"), "cell 5 .*BEGIN HIDDEN TEST' is no mark"),
+        (replace(4, "BEGIN HIDDEN", "begin hidden"), "cell 5 .*begin hidden TESTS' is no mark"),
+        (replace(4, HIDDEN, "# End_Hidden tests"), "'# End_Hidden tests' is no mark"),
+        (replace(4, "HIDDEN TESTS", ""), "cell 5 .*brings points, but has no BEGIN HIDDEN"),
+        (lambda notebook: about(notebook.cells[4]).pop("grade_id"), "cell 5 .*has no grade_id"),
+        (say(4, grade_id="square"), "cell 7 .*its grade_id square is that of another cell"),
+        (say(4, points="ten"), "cell 5 .*its points are no number: 'ten'"),
+        (say(4, points=None), "cell 5 .*its points are no number: None"),
     ],
 )
 def test_a_broken_source_is_refused_and_named(spoil, words, tmp_path, capsys):
@@ -162,9 +177,16 @@ def test_a_broken_source_is_refused_and_named(spoil, words, tmp_path, capsys):
 def test_a_fault_that_nbgrader_finds_is_passed_on(tmp_path, capsys):
     lab = tiny_lab.write(tmp_path / "lab")
     notebook = tiny_lab.notebook()
-    notebook.cells[3].metadata.nbgrader.grade_id = "square"
+    notebook.cells[3].metadata.nbgrader.grade_id = "two words"
     nbformat.write(notebook, lab / "solution" / "Tiny.ipynb")
-    assert release.main(lab) == 1 and "Duplicate grade id: square" in capsys.readouterr().err
+    assert release.main(lab) == 1 and "nbgrader failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["no JSON {", "[1, 2]", "{}", ""])
+def test_a_source_that_is_no_notebook_is_named(text, tmp_path, capsys):
+    lab = tiny_lab.write(tmp_path / "lab")
+    (lab / "solution" / "Tiny.ipynb").write_text(text)
+    assert release.main(lab) == 1 and "Tiny.ipynb: is no notebook" in capsys.readouterr().err
 
 
 def test_one_notebook_with_solutions_is_needed(tmp_path, capsys):
