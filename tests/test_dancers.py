@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from segmentation_tf import mads
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.synthetic import dancers, furniture, studio
 from segmentation_tf.synthetic.body import Figure, plain
 from segmentation_tf.synthetic.motion import POSES, Performance, mirrored, skeleton
@@ -329,19 +329,17 @@ def test_a_folder_that_cannot_be_written_is_a_dataset_error(tmp_path):
         dancers.draw_mads(tmp_path / "file" / "mads", sequences=[0])
 
 
-# --- the whole set, where it has been drawn ---------------------------------------------------
-
-WHOLE = REPOSITORY / "data" / "drawn" / f"MADS-v{dancers.VERSION}"
+# --- the whole set, drawn once for this test and for the lab -----------------------------------
 
 
-@pytest.mark.skipif(not WHOLE.is_dir(), reason=f"{WHOLE} has not been drawn")
 def test_the_whole_set_has_a_person_on_every_image_and_is_hard():
+    whole = mads.drawn_folder()
     masks = {p.stem: np.asarray(Image.open(p))[..., 0] > 0
-             for p in sorted((WHOLE / dancers.TREE / "masks").iterdir())}  # fmt: skip
+             for p in sorted((whole / dancers.TREE / "masks").iterdir())}  # fmt: skip
     assert len(masks) == len(dancers.SEQUENCES) * len(dancers.CAMERAS) * dancers.FRAMES
     shares = [mask.mean() for mask in masks.values()]
     assert 0.03 < np.mean(shares) < 0.05 and min(shares) > 0.01
-    images = {name: np.asarray(Image.open(WHOLE / dancers.TREE / "images" / f"{name}.png"))
+    images = {name: np.asarray(Image.open(whole / dancers.TREE / "images" / f"{name}.png"))
               for name in masks}  # fmt: skip
     names = sorted(masks)
     # No person: what got brighter or darker since another frame of the same camera.
