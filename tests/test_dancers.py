@@ -325,7 +325,7 @@ def test_a_killed_run_leaves_nothing_finished(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_a_dataset_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DatasetError, match="about 60 MB"):
+    with pytest.raises(DatasetError, match="about 95 MB"):
         dancers.draw_mads(tmp_path / "file" / "mads", sequences=[0])
 
 

@@ -321,7 +321,7 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     if folder.is_dir():
         return folder
     sequences = range(len(SEQUENCES)) if sequences is None else sequences
-    with complete_folder(folder, megabytes=60) as unfinished:
+    with complete_folder(folder, megabytes=95) as unfinished:
         for sub in ("images", "masks", "collages"):
             (unfinished / TREE / sub).mkdir(parents=True)
         days = groupby(sequences, key=day_of)
