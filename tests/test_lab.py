@@ -14,7 +14,7 @@ import pytest
 
 import tiny_lab
 from lab import checks, course, release
-from test_readme import broken_links, text_of
+from test_readme import text_of
 
 SOURCE = course.find_source()
 SOLVED = nbformat.read(SOURCE, as_version=4)
@@ -105,20 +105,19 @@ def test_check_cells_are_locked_and_bring_a_hundred_points():
         assert len({call for call, _ in calls}) == 1 and len({more for _, more in calls}) > 1
 
 
-@pytest.mark.parametrize("page", ["README.md", "teacher.md"])
-def test_links_of_the_pages_lead_somewhere(page):
-    path = course.LAB / page
-    assert broken_links(path, text_of(path)) == []
-
-
 def test_the_tables_of_tasks_say_what_they_bring():
     points = {}
     for cell in check_cells(SOLVED):
         function = re.search(r"check_\w+\((\w+)", cell.source)[1]
         points[function] = points.get(function, 0) + about(cell)["points"]
-    for text in (text_of(SOURCE), text_of(course.LAB / "README.md")):
+    for page in (SOURCE, course.LAB / "README.md", course.LAB / "README.hi.md"):
+        text = text_of(page)
         stated = re.findall(r"(?m)^\| \d\. .*\| `(\w+)` \| (\d+) \|$", text)
-        assert {name: int(number) for name, number in stated} == points
+        assert {name: int(number) for name, number in stated} == points, (
+            f"{page}: its table of points is not that of the check cells"
+        )
+    headings = re.findall(r"(?m)^### Task \d\..*\((\d+) points\)$", text_of(SOURCE))
+    assert [int(number) for number in headings] == list(points.values())
 
 
 # --- A source that must not be released -----------------------------------------------------------

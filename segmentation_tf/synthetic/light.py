@@ -61,11 +61,7 @@ def lit(lamps, points, normals, spheres=None, shadows=2):
         return np.zeros_like(points)
     light = lamps.ambient * (0.75 + 0.25 * normals[1])
     if spheres is not None:
-        centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)
-        distance2 = (centres**2).sum(axis=1)[:, None] - 2 * (centres @ points)
-        distance2 += (points**2).sum(axis=0)
-        np.maximum(distance2, 1e-4, out=distance2)
-        facing = centres @ normals - (points * normals).sum(axis=0)
+        centres, radius, distance2, facing = around(points, normals, spheres)
         sky = open_sky(facing, distance2, radius)
         light = light * sky
     ways = lamps.places[:, :, None] - points.mean(axis=1)[:, None]
@@ -85,6 +81,19 @@ def lit(lamps, points, normals, spheres=None, shadows=2):
             amount *= 0.3 + 0.7 * sky
         light = light + lamps.power[:, lamp][:, None] * amount
     return light
+
+
+def around(points, normals, spheres):
+    """Balls (n, 4) as points (3, N) see them: what `open_sky` and `passed` ask for.
+
+    Returns their centres (n, 3) and radii (n, 1), how far away they are, squared, and how far
+    before the surface, (n, N) both.
+    """
+    centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)
+    distance2 = (centres**2).sum(axis=1)[:, None] - 2 * (centres @ points)
+    distance2 += (points**2).sum(axis=0)
+    np.maximum(distance2, 1e-4, out=distance2)
+    return centres, radius, distance2, centres @ normals - (points * normals).sum(axis=0)
 
 
 def open_sky(facing, distance2, radius):

@@ -31,7 +31,7 @@ from segmentation_tf.synthetic.drawing import (
     smooth_noise,
     smoothstep,
 )
-from segmentation_tf.synthetic.light import open_sky, passed
+from segmentation_tf.synthetic.light import around, open_sky, passed
 from segmentation_tf.synthetic.sheep import COMMON, Posed, Stance, random_sheep
 from segmentation_tf.synthetic.tracing import FINE, Camera, Surface, unit
 
@@ -420,11 +420,7 @@ def fill_cracks(surface):
 
 def shadows(points, normals, sun, spheres):
     """Shares of the sky and of the sun that balls leave open above points (3, n): two (n,)."""
-    centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)
-    distance2 = (centres**2).sum(axis=1)[:, None] - 2 * (centres @ points)
-    distance2 += (points**2).sum(axis=0)
-    np.maximum(distance2, 1e-4, out=distance2)
-    facing = centres @ normals - (points * normals).sum(axis=0)
+    centres, radius, distance2, facing = around(points, normals, spheres)
     sky = open_sky(facing, distance2, radius)
     sun = sun.astype(np.float32)
     return sky, passed((centres @ sun)[:, None] - sun @ points, distance2, radius)
