@@ -30,7 +30,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # a cell that takes longer hangs, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
-REAL_DATA = ("PH2Dataset", "mads")
+REAL_DATA = ("PH2Dataset", "mads", "meadow")
 LESSON = re.compile(r"\d\d_")  # lessons are numbered, the lab is not
 
 
@@ -79,17 +79,17 @@ def keep_to_drawn_data(data):
     for name in REAL_DATA:
         if (data / name).exists():
             sys.exit(f"Not storing: {data / name} holds real images. Move it away and start again.")
-    for variable in ("PH2_ROOT", "MADS_ROOT"):
+    for variable in ("PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT"):
         os.environ.pop(variable, None)
 
 
 def load_data(paths):
     """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
-    from segmentation_tf import cases, mads, ph2
+    from segmentation_tf import cases, mads, meadow, ph2
 
     texts = [path.read_text(encoding="utf-8") for path in paths]
     try:
-        for data in (ph2, mads):
+        for data in (ph2, mads, meadow):
             if any(f"from {data.__name__} import" in text for text in texts):
                 data.load_cases()
     except cases.DatasetError as error:  # what is wrong with the user's own images

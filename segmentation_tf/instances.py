@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import apply_hysteresis_threshold
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from segmentation_tf.panoptic import Panoptic
@@ -18,24 +18,28 @@ def connected_components(mask, least=0):
     return without_small(ndimage.label(mask, EIGHT)[0], least)
 
 
-def watershed_instances(mask, distance, border=None, seed=0.4, peak=0.75, least=0, reach=6):
+def watershed_instances(mask, distance, border=None, dip=0.15, peak=0.5, least=0, reach=6):
     """Tell apart things that touch: int32 `(H, W)`, 0 none, then 1, 2, ...
 
     `mask`: bool `(H, W)`, where things are. `distance` and `border`: float `(H, W)` in [0, 1] as
-    `meadow.instance_maps` gives them or a network predicts them. Each piece in which `distance`
-    exceeds `seed` everywhere and `peak` somewhere is one thing: a body does, a head does not.
+    `meadow.instance_maps` gives them or a network predicts them. Each peak of `distance` is one
+    thing if it exceeds `peak`, and if who leaves it for a higher one must first descend by `dip`.
     From all of them at once, water rises over `1 - distance`, and over `border` where there is
-    one, and where two waters meet, two things do. A part of the mask without a seed belongs to
-    the nearest thing if that is within `reach` px: a leg behind a rail. A thing of fewer than
-    `least` px is left out.
+    one, and where two waters meet, two things do. What a network predicts is smooth, and small
+    dips count; exact maps have a dip at every leg, and want a `dip` of .5 or more. A part of the
+    mask without a peak belongs to the nearest thing if that is within `reach` px: a leg behind a
+    rail. A thing of fewer than `least` px is left out.
 
-    Source: S. Beucher, F. Meyer, "The morphological approach to segmentation: the watershed
-    transformation", 1993; skimage's implementation. Raises ValueError where shapes differ.
+    Sources: P. Soille, "Morphological image analysis", 1999 (h-maxima); S. Beucher, F. Meyer,
+    "The morphological approach to segmentation: the watershed transformation", 1993; both as
+    skimage has them. Raises ValueError where shapes differ.
     """
     if not mask.shape == distance.shape == (mask if border is None else border).shape:
         raise ValueError(f"mask is {mask.shape}, distance {distance.shape}: resize them first")
-    heights = np.where(mask, distance, 0)
-    seeds, _ = ndimage.label(apply_hysteresis_threshold(heights, seed, peak), EIGHT)
+    heights = np.where(mask, distance, 0).astype(float)
+    # skimage's h_maxima marks two peaks of one height apart, however small the dip between them.
+    lowered = reconstruction(heights - dip, heights, footprint=EIGHT)
+    seeds, _ = ndimage.label(local_maxima(lowered) & (lowered > peak - dip), EIGHT)
     height = 1 - distance if border is None else 1 - distance + border
     found = watershed(height, seeds, mask=mask, connectivity=2)
     return without_small(_adopt(found, mask & (found == 0), reach), least)

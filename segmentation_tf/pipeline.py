@@ -15,25 +15,38 @@ CONTRAST = (0.8, 1.25)
 TINT = 0.05
 
 
-def make_dataset(cases, size, batch_size, training=False, seed=0, targets=None):
+def make_dataset(
+    cases,
+    size,
+    batch_size,
+    training=False,
+    seed=0,
+    targets=None,
+    read=None,
+    change=None,
+):
     """Return a finite `tf.data.Dataset` of `(image, mask)` batches.
 
     image: float32 `(N, H, W, 3)` in [0, 1]; mask: float32 `(N, H, W, 1)` in {0, 1}.
     `size` is H = W or `(H, W)`. The last batch may be short. With `training`, every epoch is
     shuffled and augmented anew, the same way on every run with the same `seed`.
-    `targets` replaces the mask: a function from a case to float `(H, W, C)` at the given size.
+    `targets` replaces the mask: a function from a case to a float array, for a map `(H, W, C)` at
+    the given size. `read` replaces the image: a function from a case to an RGB Pillow image.
+    `change` replaces `augment`, whose arguments it takes: for targets that are no maps, or for
+    what has an up.
     All files are read here, so a DatasetError comes from this call and not from the loop.
     """
     if not cases:
         raise ValueError("make_dataset got no cases")
-    images, masks = load_arrays(cases, size, targets)
+    images, masks = load_arrays(cases, size, targets, read)
     data = tf.data.Dataset.from_tensor_slices((images, masks))
     if training:
         data = data.shuffle(len(cases), seed=seed)
     data = data.batch(batch_size).map(_to_float)
     if training:
+        change = change or augment
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        data = tf.data.Dataset.zip(data, draws).map(lambda pair, draw: augment(*pair, draw))
+        data = tf.data.Dataset.zip(data, draws).map(lambda pair, draw: change(*pair, draw))
     # tf.data's own tuning sleeps in a thread that holds up the end of every pass over the data,
     # and short passes most: without it, training on 48 cases takes a quarter less time.
     options = tf.data.Options()
@@ -41,15 +54,17 @@ def make_dataset(cases, size, batch_size, training=False, seed=0, targets=None):
     return data.prefetch(2).with_options(options)
 
 
-def load_arrays(cases, size, targets=None):
+def load_arrays(cases, size, targets=None, read=None):
     """Read cases into uint8 images `(n, H, W, 3)` and masks `(n, H, W, 1)`, several at a time.
 
-    With `targets`, the second array is float32 `(n, H, W, C)`.
+    `targets` and `read` as in `make_dataset`; with `targets`, the second array is float32
+    `(n, ...)`.
     """
     height, width = (size, size) if np.isscalar(size) else size
 
     def load(case):
-        image = resize_image(open_image(case.image), (height, width))
+        picture = read(case) if read else open_image(case.image)
+        image = resize_image(picture, (height, width))
         if targets is None:
             return image, resize_mask(read_mask(case.mask), (height, width))[..., None]
         return image, np.asarray(targets(case), "float32")
@@ -67,8 +82,8 @@ def augment(images, masks, seed):
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     transforms = random_transforms(tf.shape(images), seeds[0])
-    images = recolour(_warp(images, transforms, "BILINEAR"), seeds[1])
-    return images, _warp(masks, transforms, "NEAREST")
+    images = recolour(warp(images, transforms, "BILINEAR"), seeds[1])
+    return images, warp(masks, transforms, "NEAREST")
 
 
 def random_windows(images, masks, size, seed, rotation=0.1):
@@ -88,7 +103,7 @@ def random_windows(images, masks, size, seed, rotation=0.1):
     transforms = tf.stack(
         [a, b, x + a * left + b * top, c, d, y + c * left + d * top, *rest], axis=1
     )
-    return _warp(images, transforms, "BILINEAR", size), _warp(masks, transforms, "NEAREST", size)
+    return warp(images, transforms, "BILINEAR", size), warp(masks, transforms, "NEAREST", size)
 
 
 def random_transforms(shape, seed, rotation=MAX_ROTATION):
@@ -125,7 +140,12 @@ def _to_float(images, masks):
     return tf.cast(images, tf.float32) / 255, tf.cast(masks, tf.float32)
 
 
-def _warp(images, transforms, interpolation, size=None):
+def warp(images, transforms, interpolation, size=None):
+    """Map images `(N, H, W, C)` by `transforms` `(N, 8)`, which send output to input pixels.
+
+    As `tf.raw_ops.ImageProjectiveTransformV3` does; `size` (height, width) is that of the output,
+    else of the input. Beyond an edge lies its mirror image.
+    """
     size = images.shape[1:3] if size is None else size
     warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,

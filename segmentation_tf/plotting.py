@@ -7,12 +7,23 @@ colour-blind readers tell them apart.
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch
+from scipy import ndimage
 
 from segmentation_tf.evaluation import predict_masks, score
 from segmentation_tf.images import read_image, read_mask
+from segmentation_tf.pose import JOINTS, LIMBS
 
 HIT, MISSED, FALSE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
+ERRORS = {"hit": HIT, "missed": MISSED, "false": FALSE}
+# Of classes by index, those of the drawn meadow first: they differ in lightness too.
+CLASSES = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
+           (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
+THINGS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178),
+          (213, 94, 0), (204, 121, 167))  # fmt: skip
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
+LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (255, 255, 255)
+SIDES = {"left": LEFT, "right": RIGHT}
+PEOPLE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (204, 121, 167))
 PANEL = 2.3  # inches
 
 
@@ -53,7 +64,7 @@ def show_predictions(cases, predictions):
         row[3].set_title(f"Dice {score(mask, predicted)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
-    _legend(plt.gcf())
+    _legend(plt.gcf(), ERRORS)
     plt.show()
 
 
@@ -62,17 +73,20 @@ def show_model(model, cases):
     show_predictions(cases, predict_masks(model, (read_image(case.image) for case in cases)))
 
 
-def show_history(history):
-    """Draw a Keras `History`: loss and Dice by epoch, training and validation."""
+def show_history(history, score="dice", label="mean Dice"):
+    """Draw a Keras `History`: loss and `score` by epoch, training and validation.
+
+    `score` is a metric's name and `label` what its axis says; it lies in [0, 1].
+    """
     _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="tight")
-    for panel, name in zip(axes, ("loss", "dice"), strict=True):
-        for prefix, label, colour in (
+    for panel, name in zip(axes, ("loss", score), strict=True):
+        for prefix, part, colour in (
             ("", "training", TRAINING),
             ("val_", "validation", VALIDATION),
         ):
             values = history.history.get(prefix + name, [])
-            panel.plot(range(1, len(values) + 1), values, color=colour, label=label)
-        panel.set(xlabel="epoch", ylabel={"loss": "loss", "dice": "mean Dice"}[name])
+            panel.plot(range(1, len(values) + 1), values, color=colour, label=part)
+        panel.set(xlabel="epoch", ylabel="loss" if name == "loss" else label)
         panel.grid(alpha=0.3)
     axes[1].set_ylim(0, 1)
     axes[1].legend(loc="lower right")
@@ -91,6 +105,91 @@ def error_overlay(image, mask, predicted):
     return overlay.astype(np.uint8)
 
 
+def show_maps(rows, titles, legend=None, labels=()):
+    """Draw rows of pictures, each with one for each title; `labels` name the rows.
+
+    A picture is uint8 RGB `(H, W, 3)`, or a map `(H, W)` from 0 (dark) to 1 (light). `legend`
+    says what colours mean: a dict, name to RGB.
+    """
+    width, (height, across) = 4 * PANEL / len(titles), rows[0][0].shape[:2]
+    size = 4 * PANEL, len(rows) * (width * height / across + 0.05) + 0.3
+    figure, axes = plt.subplots(
+        len(rows), len(titles), figsize=size, squeeze=False, layout="constrained"
+    )
+    for panels, pictures in zip(axes, rows, strict=True):
+        for panel, picture in zip(panels, pictures, strict=True):
+            panel.imshow(picture, cmap="viridis", vmin=0, vmax=1)
+            panel.set(xticks=[], yticks=[])
+    for panel, title in zip(axes[0], titles, strict=True):
+        panel.set_title(title, fontsize=10)
+    for panel, label in zip(axes[:, 0], labels, strict=False):
+        panel.set_ylabel(label, fontsize=8)
+    if legend:
+        _legend(figure, legend)
+    plt.show()
+
+
+def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure=0.5):
+    """Draw pictures, each with its people: float `(P, 17, 3)` of `pose`, in px of the picture.
+
+    The left side is orange, the right side blue, and what has no side white; or, with
+    `by_person`, each person has a colour. A joint is a ring and not a dot if it is not seen, or
+    if the network is less than `sure` of it: where the third number is below.
+    """
+    height, width = np.shape(pictures[0])[:2]
+    panels = _grid(len(pictures), columns, height / width + 0.1 * bool(titles))
+    for panel, picture, skeletons in zip(panels, pictures, people, strict=False):
+        panel.imshow(picture)
+        for number, skeleton in enumerate(skeletons):
+            one = PEOPLE[number % len(PEOPLE)] if by_person else None
+            _draw_skeleton(panel, np.asarray(skeleton), sure, one)
+        panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    for panel, title in zip(panels, titles, strict=False):
+        panel.set_title(title, fontsize=9)
+    if not by_person:
+        _legend(plt.gcf(), {"left": LEFT, "right": RIGHT, "middle": MIDDLE})
+    plt.show()
+
+
+def _draw_skeleton(panel, skeleton, sure, colour=None):
+    for ends in LIMBS:
+        sides = {JOINTS[joint].split("_")[0] for joint in ends}
+        shade = colour or (SIDES.get(sides.pop(), MIDDLE) if len(sides) == 1 else MIDDLE)
+        panel.plot(*skeleton[list(ends), :2].T, color=np.array(shade) / 255, linewidth=1.5)
+    for name, (x, y, third) in zip(JOINTS, skeleton, strict=True):
+        shade = np.array(colour or SIDES.get(name.split("_")[0], MIDDLE)) / 255
+        face = shade if third >= sure else "none"
+        panel.plot(x, y, "o", markersize=3.5, markerfacecolor=face, markeredgecolor=shade)
+
+
+def class_colours(names):
+    """The colours of classes in `paint_classes`, as a legend: a dict, name to RGB."""
+    return {name: CLASSES[i % len(CLASSES)] for i, name in enumerate(names)}
+
+
+def paint_classes(classes):
+    """A map of classes, uint8 `(H, W)` of indices, as uint8 RGB; 255, nobody knows, is black."""
+    table = np.resize(np.array(CLASSES, np.uint8), (256, 3))
+    table[255] = 0
+    return table[classes]
+
+
+def paint_instances(picture, instances, colours=None):
+    """Tint each instance of a uint8 RGB picture `(H, W, 3)`, with a white line where two touch.
+
+    `instances`: int `(H, W)`, 0 none, negative a crowd, which stays as it is. `colours`: a dict,
+    number to RGB; by default THINGS, in turn.
+    """
+    painted = picture.astype(float)
+    for number in np.unique(instances[instances > 0]).tolist():
+        colour = colours[number] if colours else THINGS[(number - 1) % len(THINGS)]
+        where = instances == number
+        painted[where] = 0.3 * painted[where] + 0.7 * np.array(colour)
+    lowest = ndimage.minimum_filter(np.where(instances > 0, instances, instances.max() + 1), 3)
+    painted[(instances > 0) & (ndimage.maximum_filter(instances, 3) != lowest)] = 255
+    return painted.astype(np.uint8)
+
+
 def _grid(count, columns, height):
     """Empty panels in rows of `columns`; `height` is a panel's share of its width."""
     rows = -(-count // columns)
@@ -105,7 +204,7 @@ def _outline(panel, mask):
     panel.contour(mask, levels=[0.5], colors="white", linewidths=1.5)
 
 
-def _legend(figure):
-    names = {"hit": HIT, "missed": MISSED, "false": FALSE}
-    patches = [Patch(color=np.array(c) / 255, label=name) for name, c in names.items()]
-    figure.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, fontsize=9)
+def _legend(figure, colours):
+    patches = [Patch(color=np.array(c) / 255, label=name) for name, c in colours.items()]
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
+    figure.legend(handles=patches, fontsize=9, **place)

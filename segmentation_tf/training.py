@@ -20,6 +20,7 @@ def train(
     epochs=None,
     learning_rate=4e-3,
     weight_decay=1e-3,
+    metrics=None,
     verbose=True,
     callbacks=(),
 ):
@@ -27,10 +28,11 @@ def train(
 
     `train_data`, `validation_data`: finite datasets of `(image, mask)` batches.
     `loss` takes `(mask, logits)`; by default BCE + Dice. `epochs`: by default as many as make
-    STEPS steps, so that a small set is trained as long as a large one. `callbacks`: more of
+    STEPS steps, so that a small set is trained as long as a large one. `metrics`: a list of
+    functions like the loss, by default Dice of one class; [] for none. `callbacks`: more of
     Keras' callbacks; at the end of an epoch they meet the weights of its last step.
-    The history holds `loss` and `dice`, per image and at network size; those of the validation,
-    and the weights that stay, belong to the running average of the weights.
+    The history holds `loss` and each metric, per image and at network size; those of the
+    validation, and the weights that stay, belong to the running average of the weights.
     """
     steps_an_epoch = int(train_data.cardinality())
     if steps_an_epoch <= 0:
@@ -40,7 +42,7 @@ def train(
     model.compile(
         optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
         loss=loss or bce_dice_loss,
-        metrics=[dice],
+        metrics=[dice] if metrics is None else metrics,
         # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
         jit_compile=keras.backend.backend() == "jax",
     )

@@ -30,7 +30,7 @@ def discs(*places, shape=(40, 70)):
 def watershed(instances, **options):
     """What comes back from perfect maps of the instances."""
     _, border, distance = np.moveaxis(instance_maps(instances), -1, 0)
-    return watershed_instances(instances > 0, distance, border, **options)
+    return watershed_instances(instances > 0, distance, border, **{"dip": 0.5, **options})
 
 
 def same(found, instances):
@@ -69,7 +69,16 @@ def test_a_head_is_no_sheep_of_its_own():
     sheep[sheep > 0] = 1
     sheep[14:18, 30:40] = 1  # a neck
     assert watershed(sheep).max() == 1
-    assert watershed(sheep, peak=0.41).max() == 2, "its distance is half of the body's"
+    assert watershed(sheep, dip=0.1, peak=0.6).max() == 1
+    assert watershed(sheep, dip=0.1, peak=0.41).max() == 2, "its distance is half of the body's"
+
+
+def test_two_peaks_of_one_height_are_one_thing_if_the_dip_between_them_is_small():
+    sheep = discs((20, 20, 10), (20, 34, 10)) > 0
+    distance = instance_maps(sheep.astype(int))[..., 2]
+    assert (distance == 1).sum() >= 2
+    assert watershed_instances(sheep, distance, dip=0.5).max() == 1
+    assert watershed_instances(sheep, distance, dip=0.1).max() == 2
 
 
 def test_a_part_behind_a_rail_goes_to_the_nearest_thing_within_reach():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from ph2_tree import disc, write_ph2
 from segmentation_tf import ph2
@@ -14,6 +15,7 @@ from segmentation_tf.pipeline import (
     random_transforms,
     random_windows,
     recolour,
+    warp,
 )
 
 
@@ -139,6 +141,57 @@ def test_other_targets_come_from_the_case(cases):
     images, targets = collect(make_dataset(cases, 16, 5, targets=number_and_area))
     assert targets.shape == (12, 16, 16, 2) and targets.dtype == np.float32
     assert [t[0, 0, 0] for t in targets] == [int(case.name[3:]) for case in cases]
+
+
+def number_of(case):
+    return int(case.name[3:])
+
+
+def test_other_pictures_come_from_the_case(cases):
+    def grey(case):
+        return Image.new("RGB", (20, 30), (10 * number_of(case),) * 3)
+
+    for images, masks in (load_arrays(cases, 16, read=grey), collect(make_dataset(cases, 16, 5))):
+        assert images.shape == (12, 16, 16, 3)
+        np.testing.assert_array_equal(masks, load_arrays(cases, 16)[1])
+    images, _ = collect(make_dataset(cases, 16, 5, read=grey))
+    np.testing.assert_allclose(images[:, 3, 5, 1], [number_of(c) / 25.5 for c in cases], rtol=1e-5)
+
+
+def test_targets_may_be_no_maps(cases):
+    images, targets = load_arrays(cases, 16, targets=lambda case: [[number_of(case), 0.5]])
+    assert images.dtype == np.uint8
+    assert targets.shape == (12, 1, 2) and targets.dtype == np.float32
+    assert targets[:, 0, 0].tolist() == [number_of(case) for case in cases]
+
+
+def test_a_change_takes_the_place_of_augment_in_training_alone(cases):
+    def change(images, numbers, seed):
+        return images[:, :8, 4:], (numbers, tf.repeat(seed[None], len(numbers), axis=0))
+
+    def make(training):
+        return make_dataset(
+            cases, 16, 5, training, targets=lambda case: [number_of(case)], change=change
+        )
+
+    images, targets = zip(*make(training=True), strict=True)
+    assert [len(batch) for batch in images] == [5, 5, 2]
+    numbers, seeds = (np.concatenate(part) for part in zip(*targets, strict=True))
+    assert seeds.shape == (12, 2) and len(np.unique(seeds, axis=0)) == 3, "one draw a batch"
+    numbers = numbers[:, 0]
+    assert sorted(numbers) == sorted(map(number_of, cases))
+    plain, order = collect(make(training=False))
+    assert plain.shape == (12, 16, 16, 3)
+    where = [order[:, 0].tolist().index(number) for number in numbers]
+    np.testing.assert_array_equal(np.concatenate(images), plain[where, :8, 4:])
+
+
+def test_warp_sends_output_to_input_and_mirrors_at_an_edge():
+    image = np.arange(12, dtype="float32").reshape(1, 3, 4, 1)
+    shift = tf.constant([[1.0, 0, 2, 0, 1, 1, 0, 0]])  # two to the right, one down
+    found = warp(tf.constant(image), shift, "NEAREST", (2, 3)).numpy()[0, ..., 0]
+    np.testing.assert_array_equal(found, [[6, 7, 7], [10, 11, 11]])
+    assert warp(tf.constant(image), shift, "BILINEAR").shape == image.shape
 
 
 def test_file_that_broke_later_is_a_dataset_error_before_the_first_batch(tmp_path):

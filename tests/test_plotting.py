@@ -11,6 +11,7 @@ import pytest
 from ph2_tree import write_ph2
 from segmentation_tf import ph2, plotting
 from segmentation_tf.images import read_mask
+from segmentation_tf.synthetic import meadow
 
 COLOURS = (plotting.HIT, plotting.MISSED, plotting.FALSE)
 
@@ -83,3 +84,48 @@ def test_history_shows_loss_and_dice(cases):
     np.testing.assert_array_equal(right.lines[0].get_ydata(), [0.2, 0.6])
     assert len(right.lines[1].get_ydata()) == 0
     assert left.get_xlabel() == "epoch" and right.get_ylabel() == "mean Dice"
+
+
+def test_maps_have_titles_labels_and_a_legend():
+    picture, share = np.zeros((6, 8, 3), np.uint8), np.linspace(0, 1, 48).reshape(6, 8)
+    legend = plotting.class_colours(["grass", "sky"])
+    plotting.show_maps([[picture, share]] * 2, ["image", "distance"], legend, ["a", "b"])
+    figure = plt.gcf()
+    assert [len(panel.images) for panel in figure.axes] == [1] * 4
+    assert [title for title in titles() if title] == ["image", "distance"]
+    assert [panel.get_ylabel() for panel in figure.axes] == ["a", "", "b", ""]
+    assert figure.axes[1].images[0].get_clim() == (0, 1)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grass", "sky"]
+
+
+def test_classes_are_painted_as_the_legend_says():
+    names = [str(i) for i in range(9)]  # more than there are colours
+    painted = plotting.paint_classes(np.array([[0, 4, 8, 255]], np.uint8))
+    colours = list(plotting.class_colours(names).values())
+    np.testing.assert_array_equal(painted, [[colours[0], colours[4], colours[8], (0, 0, 0)]])
+
+
+def test_the_drawn_meadow_has_the_colours_of_its_json():
+    assert plotting.CLASSES[:5] == tuple(meadow.COLOURS.values())
+
+
+def test_class_colours_differ_for_colour_blind_readers():
+    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in plotting.CLASSES[:5])
+    assert np.diff(lightness).min() > 20
+
+
+def test_instances_have_colours_and_a_white_line_where_they_touch():
+    grey, instances = np.full((3, 8, 3), 100, np.uint8), np.tile([0, 1, 1, 2, 2, 0, 9, -1], (3, 1))
+    painted = plotting.paint_instances(grey, instances)[1]
+    np.testing.assert_array_equal(painted[[0, 5, 7]], 100)
+    np.testing.assert_array_equal(painted[2:4], 255)
+    expected = [0.3 * 100 + 0.7 * np.array(plotting.THINGS[i]) for i in (0, 1, 1)]
+    np.testing.assert_allclose(painted[[1, 4, 6]], expected, atol=1)
+    chosen = plotting.paint_instances(grey, instances, dict.fromkeys((1, 2, 9), (200, 0, 0)))
+    np.testing.assert_allclose(chosen[1, 6], (170, 30, 30), atol=1)
+
+
+def test_a_picture_without_instances_stays_as_it_is():
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    for none in (0, -1):
+        np.testing.assert_array_equal(plotting.paint_instances(grey, np.full((4, 4), none)), grey)

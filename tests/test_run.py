@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 import run
-from segmentation_tf import mads, ph2
+from segmentation_tf import mads, meadow, ph2
 
 
 def write(path, *sources, score=True):
@@ -151,14 +151,14 @@ def test_stored_form_is_clean_and_the_same_each_time(lesson, tmp_path):
 
 def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path, monkeypatch):
     loaded = []
-    for data in (ph2, mads):
+    for data in (ph2, mads, meadow):
         monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
-    both = [tmp_path / "01_lesson.ipynb", tmp_path / "lab.ipynb"]
-    both[0].write_text('"from segmentation_tf.ph2 import load_cases"')
-    both[1].write_text('"from segmentation_tf.mads import load_cases"')
-    run.load_data(both)
-    run.load_data(both[1:])
-    assert loaded == [ph2, mads, mads]
+    paths = [tmp_path / name for name in ("01_lesson.ipynb", "lab.ipynb", "05_lesson.ipynb")]
+    for path, name in zip(paths, ("ph2", "mads", "meadow"), strict=True):
+        path.write_text(f'"from segmentation_tf.{name} import load_cases"')
+    run.load_data(paths)
+    run.load_data(paths[1:2])
+    assert loaded == [ph2, mads, meadow, mads]
 
 
 def test_storing_keeps_the_minutes_of_every_lesson(lesson, tmp_path):
@@ -184,7 +184,7 @@ def test_without_store_the_notebook_is_left_alone(lesson, tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["PH2Dataset", "mads"])
+@pytest.mark.parametrize("name", ["PH2Dataset", "mads", "meadow"])
 def test_nothing_is_stored_where_real_images_lie(name, tmp_path):
     run.keep_to_drawn_data(tmp_path)
     (tmp_path / name).mkdir()
@@ -192,10 +192,11 @@ def test_nothing_is_stored_where_real_images_lie(name, tmp_path):
         run.keep_to_drawn_data(tmp_path)
 
 
-def test_storing_forgets_the_way_to_real_images(tmp_path, monkeypatch):
-    monkeypatch.setenv("PH2_ROOT", "/somewhere")
+@pytest.mark.parametrize("variable", ["PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT"])
+def test_storing_forgets_the_way_to_real_images(variable, tmp_path, monkeypatch):
+    monkeypatch.setenv(variable, "/somewhere")
     run.keep_to_drawn_data(tmp_path)
-    assert "PH2_ROOT" not in run.os.environ
+    assert variable not in run.os.environ
 
 
 def test_lessons_are_found_in_order_and_by_name(lesson, tmp_path):

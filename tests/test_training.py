@@ -134,6 +134,19 @@ def test_loss_can_be_chosen(cases):
     assert set(history.history) == {"loss", "dice"}
 
 
+def test_metrics_can_be_chosen_or_left_out(cases):
+    def share(mask, logits):
+        return keras.ops.mean(mask, axis=(1, 2, 3))
+
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    data = make_dataset(cases, 32, 4)
+    history = train(model, data, data, epochs=1, metrics=[share, dice], verbose=False).history
+    assert set(history) == {"loss", "share", "dice", "val_loss", "val_share", "val_dice"}
+    masks = np.concatenate([masks for _, masks in data])
+    assert history["share"] == history["val_share"] == [pytest.approx(masks.mean(), rel=1e-5)]
+    assert set(train(model, data, epochs=1, metrics=[], verbose=False).history) == {"loss"}
+
+
 def test_callbacks_join_the_training(cases):
     ended = []
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ended.append(epoch))

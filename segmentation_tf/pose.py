@@ -1,0 +1,304 @@
+"""Where the joints of people are: skeletons of a MADS folder, pictures of one person and of two,
+and the maps that a network learns from them.
+
+A skeleton is float `(17, 3)`: of each of JOINTS x and y, in px of its picture, (0, 0) being the
+middle of the top left pixel, and 1 where it is seen, 0 where something hides it. The people of a
+picture are `(P, 17, 3)`; who is not there is AWAY, too far off to leave a mark on any map.
+"""
+
+import json
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from segmentation_tf import mads
+from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.images import read_image, read_mask
+from segmentation_tf.pipeline import random_transforms, recolour, warp
+
+JOINTS = (
+    "nose",
+    *("left_eye", "right_eye", "left_ear", "right_ear"),
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+)  # COCO's, in COCO's order; "left" is the person's own left
+MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)  # the joint on the other side
+LIMBS = (
+    *((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6)),  # face, and nose to shoulders
+    *((5, 6), (5, 7), (7, 9), (6, 8), (8, 10)),  # shoulders and arms
+    *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),  # trunk and legs
+)  # pairs of joints, by number
+AWAY = np.tile(np.float32([-1e4, -1e4, 0]), (len(JOINTS), 1))
+MARGIN = 1.2  # a square about a person is wider than the box of their mask by this
+
+
+class Duo(NamedTuple):
+    """Two moments of one film in one picture: the person of `front`, `shift` px further to the
+    right than they were, is laid over the picture of `back`. Both are of one camera."""
+
+    front: Case
+    back: Case
+    shift: int
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def load_cases(root=None):
+    """Return the cases of `mads.load_cases` that come with joints, every one checked.
+
+    The joints are in joints.json beside `images`: {"names": JOINTS, "images": {case: skeleton}}.
+    The real set has none: without `root`, the drawn set takes its place, and a line says so.
+    DatasetError names what is wrong with the table, or the first case without a sound skeleton.
+    """
+    cases = mads.load_cases(root)
+    if root is None and not _table_file(cases[0]).is_file():
+        print(f"pose: no {_table_file(cases[0]).name} there, so the drawn set serves for poses")
+        cases = mads.load_cases(mads.drawn_folder())
+    refuse_faults(_fault(case) for case in cases)
+    return cases
+
+
+def read_skeleton(case):
+    """The joints of the person in a case, float32 `(17, 3)`, in px of its image."""
+    return np.array(_table_of(case)[case.name], np.float32)
+
+
+def make_duos(cases, seed=0):
+    """A Duo for each case that shares film and camera with another: a list, drawn from `seed`.
+
+    Person and light fit, because both pictures are of one film. The one in front stands up to a
+    third of the picture's width off, as far as the picture reaches.
+    Raises ValueError where no two cases are of one film and camera.
+    """
+    rng, duos = np.random.default_rng(seed), []
+    for _, frames in groupby(sorted(cases), key=lambda case: case.name.rpartition("_")[0]):
+        frames = list(frames)
+        for i, back in enumerate(frames if frames[1:] else []):
+            front = frames[(i + rng.integers(1, len(frames))) % len(frames)]
+            duos.append(Duo(front, back, _random_shift(rng, read_mask(front.mask))))
+    if not duos:
+        raise ValueError("make_duos needs two cases of one film and one camera")
+    return duos
+
+
+def _random_shift(rng, mask):
+    """How far to move a person sideways, in px, so that they stay in the picture."""
+    width, columns = mask.shape[1], np.flatnonzero(mask.any(axis=0))
+    if not columns.size:
+        return 0
+    shift = int(rng.uniform(0.1, 0.3) * width * rng.choice([-1, 1]))
+    return int(np.clip(shift, -columns[0], width - 1 - columns[-1]))
+
+
+def _table_file(case):
+    return case.image.parent.parent / "joints.json"
+
+
+def _table_of(case):
+    """The skeletons by name of the case; the file is read again only where it has changed."""
+    file = _table_file(case)
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise DatasetError(
+            f"{file}: this table of joints is missing ({error.strerror}); put one there, or give "
+            "load_cases no folder to use the drawn set"
+        ) from error
+    return _parse_table(file, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _parse_table(file, changed, length):
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        names, skeletons = list(content["names"]), dict(content["images"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f'{file}: is no table {{"names": [...], "images": {{...}}}} of joints ({error!r}); '
+            "write it anew"
+        ) from error
+    if names != list(JOINTS):
+        raise DatasetError(
+            f"{file}: names must be the 17 joints of COCO in its order, {', '.join(JOINTS)}; "
+            f"they are {', '.join(map(str, names))[:200]}"
+        )
+    return skeletons
+
+
+def _fault(case):
+    """What is wrong with the skeleton of a case, else None."""
+    file = _table_file(case)
+    skeleton = _table_of(case).get(case.name)
+    if skeleton is None:
+        return (
+            f"{file}: has no joints for {case.name}; add them, or remove {case.image.name} and "
+            "its mask to go on without"
+        )
+    try:
+        skeleton = np.array(skeleton, float)
+    except (TypeError, ValueError, OverflowError):
+        skeleton = np.zeros(0)
+    if skeleton.shape != (len(JOINTS), 3) or not np.isfinite(skeleton).all():
+        return f"{file}: {case.name} needs 17 rows [x, y, seen], all numbers; correct them"
+    if not np.isin(skeleton[:, 2], (0, 1)).all():
+        return f"{file}: {case.name}: the third number of a joint is 1 (seen) or 0; correct it"
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def read_scene(scene):
+    """A Case or a Duo at full size: image, uint8 `(H, W, 3)`, and its people, `(P, 17, 3)`.
+
+    What the one in front covers of the other is not seen.
+    """
+    if isinstance(scene, Case):
+        return read_image(scene.image), read_skeleton(scene)[None]
+    mask = _front_mask(scene)
+    front = np.roll(read_image(scene.front.image), scene.shift, axis=1)
+    image = np.where(mask[..., None], front, read_image(scene.back.image))
+    return image, _duo_people(scene, mask)
+
+
+def read_crop(scene, size, margin=MARGIN):
+    """The square about the people of a scene, uint8 `(size, size, 3)`, as a Pillow image.
+
+    Its side is `margin` times the longer side of the box about their masks; what lies outside of
+    the picture is black.
+    """
+    left, top, side = _square(scene, margin)
+    picture = Image.fromarray(read_scene(scene)[0])
+    square = picture.crop((left, top, left + side, top + side))
+    return square.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def read_people(scene, size, margin=MARGIN):
+    """The people of a scene in px of its `read_crop`, float32 `(2, 17, 3)`.
+
+    Where there is one person only, the second is AWAY.
+    """
+    left, top, side = _square(scene, margin)
+    if isinstance(scene, Case):
+        people = np.stack([read_skeleton(scene), AWAY])
+    else:
+        people = _duo_people(scene, _front_mask(scene))
+    people[..., :2] = (people[..., :2] + 0.5 - (left, top)) * (size / side) - 0.5
+    return people
+
+
+def _person_mask(case):
+    """Where the person of a case is, bool `(H, W)`."""
+    mask = read_mask(case.mask)
+    if not mask.any():
+        raise DatasetError(
+            f"{case.mask}: nobody is in this mask, so there is no square about a person; leave "
+            "the case out"
+        )
+    return mask
+
+
+def _front_mask(duo):
+    """Where the one in front is, bool `(H, W)`."""
+    return np.roll(_person_mask(duo.front), duo.shift, axis=1)
+
+
+def _duo_people(duo, mask):
+    """Both skeletons; `mask` is where the one in front is."""
+    front, back = read_skeleton(duo.front), read_skeleton(duo.back)
+    front[:, 0] += duo.shift
+    column, row = np.rint(back[:, :2]).astype(int).T
+    inside = (0 <= row) & (row < mask.shape[0]) & (0 <= column) & (column < mask.shape[1])
+    back[inside, 2] *= ~mask[row[inside], column[inside]]
+    return np.stack([front, back])
+
+
+def _square(scene, margin):
+    """Left, top and side, whole px, of the square about the people of a scene."""
+    if isinstance(scene, Case):
+        mask = _person_mask(scene)
+    else:
+        mask = _person_mask(scene.back) | _front_mask(scene)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    side = round(margin * max(np.ptp(rows), np.ptp(columns)) + 1)
+    middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
+    return round(middle[1] - side / 2), round(middle[0] - side / 2), side
+
+
+# --- targets -----------------------------------------------------------------------------------
+
+
+def random_view(images, people, seed, size, rotation=0.3):
+    """Mirror, turn, zoom, shift and recolour a batch, people with their image, by one draw.
+
+    images: float32 `(N, H, W, 3)`; people: `(N, P, 17, 3)` in px; seed: two integers. Returns the
+    middle of each, `(N, size, size, 3)`, and the people in its px. In a mirror left is right, so
+    the joints change their numbers there.
+    """
+    seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
+    a, b, x, c, d, y, *rest = tf.unstack(
+        random_transforms(tf.shape(images), seeds[0], rotation), axis=1
+    )
+    edge = (images.shape[1] - size) / 2, (images.shape[2] - size) / 2
+    x, y = x + a * edge[1] + b * edge[0], y + c * edge[1] + d * edge[0]
+    views = warp(images, tf.stack([a, b, x, c, d, y, *rest], 1), "BILINEAR", (size, size))
+
+    # The map sends a place of the view to one of the image; joints go the other way.
+    a, b, x, c, d, y = (value[:, None, None] for value in (a, b, x, c, d, y))
+    right, down = people[..., 0] - x, people[..., 1] - y
+    area = a * d - b * c
+    places = (d * right - b * down) / area, (a * down - c * right) / area
+    moved = tf.stack([*places, people[..., 2]], axis=-1)
+    moved = tf.where(area[..., None] < 0, tf.gather(moved, MIRRORED, axis=2), moved)
+    return recolour(views, seeds[1]), moved
+
+
+def heatmaps(people, size, stride, sigma=1.0):
+    """A picture a joint that is bright about it: `(N, P, 17, 3)` to `(N, G, G, 17)` in [0, 1].
+
+    `people` in px of a picture of `size` x `size`; a map has G = size / stride cells a side. The
+    brightness falls as a Gaussian of `sigma` cells; of two people the nearer one counts.
+    Source: J. Tompson, A. Jain, Y. LeCun, C. Bregler, "Joint training of a convolutional network
+    and a graphical model for human pose estimation", NeurIPS 2014, arXiv:1406.2984.
+    """
+    cells = tf.range(size // stride, dtype=tf.float32)
+    joints = _in_cells(people, stride)
+    across, down = (
+        tf.exp(-((joints[..., axis, None] - cells) ** 2) / (2 * sigma**2)) for axis in (0, 1)
+    )
+    each = down[..., :, None] * across[..., None, :]
+    return tf.transpose(tf.reduce_max(each, axis=1), (0, 2, 3, 1))
+
+
+def limb_fields(people, size, stride, width=1.0):
+    """Part affinity fields: `(N, P, 17, 3)` to `(N, G, G, 2 L)` in [-1, 1], L = len(LIMBS).
+
+    Channels 2 l and 2 l + 1 hold, on cells within `width` of limb l, the vector (x, y) of length 1
+    from its first joint to its second, and 0 elsewhere; where two people's limbs cross, the mean.
+    Source: Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
+    part affinity fields", CVPR 2017, arXiv:1611.08050.
+    """
+    cells = tf.range(size // stride, dtype=tf.float32)
+    joints = _in_cells(people, stride)
+    first, second = (tf.gather(joints, [limb[end] for limb in LIMBS], axis=2) for end in (0, 1))
+    length = tf.norm(second - first, axis=-1, keepdims=True) + 1e-6
+    x, y = tf.unstack((second - first) / length, axis=-1)
+    x, y, length = x[..., None, None], y[..., None, None], length[..., None]
+    right = cells - first[..., 0, None, None]  # (N, P, L, 1, G)
+    down = cells[:, None] - first[..., 1, None, None]  # (N, P, L, G, 1)
+    along, aside = right * x + down * y, tf.abs(down * x - right * y)
+    near = (-0.5 < along) & (along < length + 0.5) & (aside <= width)
+    on_limb = tf.cast(near & (length > 1e-3), tf.float32)  # who is AWAY is near to nothing
+    people_there = tf.maximum(tf.reduce_sum(on_limb, axis=1), 1)
+    fields = [tf.reduce_sum(on_limb * part, axis=1) / people_there for part in (x, y)]
+    fields = tf.transpose(tf.stack(fields, axis=2), (0, 3, 4, 1, 2))  # (N, G, G, L, 2)
+    return tf.reshape(fields, (-1, *fields.shape[1:3], 2 * len(LIMBS)))
+
+
+def _in_cells(people, stride):
+    """Places in px as places on a grid whose cells are `stride` px wide."""
+    return (people[..., :2] + 0.5) / stride - 0.5
