@@ -87,11 +87,12 @@ def load_data(paths):
     """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
     from segmentation_tf import cases, mads, meadow, ph2
 
-    texts = [path.read_text(encoding="utf-8") for path in paths]
+    sets = {"ph2": ph2, "mads": mads, "meadow": meadow, "pose": mads}  # poses are of mads' people
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    wanted = [data for name, data in sets.items() if f"from segmentation_tf.{name} import" in text]
     try:
-        for data in (ph2, mads, meadow):
-            if any(f"from {data.__name__} import" in text for text in texts):
-                data.load_cases()
+        for data in dict.fromkeys(wanted):
+            data.load_cases()
     except cases.DatasetError as error:  # what is wrong with the user's own images
         sys.exit(str(error))
 

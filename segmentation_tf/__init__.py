@@ -3,7 +3,8 @@
 cases -> folders -> images -> ph2, mads -> pipeline -> models -> training -> evaluation -> plotting
 
 `archives` unpacks what comes from the web, and `atomic` makes a folder complete or absent.
-`panoptic`, `meadow`, `instances` and `panoptic_scores` serve single objects, one after another.
+`panoptic`, `meadow`, `instances` and `panoptic_scores` serve single objects, one after another;
+`pose`, `skeletons` and `pose_scores` serve the joints of people.
 `synthetic` draws the built-in data sets, for ph2, mads and meadow where there is no other. Import
 this package before TensorFlow: oneDNN halves the time of a training step on most CPUs, and
 TensorFlow reads its switch once, when it is imported.

@@ -137,7 +137,7 @@ def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure
     if the network is less than `sure` of it: where the third number is below.
     """
     height, width = np.shape(pictures[0])[:2]
-    panels = _grid(len(pictures), columns, height / width + 0.1 * bool(titles))
+    panels = list(_grid(len(pictures), columns, height / width + 0.1 * bool(titles)))
     for panel, picture, skeletons in zip(panels, pictures, people, strict=False):
         panel.imshow(picture)
         for number, skeleton in enumerate(skeletons):
@@ -205,6 +205,9 @@ def _outline(panel, mask):
 
 
 def _legend(figure, colours):
-    patches = [Patch(color=np.array(c) / 255, label=name) for name, c in colours.items()]
+    patches = [
+        Patch(facecolor=np.array(colour) / 255, edgecolor="0.5", label=name)
+        for name, colour in colours.items()
+    ]
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
     figure.legend(handles=patches, fontsize=9, **place)

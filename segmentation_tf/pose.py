@@ -33,7 +33,7 @@ LIMBS = (
     *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),  # trunk and legs
 )  # pairs of joints, by number
 AWAY = np.tile(np.float32([-1e4, -1e4, 0]), (len(JOINTS), 1))
-MARGIN = 1.2  # a square about a person is wider than the box of their mask by this
+MARGIN = 1.1  # a square about a person is wider than the box of their mask by this
 
 
 class Duo(NamedTuple):
@@ -72,7 +72,7 @@ def make_duos(cases, seed=0):
     """A Duo for each case that shares film and camera with another: a list, drawn from `seed`.
 
     Person and light fit, because both pictures are of one film. The one in front stands up to a
-    third of the picture's width off, as far as the picture reaches.
+    fifth of the picture's width off, as far as the picture reaches.
     Raises ValueError where no two cases are of one film and camera.
     """
     rng, duos = np.random.default_rng(seed), []
@@ -91,8 +91,11 @@ def _random_shift(rng, mask):
     width, columns = mask.shape[1], np.flatnonzero(mask.any(axis=0))
     if not columns.size:
         return 0
-    shift = int(rng.uniform(0.1, 0.3) * width * rng.choice([-1, 1]))
-    return int(np.clip(shift, -columns[0], width - 1 - columns[-1]))
+    room = {-1: columns[0], 1: width - 1 - columns[-1]}
+    wanted, side = rng.uniform(0.08, 0.2) * width, rng.choice([-1, 1])
+    if room[side] < wanted:
+        side = max(room, key=room.get)
+    return int(side * min(wanted, room[side]))
 
 
 def _table_file(case):
@@ -224,7 +227,7 @@ def _square(scene, margin):
     else:
         mask = _person_mask(scene.back) | _front_mask(scene)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    side = round(margin * max(np.ptp(rows), np.ptp(columns)) + 1)
+    side = round(margin * (max(np.ptp(rows), np.ptp(columns)) + 1))
     middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
     return round(middle[1] - side / 2), round(middle[0] - side / 2), side
 
@@ -274,7 +277,7 @@ def heatmaps(people, size, stride, sigma=1.0):
     return tf.transpose(tf.reduce_max(each, axis=1), (0, 2, 3, 1))
 
 
-def limb_fields(people, size, stride, width=1.0):
+def limb_fields(people, size, stride, width=1.5):
     """Part affinity fields: `(N, P, 17, 3)` to `(N, G, G, 2 L)` in [-1, 1], L = len(LIMBS).
 
     Channels 2 l and 2 l + 1 hold, on cells within `width` of limb l, the vector (x, y) of length 1

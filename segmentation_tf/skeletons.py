@@ -96,7 +96,7 @@ def _in_px(peaks, stride):
 # --- several people ----------------------------------------------------------------------------
 
 
-def find_skeletons(maps, fields, stride, least=0.05, score=0.25, joints=4):
+def find_skeletons(maps, fields, stride, least=0.05, score=0.05, joints=4):
     """The skeletons of all people in a picture, float `(people, 17, 3)`, the largest first.
 
     `maps`: float `(H, W, 17)`, each summing to 1; `fields`: float `(H, W, 2 L)` of

@@ -200,28 +200,28 @@ def middle(light):
 
 
 def test_the_square_of_a_crop_by_hand(cases):
-    # The box is 10 x 30, so the side is 1.2 * 29 + 1 = 36; its middle is (25, 25).
-    crop = np.asarray(pose.read_crop(cases[0], 36))
+    # The box is 10 x 30, so the side is 1.2 * 30 = 36; its middle is (25, 25).
+    crop = np.asarray(pose.read_crop(cases[0], 36, margin=1.2))
     assert crop.dtype == np.uint8 and crop.shape == (36, 36, 3)
     np.testing.assert_array_equal(crop, frame(person())[7:43, 7:43])
-    people = pose.read_people(cases[0], 36)
+    people = pose.read_people(cases[0], 36, margin=1.2)
     assert people.shape == (2, 17, 3) and people.dtype == np.float32
     np.testing.assert_allclose(people[0], np.array(skeleton()) - (7, 7, 0), atol=1e-5)
 
 
 def test_what_lies_outside_of_the_picture_is_black(cases):
-    # 59 px about (25, 25) reach from row and column -4 to 54; the picture has 48 rows.
-    crop = np.asarray(pose.read_crop(cases[0], 59, margin=2))
-    np.testing.assert_array_equal(crop[4:52, 4:], frame(person())[:, :55])
-    assert not crop[:4].any() and not crop[52:].any() and not crop[:, :4].any()
+    # 60 px about (25, 25) reach from row and column -5 to 54; the picture has 48 rows.
+    crop = np.asarray(pose.read_crop(cases[0], 60, margin=2))
+    np.testing.assert_array_equal(crop[5:53, 5:], frame(person())[:, :55])
+    assert not crop[:5].any() and not crop[53:].any() and not crop[:, :5].any()
 
 
 @pytest.mark.parametrize("size", [18, 36, 90])
 def test_joints_lie_on_the_crop_where_they_lay_on_the_picture(cases, size):
     for joint, (x, y, _) in enumerate(skeleton()):
         paint(cases[0], x, y)
-        light = np.asarray(pose.read_crop(cases[0], size), float)[..., 0]
-        place = pose.read_people(cases[0], size)[0, joint, :2]
+        light = np.asarray(pose.read_crop(cases[0], size, 1.2), float)[..., 0]
+        place = pose.read_people(cases[0], size, 1.2)[0, joint, :2]
         np.testing.assert_allclose(middle(light), place, atol=0.05)
 
 
@@ -285,8 +285,8 @@ def test_a_duos_crop_shows_both_where_their_joints_are(duo):
         x, y, _ = skeleton(1 - number)[7]  # x is 21 or 22: before the front, and on it
         for one in (duo.front, duo.back):
             paint(one, *((x, y) if one is case else (0, 0)))
-        light = np.asarray(pose.read_crop(duo, 36 * scale), float)[..., 0]
-        place = pose.read_people(duo, 36 * scale)[number, 7, :2]
+        light = np.asarray(pose.read_crop(duo, 36 * scale, 1.2), float)[..., 0]
+        place = pose.read_people(duo, 36 * scale, 1.2)[number, 7, :2]
         np.testing.assert_allclose(middle(light), place, atol=0.05)
         left = x + 5 * (number == 0) - 10
         np.testing.assert_allclose(place, [scale * (left + 0.5) - 0.5, scale * (y - 6.5) - 0.5])
@@ -314,7 +314,7 @@ def test_who_is_moved_stays_in_the_picture(home, place, side):
         write_frame(home, name, person(shift=place))  # at an edge
     pair = pose.load_cases(home)[:2]
     shifts = [duo.shift * side for seed in range(20) for duo in pose.make_duos(pair, seed)]
-    assert min(shifts) == 0 and max(shifts) > 0.1 * WIDTH
+    assert min(shifts) > 0.07 * WIDTH, "who stands at an edge moves to the other side"
 
 
 def test_a_single_frame_of_each_film_makes_no_duo(cases):
