@@ -18,8 +18,8 @@ ERRORS = {"hit": HIT, "missed": MISSED, "false": FALSE}
 # Of classes by index, those of the drawn meadow first: they differ in lightness too.
 CLASSES = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
            (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
-THINGS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178),
-          (213, 94, 0), (204, 121, 167))  # fmt: skip
+THINGS = ((230, 159, 0), (0, 114, 178), (240, 228, 66), (204, 121, 167), (0, 158, 115),
+          (213, 94, 0))  # fmt: skip
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
 LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (255, 255, 255)
 SIDES = {"left": LEFT, "right": RIGHT}
@@ -84,8 +84,8 @@ def show_history(history, score="dice", label="mean Dice"):
             ("", "training", TRAINING),
             ("val_", "validation", VALIDATION),
         ):
-            values = history.history.get(prefix + name, [])
-            panel.plot(range(1, len(values) + 1), values, color=colour, label=part)
+            if values := history.history.get(prefix + name):
+                panel.plot(range(1, len(values) + 1), values, color=colour, label=part)
         panel.set(xlabel="epoch", ylabel="loss" if name == "loss" else label)
         panel.grid(alpha=0.3)
     axes[1].set_ylim(0, 1)
@@ -186,7 +186,7 @@ def paint_instances(picture, instances, colours=None):
         where = instances == number
         painted[where] = 0.3 * painted[where] + 0.7 * np.array(colour)
     lowest = ndimage.minimum_filter(np.where(instances > 0, instances, instances.max() + 1), 3)
-    painted[(instances > 0) & (ndimage.maximum_filter(instances, 3) != lowest)] = 255
+    painted[(instances > 0) & (lowest < instances)] = 255
     return painted.astype(np.uint8)
 
 

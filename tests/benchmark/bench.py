@@ -36,7 +36,7 @@ from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.synthetic import dancers, dermoscopy
+from segmentation_tf.synthetic import dancers, dermoscopy, meadow
 from segmentation_tf.training import STEPS, bce_dice_loss, dice, make_optimizer, train
 
 RUN = REPOSITORY / "notebooks" / "run.py"
@@ -273,9 +273,9 @@ def matrix_multiply_peak(n=2048):
 
 
 def drawing():
-    """The two built-in data sets, drawn anew into a folder that is then thrown away."""
+    """The three built-in data sets, drawn anew into a folder that is then thrown away."""
     measured = {}
-    for draw in (dermoscopy.draw_ph2, dancers.draw_mads):
+    for draw in (dermoscopy.draw_ph2, dancers.draw_mads, meadow.draw_meadows):
         with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
             start = time.perf_counter()
             drawn = draw(Path(folder) / "drawn")
