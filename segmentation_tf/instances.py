@@ -35,7 +35,10 @@ def watershed_instances(mask, distance, border=None, dip=0.15, peak=0.5, least=0
     skimage has them. Raises ValueError where shapes differ.
     """
     if not mask.shape == distance.shape == (mask if border is None else border).shape:
-        raise ValueError(f"mask is {mask.shape}, distance {distance.shape}: resize them first")
+        raise ValueError(
+            f"mask is {mask.shape}, distance {distance.shape}, border {np.shape(border)}: resize "
+            "them first"
+        )
     heights = np.where(mask, distance, 0).astype(float)
     # skimage's h_maxima marks two peaks of one height apart, however small the dip between them.
     lowered = reconstruction(heights - dip, heights, footprint=EIGHT)

@@ -6,6 +6,7 @@ says what each segment is. Cases give the files; the readers below give their co
 """
 
 import json
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +22,9 @@ from segmentation_tf.panoptic import Panoptic, colours_to_ids
 
 VOID = 255  # in a map of classes: nobody knows
 IMAGES = (".jpg", ".jpeg", ".png")
-NEEDED = {"images": ("id", "file_name", "width", "height"),
-          "annotations": ("image_id", "file_name", "segments_info"),
-          "categories": ("id", "name", "isthing")}  # fmt: skip
+NEEDED = {"images": {"id": (int, str), "file_name": str, "width": int, "height": int},
+          "annotations": {"image_id": (int, str), "file_name": str, "segments_info": object},
+          "categories": {"id": int, "name": str, "isthing": int}}  # fmt: skip
 
 
 class Category(NamedTuple):
@@ -83,6 +84,10 @@ def read_panoptic(case):
     Raises DatasetError where PNG and JSON do not name the same segments.
     """
     table = _table_of(case)
+    if case.mask.name not in table.entries:
+        raise DatasetError(
+            f"{_table_file(case)}: no longer lists {case.mask.name}; call load_cases again"
+        )
     _, annotation = table.entries[case.mask.name]
     index = {category.number: i for i, category in enumerate(table.categories)}
     classes = {one["id"]: index[one["category_id"]] for one in annotation["segments_info"]}
@@ -117,7 +122,11 @@ def read_instances(case, name="sheep"):
     panoptic, numbers = read_panoptic(case), range(len(_table_of(case).categories))
     named = [i for i in numbers if _table_of(case).categories[i][1:] == (name, True)]
     if not named:
-        raise ValueError(f"{name!r} is no class of things of this set")
+        things = [category.name for category in _table_of(case).categories if category.thing]
+        raise ValueError(
+            f"{_table_file(case)}: {name!r} is no class of things; they are "
+            f"{', '.join(things) or 'none'}"
+        )
     of_id = np.zeros(panoptic.ids.max() + 1, np.int32)
     mine = sorted(n for n, label in panoptic.classes.items() if label == named[0])
     single = [number for number in mine if number not in panoptic.crowds]
@@ -202,7 +211,11 @@ def _find_files(root):
         raise DatasetError(f"{root}: {_why_nothing(root, folders)}")
     places = [folder for folder in folders if folder != _folder_of(found[0])]
     files = [file for folder in places for file in children(folder)]
-    return found[0], {f.name: f for f in files if f.suffix.lower() in IMAGES}
+    images = defaultdict(list)
+    for file in files:
+        if file.suffix.lower() in IMAGES:
+            images[file.name].append(file)
+    return found[0], images
 
 
 def _why_nothing(root, folders):
@@ -224,7 +237,18 @@ def _make_case(image, annotation, table, images):
             f"{name}: this image of {table} is in no folder beside it; copy it from the archive, "
             "or remove its entries from the JSON to go on without this case"
         )
-    return Case(mask.stem, images[name], mask, str(image.get("group", mask.stem)))
+    # COCO names a file without its folder; who names it with one may have the name twice.
+    found = images[name]
+    file_name = Path(image["file_name"])
+    if found[1:]:
+        found = [file for file in found if file.parts[-len(file_name.parts) :] == file_name.parts]
+    if len(found) != 1:
+        raise DatasetError(
+            f"{images[name][0]} and {images[name][1]}: either may be {image['file_name']} of "
+            f"{table}; remove one, or write its folder into file_name"
+        )
+    group = image.get("group")
+    return Case(mask.stem, found[0], mask, mask.stem if group is None else str(group))
 
 
 def _fault(case):
@@ -270,11 +294,16 @@ def _read_table(file):
 def _parse_table(file, changed, length):
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise DatasetError(
-            f"{file}: is not JSON ({error}); copy it again from the archive"
+            f"{file}: cannot be read ({error.strerror}); give yourself the right to read it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"{file}: is not JSON ({str(error)[:80]}); copy it again from the archive"
         ) from error
     _refuse_missing_fields(file, content)
+    _refuse_bad_categories(file, content)
     categories = sorted(
         Category(one["id"], one["name"], bool(one["isthing"])) for one in content["categories"]
     )
@@ -309,6 +338,30 @@ def _refuse_missing_fields(file, content):
                         f"{file}: an entry of {part} has no {field} ({str(row)[:60]}); is it the "
                         "JSON for panoptic segmentation? Copy it again from the archive"
                     )
+                if not isinstance(row[field], fields[field]):
+                    raise DatasetError(
+                        f"{file}: {field} of an entry of {part} is {str(row[field])[:60]!r}, which "
+                        "cannot be; correct it, or copy the JSON again from the archive"
+                    )
+    for part in ("images", "categories"):
+        numbers = Counter(row["id"] for row in content[part])
+        if twice := [number for number, count in numbers.items() if count > 1]:
+            raise DatasetError(
+                f"{file}: lists the id {twice[0]} twice in {part}; remove one of the two"
+            )
+
+
+def _refuse_bad_categories(file, content):
+    for row in content["categories"]:
+        if row["isthing"] not in (0, 1):
+            raise DatasetError(
+                f"{file}: isthing of {row['name']} is {row['isthing']}; it must be 1 (thing) or 0"
+            )
+    if len(content["categories"]) > VOID:
+        raise DatasetError(
+            f"{file}: has {len(content['categories'])} categories, and a map of classes holds "
+            f"{VOID}; remove those that no segment has"
+        )
 
 
 def _refuse_bad_segments(file, annotation, categories):
@@ -317,10 +370,15 @@ def _refuse_bad_segments(file, annotation, categories):
         raise DatasetError(f"{file}: segments_info of {name} is no list of segments; copy it again")
     for segment in segments:
         number, category = segment.get("id"), segment.get("category_id")
-        if category not in categories:
+        if not isinstance(category, int) or category not in categories:
             raise DatasetError(
                 f"{file}: segment {number} of {name} has the unknown category {category}; known "
                 f"are {sorted(categories)}: correct it, or add the category to `categories`"
+            )
+        if segment.get("iscrowd") not in (None, 0, 1):
+            raise DatasetError(
+                f"{file}: iscrowd of segment {number} of {name} is {segment['iscrowd']!r}; it "
+                "must be 1 (a crowd) or 0"
             )
         if not isinstance(number, int) or number in ids:
             raise DatasetError(

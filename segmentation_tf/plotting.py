@@ -138,7 +138,7 @@ def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure
     """
     height, width = np.shape(pictures[0])[:2]
     panels = list(_grid(len(pictures), columns, height / width + 0.1 * bool(titles)))
-    for panel, picture, skeletons in zip(panels, pictures, people, strict=False):
+    for panel, (picture, skeletons) in zip(panels, zip(pictures, people, strict=True)):
         panel.imshow(picture)
         for number, skeleton in enumerate(skeletons):
             one = PEOPLE[number % len(PEOPLE)] if by_person else None

@@ -33,6 +33,7 @@ LIMBS = (
     *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),  # trunk and legs
 )  # pairs of joints, by number
 AWAY = np.tile(np.float32([-1e4, -1e4, 0]), (len(JOINTS), 1))
+FAR = 100_000  # px; MAX_PIXELS allows no picture in which a joint is as far off
 MARGIN = 1.1  # a square about a person is wider than the box of their mask by this
 
 
@@ -49,7 +50,7 @@ class Duo(NamedTuple):
 
 
 def load_cases(root=None):
-    """Return the cases of `mads.load_cases` that come with joints, every one checked.
+    """Return the cases of `mads.load_cases`, the joints of every one checked.
 
     The joints are in joints.json beside `images`: {"names": JOINTS, "images": {case: skeleton}}.
     The real set has none: without `root`, the drawn set takes its place, and a line says so.
@@ -65,6 +66,7 @@ def load_cases(root=None):
 
 def read_skeleton(case):
     """The joints of the person in a case, float32 `(17, 3)`, in px of its image."""
+    refuse_faults([_fault(case)])
     return np.array(_table_of(case)[case.name], np.float32)
 
 
@@ -120,10 +122,14 @@ def _parse_table(file, changed, length):
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         names, skeletons = list(content["names"]), dict(content["images"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise DatasetError(
-            f'{file}: is no table {{"names": [...], "images": {{...}}}} of joints ({error!r}); '
-            "write it anew"
+            f"{file}: cannot be read ({error.strerror}); give yourself the right to read it"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DatasetError(
+            f'{file}: is no table {{"names": [...], "images": {{...}}}} of joints '
+            f"({type(error).__name__}: {str(error)[:80]}); write it anew, as UTF-8"
         ) from error
     if names != list(JOINTS):
         raise DatasetError(
@@ -144,10 +150,13 @@ def _fault(case):
         )
     try:
         skeleton = np.array(skeleton, float)
+        far = np.abs(skeleton).max(initial=0) > FAR
     except (TypeError, ValueError, OverflowError):
-        skeleton = np.zeros(0)
+        skeleton, far = np.zeros(0), False
     if skeleton.shape != (len(JOINTS), 3) or not np.isfinite(skeleton).all():
         return f"{file}: {case.name} needs 17 rows [x, y, seen], all numbers; correct them"
+    if far:
+        return f"{file}: {case.name} has a joint more than {FAR} px off; correct it"
     if not np.isin(skeleton[:, 2], (0, 1)).all():
         return f"{file}: {case.name}: the third number of a joint is 1 (seen) or 0; correct it"
 
@@ -164,7 +173,9 @@ def read_scene(scene):
         return read_image(scene.image), read_skeleton(scene)[None]
     mask = _front_mask(scene)
     front = np.roll(read_image(scene.front.image), scene.shift, axis=1)
-    image = np.where(mask[..., None], front, read_image(scene.back.image))
+    back = read_image(scene.back.image)
+    _refuse_sizes(scene, mask, back[..., 0])
+    image = np.where(mask[..., None], front, back)
     return image, _duo_people(scene, mask)
 
 
@@ -183,7 +194,7 @@ def read_crop(scene, size, margin=MARGIN):
 def read_people(scene, size, margin=MARGIN):
     """The people of a scene in px of its `read_crop`, float32 `(2, 17, 3)`.
 
-    Where there is one person only, the second is AWAY.
+    Where there is one person only, the second is as far off as AWAY.
     """
     left, top, side = _square(scene, margin)
     if isinstance(scene, Case):
@@ -220,12 +231,25 @@ def _duo_people(duo, mask):
     return np.stack([front, back])
 
 
+def _refuse_sizes(duo, front, back):
+    if front.shape != back.shape:
+        sizes = [f"{shape[1]} x {shape[0]}" for shape in (front.shape, back.shape)]
+        raise DatasetError(
+            f"{duo.front.image} is {sizes[0]} pixels but {duo.back.image} is {sizes[1]}; a film "
+            "has one size: take the original frames, or leave one of the two out"
+        )
+
+
 def _square(scene, margin):
     """Left, top and side, whole px, of the square about the people of a scene."""
+    if margin < 0.5:
+        raise ValueError(f"margin is {margin}; a square of half a person is the smallest")
     if isinstance(scene, Case):
         mask = _person_mask(scene)
     else:
-        mask = _person_mask(scene.back) | _front_mask(scene)
+        front, back = _front_mask(scene), _person_mask(scene.back)
+        _refuse_sizes(scene, front, back)
+        mask = back | front
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     side = round(margin * (max(np.ptp(rows), np.ptp(columns)) + 1))
     middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
@@ -268,7 +292,7 @@ def heatmaps(people, size, stride, sigma=1.0):
     Source: J. Tompson, A. Jain, Y. LeCun, C. Bregler, "Joint training of a convolutional network
     and a graphical model for human pose estimation", NeurIPS 2014, arXiv:1406.2984.
     """
-    cells = tf.range(size // stride, dtype=tf.float32)
+    cells = tf.range(_count_cells(size, stride), dtype=tf.float32)
     joints = _in_cells(people, stride)
     across, down = (
         tf.exp(-((joints[..., axis, None] - cells) ** 2) / (2 * sigma**2)) for axis in (0, 1)
@@ -285,7 +309,7 @@ def limb_fields(people, size, stride, width=1.5):
     Source: Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
     part affinity fields", CVPR 2017, arXiv:1611.08050.
     """
-    cells = tf.range(size // stride, dtype=tf.float32)
+    cells = tf.range(_count_cells(size, stride), dtype=tf.float32)
     joints = _in_cells(people, stride)
     first, second = (tf.gather(joints, [limb[end] for limb in LIMBS], axis=2) for end in (0, 1))
     length = tf.norm(second - first, axis=-1, keepdims=True) + 1e-6
@@ -300,6 +324,12 @@ def limb_fields(people, size, stride, width=1.5):
     fields = [tf.reduce_sum(on_limb * part, axis=1) / people_there for part in (x, y)]
     fields = tf.transpose(tf.stack(fields, axis=2), (0, 3, 4, 1, 2))  # (N, G, G, L, 2)
     return tf.reshape(fields, (-1, *fields.shape[1:3], 2 * len(LIMBS)))
+
+
+def _count_cells(size, stride):
+    if stride < 1 or size % stride:
+        raise ValueError(f"size is {size}; it must be a multiple of stride, {stride}")
+    return size // stride
 
 
 def _in_cells(people, stride):

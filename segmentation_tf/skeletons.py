@@ -104,8 +104,12 @@ def find_skeletons(maps, fields, stride, least=0.05, score=0.05, joints=4):
     somebody. Of the pairs of joints that a limb could have, those whose field agrees best come
     first, and a joint is used once; an agreement below `score` is none. Who has fewer than
     `joints` of them is nobody.
+    Raises ValueError where the fields do not fit the maps.
     Source: the greedy parsing of Z. Cao et al., CVPR 2017, arXiv:1611.08050.
     """
+
+    if fields.shape != (*maps.shape[:2], 2 * len(LIMBS)):
+        raise ValueError(f"maps are {maps.shape}, fields {fields.shape}: they must belong together")
 
     def fits(limb, first, second):
         return limb_score(fields[..., 2 * limb : 2 * limb + 2], first[:2], second[:2])

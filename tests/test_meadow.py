@@ -289,3 +289,56 @@ def test_no_set(root, pngs, tmp_path):
 def test_two_sets(root, tmp_path):
     shutil.copytree(root, tmp_path / "copy")
     refuse(tmp_path, "are two sets")
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("categories", "id", "20"),
+        ("categories", "isthing", "0"),
+        ("categories", "isthing", 2),
+        ("images", "width", "32"),
+        ("images", "id", [10]),
+        ("annotations", "file_name", None),
+        ("annotations", "image_id", {}),
+    ],
+)
+def test_a_value_of_another_kind(root, table, part, field, value):
+    edit(table, lambda content: content[part][0].update({field: value}))
+    assert str(table) in refuse(root, field)
+
+
+def test_a_crowd_that_is_neither(root, table):
+    edit(table, lambda content: content["annotations"][0]["segments_info"][0].update(iscrowd="0"))
+    refuse(root, "iscrowd of segment 7 of a_0.png is '0'")
+
+
+@pytest.mark.parametrize("part", ["images", "categories"])
+def test_an_id_listed_twice(root, table, part):
+    edit(table, lambda content: content[part].append(dict(content[part][0])))
+    refuse(root, f"twice in {part}")
+
+
+def test_json_without_an_end_of_brackets(root, table):
+    table.write_text("[" * 200_000)
+    refuse(root, "is not JSON")
+
+
+def test_two_images_of_one_name_are_told_apart_by_their_folder_or_refused(root, table):
+    (root / "other").mkdir()
+    shutil.copy(root / "images" / "b_0.jpg", root / "other" / "a_1.jpg")
+    refuse(root, "either may be a_1.jpg")
+    edit(table, lambda content: content["images"][1].update(file_name="images/a_1.jpg"))
+    assert meadow.load_cases(root)[1].image == root / "images" / "a_1.jpg"
+
+
+def test_a_group_of_null_is_no_group(root, table):
+    edit(table, lambda content: [image.update(group=None) for image in content["images"]])
+    assert [case.group for case in meadow.load_cases(root)] == sorted(NAMES)
+
+
+def test_an_annotation_that_went_away_after_loading(root, table):
+    case = meadow.load_cases(root)[0]
+    edit(table, lambda content: content["annotations"].pop(0))
+    with pytest.raises(DatasetError, match="no longer lists a_0.png; call load_cases again"):
+        meadow.read_panoptic(case)

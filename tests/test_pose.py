@@ -479,3 +479,40 @@ def test_maps_are_made_of_batches_of_any_size():
         found = list(data.map(lambda batch, maps=maps: maps(batch, 32, 4)))
         assert [len(batch) for batch in found] == [2, 1]
         np.testing.assert_allclose(np.concatenate(found), maps(people, 32, 4), atol=1e-6)
+
+
+# --- what cannot be ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [1e6, -1e39, 1e308])
+def test_a_joint_far_outside_of_any_picture(home, value):
+    edit(home, lambda content: content["images"][FIRST].__setitem__(0, [value, 0, 1]))
+    refuse(home, f"{FIRST} has a joint more than 100000 px off")
+
+
+def test_a_table_that_changed_after_loading_is_refused_with_its_file(home, cases):
+    edit(home, lambda content: content["images"].pop(FIRST))
+    with pytest.raises(DatasetError, match="has no joints for"):
+        pose.read_skeleton(cases[0])
+
+
+def test_frames_of_two_sizes_make_no_duo(home, cases):
+    duo = Duo(front=cases[1], back=cases[0], shift=5)
+    for part in ("images", "masks"):
+        file = home / part / f"{cases[0].name}.png"
+        Image.open(file).resize((128, 96), Image.Resampling.NEAREST).save(file)
+    for read in (pose.read_scene, lambda scene: pose.read_people(scene, 36)):
+        with pytest.raises(DatasetError, match="is 64 x 48 pixels but .* is 128 x 96"):
+            read(duo)
+
+
+def test_sizes_that_are_no_multiple_of_the_stride():
+    for maps in (pose.heatmaps, pose.limb_fields):
+        for stride in (0, 5):
+            with pytest.raises(ValueError, match="must be a multiple of stride"):
+                maps(people_of(), 32, stride)
+
+
+def test_a_square_needs_a_margin(cases):
+    with pytest.raises(ValueError, match="margin is 0"):
+        pose.read_crop(cases[0], 36, margin=0)

@@ -153,12 +153,13 @@ def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path,
     loaded = []
     for data in (ph2, mads, meadow):
         monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
+    monkeypatch.setattr(mads, "drawn_folder", lambda: loaded.append("drawn people"))
     paths = [tmp_path / f"{name}.ipynb" for name in ("01_lesson", "lab", "05_lesson", "06_lesson")]
     for path, name in zip(paths, ("ph2", "mads", "meadow", "pose"), strict=True):
         path.write_text(f'"from segmentation_tf.{name} import load_cases"')
     run.load_data(paths)
     run.load_data(paths[3:])
-    assert loaded == [ph2, mads, meadow, mads], "each set once; a lesson on poses needs mads"
+    assert loaded == [ph2, mads, meadow, "drawn people", mads, "drawn people"]
 
 
 def test_storing_keeps_the_minutes_of_every_lesson(lesson, tmp_path):

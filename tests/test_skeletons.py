@@ -261,3 +261,8 @@ def test_whoever_has_more_joints_comes_first():
     found = find_skeletons(maps, fields, STRIDE)
     assert same(found[0], large) and same(found[1][:11], small[:11])
     assert np.isnan(found[1][11:]).all()
+
+
+def test_fields_of_other_maps_are_refused():
+    with pytest.raises(ValueError, match="must belong together"):
+        find_skeletons(np.full((8, 8, 17), 1 / 64), np.zeros((9, 8, 36)), 4)
