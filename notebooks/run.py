@@ -271,8 +271,9 @@ def in_256_colours(png):
 
 
 def write_page(notebook, folder, title, page):
-    """One HTML file with its pictures inside; links between lessons lead to their pages."""
-    exporter = HTMLExporter(embed_images=True, require_js_url="")
+    """One HTML file with its figures inside; links between lessons lead to their pages."""
+    # Not with embed_images: it closes <details> at once, and every answer would lie open.
+    exporter = HTMLExporter(require_js_url="")
     about = {"metadata": {"name": title, "path": str(folder)}}
     body, _ = exporter.from_notebook_node(notebook, resources=about)
     page.write_text(re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body), encoding="utf-8")

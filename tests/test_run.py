@@ -73,6 +73,18 @@ def test_lesson_runs_in_its_own_folder(lesson, tmp_path, capsys):
     assert "my lessons" in capsys.readouterr().out
 
 
+def test_folded_answers_stay_folded(lesson, tmp_path):
+    path = lesson("01_answer", "print(1)")
+    notebook = nbformat.read(path, as_version=4)
+    answer = "<details>\n<summary>Answer</summary>\n\nBecause **so**.\n\n</details>"
+    notebook.cells.append(new_markdown_cell(answer))
+    nbformat.write(notebook, path)
+    run.run_lessons([path], tmp_path / "build")
+    page = (tmp_path / "build" / "01_answer.html").read_text(encoding="utf-8")
+    folded = page.partition("<details>")[2].partition("</details>")[0]
+    assert "Because <strong>so</strong>." in folded
+
+
 def test_links_between_lessons_lead_to_pages(lesson, tmp_path):
     path = lesson("01_links", "print(1)")
     notebook = nbformat.read(path, as_version=4)
