@@ -87,14 +87,14 @@ def load_data(paths):
     """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
     from segmentation_tf import cases, mads, meadow, ph2
 
-    sets = {"ph2": ph2, "mads": mads, "meadow": meadow, "pose": mads}
+    loaders = {module.__name__: [module.load_cases] for module in (ph2, mads, meadow)}
+    # The real people come without joints, so that poses may need the drawn ones too.
+    loaders["segmentation_tf.pose"] = [mads.load_cases, mads.drawn_folder]
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
-    wanted = [data for name, data in sets.items() if f"from segmentation_tf.{name} import" in text]
+    wanted = [of_one for name, of_one in loaders.items() if f"from {name} import" in text]
     try:
-        for data in dict.fromkeys(wanted):
-            data.load_cases()
-        if "from segmentation_tf.pose import" in text:
-            mads.drawn_folder()  # the real people come without joints
+        for load in dict.fromkeys(load for of_one in wanted for load in of_one):
+            load()
     except cases.DatasetError as error:  # what is wrong with the user's own images
         sys.exit(str(error))
 

@@ -1,6 +1,8 @@
 """Which folder a data set is read from, and what lies in it."""
 
+import json
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from segmentation_tf.cases import DatasetError
@@ -43,6 +45,31 @@ def check_folder(path, archives=ARCHIVES):
     if path.suffix.lower() in archives:
         raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path, archives)}")
     raise DatasetError(f"{path} is a file; give the folder that holds the data set")
+
+
+def read_json(file, parse, what="not JSON in UTF-8", otherwise="copy it again"):
+    """`parse(file, content)` of a JSON file, done again only where the file has changed.
+
+    Raises DatasetError where the file cannot be read; or is not JSON, and then it says that the
+    file is `what`, and what to do.
+    """
+    try:
+        state = file.stat()
+        return _parse_json(file, parse, what, otherwise, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise DatasetError(
+            f"{file}: cannot be read ({error.strerror}); give yourself the right to read it, or "
+            "copy it again"
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _parse_json(file, parse, what, otherwise, changed, length):
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{file}: is {what} ({str(error)[:80]}); {otherwise}") from error
+    return parse(file, content)
 
 
 def way_out(root, otherwise, archives=ARCHIVES):

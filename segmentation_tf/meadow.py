@@ -5,10 +5,8 @@ X of PNG files with the number of a segment in each pixel, and X.json beside tha
 says what each segment is. Cases give the files; the readers below give their contents.
 """
 
-import json
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +14,14 @@ import numpy as np
 from scipy import ndimage
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
-from segmentation_tf.folders import REPOSITORY, children, choose_folder, subfolders, way_out
+from segmentation_tf.folders import (
+    REPOSITORY,
+    children,
+    choose_folder,
+    read_json,
+    subfolders,
+    way_out,
+)
 from segmentation_tf.images import open_image, read_image
 from segmentation_tf.panoptic import Panoptic, colours_to_ids
 
@@ -55,7 +60,7 @@ def load_cases(root=None):
     """
     folder = choose_folder(root, "MEADOW_ROOT", "meadow", drawn_folder)
     table_file, images = _find_files(folder)
-    entries = _read_table(table_file).entries.values()
+    entries = read_json(table_file, _parse_table).entries.values()
     cases = sorted(_make_case(*entry, table_file, images) for entry in entries)
     with ThreadPoolExecutor() as pool:
         refuse_faults(pool.map(_fault, cases))
@@ -278,32 +283,13 @@ def _table_file(case):
 
 
 def _table_of(case):
-    return _read_table(_table_file(case))
+    return read_json(_table_file(case), _parse_table)
 
 
-def _read_table(file):
-    """The Table of a JSON, checked; read again only where the file has changed."""
-    try:
-        state = file.stat()
-    except OSError as error:
-        raise DatasetError(f"{file}: cannot be read ({error.strerror}); copy it again") from error
-    return _parse_table(file, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4)
-def _parse_table(file, changed, length):
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DatasetError(
-            f"{file}: cannot be read ({error.strerror}); give yourself the right to read it"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"{file}: is not JSON ({str(error)[:80]}); copy it again from the archive"
-        ) from error
+def _parse_table(file, content):
+    """The Table of a JSON, checked."""
     _refuse_missing_fields(file, content)
-    _refuse_bad_categories(file, content)
+    _refuse_doubles_and_bad_categories(file, content)
     categories = sorted(
         Category(one["id"], one["name"], bool(one["isthing"])) for one in content["categories"]
     )
@@ -343,15 +329,15 @@ def _refuse_missing_fields(file, content):
                         f"{file}: {field} of an entry of {part} is {str(row[field])[:60]!r}, which "
                         "cannot be; correct it, or copy the JSON again from the archive"
                     )
+
+
+def _refuse_doubles_and_bad_categories(file, content):
     for part in ("images", "categories"):
         numbers = Counter(row["id"] for row in content[part])
         if twice := [number for number, count in numbers.items() if count > 1]:
             raise DatasetError(
                 f"{file}: lists the id {twice[0]} twice in {part}; remove one of the two"
             )
-
-
-def _refuse_bad_categories(file, content):
     for row in content["categories"]:
         if row["isthing"] not in (0, 1):
             raise DatasetError(

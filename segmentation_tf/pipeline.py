@@ -95,14 +95,10 @@ def random_windows(images, masks, size, seed, rotation=0.1):
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     n, height, width = (tf.shape(images)[axis] for axis in range(3))
-    a, b, x, c, d, y, *rest = tf.unstack(
-        random_transforms((n, height, width), seeds[0], rotation), axis=1
-    )
+    transforms = random_transforms((n, height, width), seeds[0], rotation)
     room = tf.cast([[height - size[0]], [width - size[1]]], tf.float32)
     top, left = tf.unstack(room * tf.random.stateless_uniform((2, n), seeds[1]))
-    transforms = tf.stack(
-        [a, b, x + a * left + b * top, c, d, y + c * left + d * top, *rest], axis=1
-    )
+    transforms = move_window(transforms, top, left)
     return warp(images, transforms, "BILINEAR", size), warp(masks, transforms, "NEAREST", size)
 
 
@@ -123,6 +119,12 @@ def random_transforms(shape, seed, rotation=MAX_ROTATION):
     x = middle_x * (1 - a) - middle_y * b + (2 * draw[3] - 1) * MAX_SHIFT * width
     y = middle_y * (1 - d) - middle_x * c + (2 * draw[4] - 1) * MAX_SHIFT * height
     return tf.stack([a, b, x, c, d, y, tf.zeros(n), tf.zeros(n)], axis=1)
+
+
+def move_window(transforms, top, left):
+    """The same maps for windows whose corner lies at `top`, `left` px: float32 `(N, 8)`."""
+    a, b, x, c, d, y, *rest = tf.unstack(transforms, axis=1)
+    return tf.stack([a, b, x + a * left + b * top, c, d, y + c * left + d * top, *rest], axis=1)
 
 
 def recolour(images, seed):

@@ -6,8 +6,6 @@ middle of the top left pixel, and 1 where it is seen, 0 where something hides it
 picture are `(P, 17, 3)`; who is not there is AWAY, too far off to leave a mark on any map.
 """
 
-import json
-from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -17,8 +15,9 @@ from PIL import Image
 
 from segmentation_tf import mads
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.folders import read_json
 from segmentation_tf.images import read_image, read_mask
-from segmentation_tf.pipeline import random_transforms, recolour, warp
+from segmentation_tf.pipeline import move_window, random_transforms, recolour, warp
 
 JOINTS = (
     "nose",
@@ -33,6 +32,7 @@ LIMBS = (
     *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),  # trunk and legs
 )  # pairs of joints, by number
 AWAY = np.tile(np.float32([-1e4, -1e4, 0]), (len(JOINTS), 1))
+NO_TABLE = 'no table {"names": [...], "images": {...}} of joints'
 FAR = 100_000  # px; MAX_PIXELS allows no picture in which a joint is as far off
 MARGIN = 1.1  # a square about a person is wider than the box of their mask by this
 
@@ -105,31 +105,22 @@ def _table_file(case):
 
 
 def _table_of(case):
-    """The skeletons by name of the case; the file is read again only where it has changed."""
+    """The skeletons by name of the case."""
     file = _table_file(case)
-    try:
-        state = file.stat()
-    except OSError as error:
+    if not file.is_file():
         raise DatasetError(
-            f"{file}: this table of joints is missing ({error.strerror}); put one there, or give "
-            "load_cases no folder to use the drawn set"
-        ) from error
-    return _parse_table(file, state.st_mtime_ns, state.st_size)
+            f"{file}: this table of joints is missing; put one there, or give load_cases no "
+            "folder to use the drawn set"
+        )
+    return read_json(file, _parse_table, NO_TABLE, "write it anew, as UTF-8")
 
 
-@lru_cache(maxsize=4)
-def _parse_table(file, changed, length):
+def _parse_table(file, content):
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
         names, skeletons = list(content["names"]), dict(content["images"])
-    except OSError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{file}: cannot be read ({error.strerror}); give yourself the right to read it"
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DatasetError(
-            f'{file}: is no table {{"names": [...], "images": {{...}}}} of joints '
-            f"({type(error).__name__}: {str(error)[:80]}); write it anew, as UTF-8"
+            f"{file}: is {NO_TABLE} ({type(error).__name__}: {str(error)[:80]}); write it anew"
         ) from error
     if names != list(JOINTS):
         raise DatasetError(
@@ -169,14 +160,8 @@ def read_scene(scene):
 
     What the one in front covers of the other is not seen.
     """
-    if isinstance(scene, Case):
-        return read_image(scene.image), read_skeleton(scene)[None]
-    mask = _front_mask(scene)
-    front = np.roll(read_image(scene.front.image), scene.shift, axis=1)
-    back = read_image(scene.back.image)
-    _refuse_sizes(scene, mask, back[..., 0])
-    image = np.where(mask[..., None], front, back)
-    return image, _duo_people(scene, mask)
+    masks = _read_masks(scene)
+    return _read_image(scene, masks), _read_skeletons(scene, masks)
 
 
 def read_crop(scene, size, margin=MARGIN):
@@ -185,8 +170,9 @@ def read_crop(scene, size, margin=MARGIN):
     Its side is `margin` times the longer side of the box about their masks; what lies outside of
     the picture is black.
     """
-    left, top, side = _square(scene, margin)
-    picture = Image.fromarray(read_scene(scene)[0])
+    masks = _read_masks(scene)
+    left, top, side = _square(masks, margin)
+    picture = Image.fromarray(_read_image(scene, masks))
     square = picture.crop((left, top, left + side, top + side))
     return square.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
 
@@ -196,60 +182,56 @@ def read_people(scene, size, margin=MARGIN):
 
     Where there is one person only, the second is as far off as AWAY.
     """
-    left, top, side = _square(scene, margin)
-    if isinstance(scene, Case):
-        people = np.stack([read_skeleton(scene), AWAY])
-    else:
-        people = _duo_people(scene, _front_mask(scene))
+    masks = _read_masks(scene)
+    left, top, side = _square(masks, margin)
+    people = np.stack([*_read_skeletons(scene, masks), AWAY][:2])
     people[..., :2] = (people[..., :2] + 0.5 - (left, top)) * (size / side) - 0.5
     return people
 
 
-def _person_mask(case):
-    """Where the person of a case is, bool `(H, W)`."""
-    mask = read_mask(case.mask)
-    if not mask.any():
+def _read_masks(scene):
+    """Where each person of a scene is, the one in front moved: a list of bool `(H, W)`."""
+    cases = [scene] if isinstance(scene, Case) else [scene.front, scene.back]
+    masks = [read_mask(case.mask) for case in cases]
+    for case, mask in zip(cases, masks, strict=True):
+        if not mask.any():
+            raise DatasetError(
+                f"{case.mask}: nobody is in this mask, so there is no square about a person; "
+                "leave the case out"
+            )
+    sizes = [f"{mask.shape[1]} x {mask.shape[0]}" for mask in masks]
+    if len(set(sizes)) > 1:
         raise DatasetError(
-            f"{case.mask}: nobody is in this mask, so there is no square about a person; leave "
-            "the case out"
+            f"{scene.front.image} is {sizes[0]} pixels but {scene.back.image} is {sizes[1]}; a "
+            "film has one size: take the original frames, or leave one of the two out"
         )
-    return mask
+    return masks if isinstance(scene, Case) else [np.roll(masks[0], scene.shift, axis=1), masks[1]]
 
 
-def _front_mask(duo):
-    """Where the one in front is, bool `(H, W)`."""
-    return np.roll(_person_mask(duo.front), duo.shift, axis=1)
+def _read_image(scene, masks):
+    if isinstance(scene, Case):
+        return read_image(scene.image)
+    front = np.roll(read_image(scene.front.image), scene.shift, axis=1)
+    return np.where(masks[0][..., None], front, read_image(scene.back.image))
 
 
-def _duo_people(duo, mask):
-    """Both skeletons; `mask` is where the one in front is."""
-    front, back = read_skeleton(duo.front), read_skeleton(duo.back)
-    front[:, 0] += duo.shift
+def _read_skeletons(scene, masks):
+    if isinstance(scene, Case):
+        return read_skeleton(scene)[None]
+    front, back = read_skeleton(scene.front), read_skeleton(scene.back)
+    front[:, 0] += scene.shift
     column, row = np.rint(back[:, :2]).astype(int).T
-    inside = (0 <= row) & (row < mask.shape[0]) & (0 <= column) & (column < mask.shape[1])
-    back[inside, 2] *= ~mask[row[inside], column[inside]]
+    height, width = masks[0].shape
+    inside = (0 <= row) & (row < height) & (0 <= column) & (column < width)
+    back[inside, 2] *= ~masks[0][row[inside], column[inside]]
     return np.stack([front, back])
 
 
-def _refuse_sizes(duo, front, back):
-    if front.shape != back.shape:
-        sizes = [f"{shape[1]} x {shape[0]}" for shape in (front.shape, back.shape)]
-        raise DatasetError(
-            f"{duo.front.image} is {sizes[0]} pixels but {duo.back.image} is {sizes[1]}; a film "
-            "has one size: take the original frames, or leave one of the two out"
-        )
-
-
-def _square(scene, margin):
-    """Left, top and side, whole px, of the square about the people of a scene."""
+def _square(masks, margin):
+    """Left, top and side, whole px, of the square about the people in these masks."""
     if margin < 0.5:
         raise ValueError(f"margin is {margin}; a square of half a person is the smallest")
-    if isinstance(scene, Case):
-        mask = _person_mask(scene)
-    else:
-        front, back = _front_mask(scene), _person_mask(scene.back)
-        _refuse_sizes(scene, front, back)
-        mask = back | front
+    mask = np.any(masks, axis=0)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     side = round(margin * (max(np.ptp(rows), np.ptp(columns)) + 1))
     middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
@@ -267,15 +249,13 @@ def random_view(images, people, seed, size, rotation=0.3):
     the joints change their numbers there.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
-    a, b, x, c, d, y, *rest = tf.unstack(
-        random_transforms(tf.shape(images), seeds[0], rotation), axis=1
-    )
-    edge = (images.shape[1] - size) / 2, (images.shape[2] - size) / 2
-    x, y = x + a * edge[1] + b * edge[0], y + c * edge[1] + d * edge[0]
-    views = warp(images, tf.stack([a, b, x, c, d, y, *rest], 1), "BILINEAR", (size, size))
+    top, left = (images.shape[1] - size) / 2, (images.shape[2] - size) / 2
+    transforms = random_transforms(tf.shape(images), seeds[0], rotation)
+    transforms = move_window(transforms, top, left)
+    views = warp(images, transforms, "BILINEAR", (size, size))
 
     # The map sends a place of the view to one of the image; joints go the other way.
-    a, b, x, c, d, y = (value[:, None, None] for value in (a, b, x, c, d, y))
+    a, b, x, c, d, y, *_ = tf.unstack(transforms[:, None, None], axis=-1)
     right, down = people[..., 0] - x, people[..., 1] - y
     area = a * d - b * c
     places = (d * right - b * down) / area, (a * down - c * right) / area
@@ -292,8 +272,7 @@ def heatmaps(people, size, stride, sigma=1.0):
     Source: J. Tompson, A. Jain, Y. LeCun, C. Bregler, "Joint training of a convolutional network
     and a graphical model for human pose estimation", NeurIPS 2014, arXiv:1406.2984.
     """
-    cells = tf.range(_count_cells(size, stride), dtype=tf.float32)
-    joints = _in_cells(people, stride)
+    cells, joints = _on_grid(people, size, stride)
     across, down = (
         tf.exp(-((joints[..., axis, None] - cells) ** 2) / (2 * sigma**2)) for axis in (0, 1)
     )
@@ -309,8 +288,7 @@ def limb_fields(people, size, stride, width=1.5):
     Source: Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
     part affinity fields", CVPR 2017, arXiv:1611.08050.
     """
-    cells = tf.range(_count_cells(size, stride), dtype=tf.float32)
-    joints = _in_cells(people, stride)
+    cells, joints = _on_grid(people, size, stride)
     first, second = (tf.gather(joints, [limb[end] for limb in LIMBS], axis=2) for end in (0, 1))
     length = tf.norm(second - first, axis=-1, keepdims=True) + 1e-6
     x, y = tf.unstack((second - first) / length, axis=-1)
@@ -326,12 +304,8 @@ def limb_fields(people, size, stride, width=1.5):
     return tf.reshape(fields, (-1, *fields.shape[1:3], 2 * len(LIMBS)))
 
 
-def _count_cells(size, stride):
+def _on_grid(people, size, stride):
+    """The cells of a side, float `(G,)`, and the places of joints in cells `stride` px wide."""
     if stride < 1 or size % stride:
         raise ValueError(f"size is {size}; it must be a multiple of stride, {stride}")
-    return size // stride
-
-
-def _in_cells(people, stride):
-    """Places in px as places on a grid whose cells are `stride` px wide."""
-    return (people[..., :2] + 0.5) / stride - 0.5
+    return tf.range(size // stride, dtype=tf.float32), (people[..., :2] + 0.5) / stride - 0.5

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import softmax
 
 from segmentation_tf.pose import JOINTS, LIMBS, MIRRORED
 
@@ -25,8 +26,7 @@ class Bond(NamedTuple):
 
 def probabilities(logits):
     """Softmax over the cells of each map: `(..., H, W, C)` to the same, each map summing to 1."""
-    powers = np.exp(logits - logits.max(axis=(-3, -2), keepdims=True))
-    return powers / powers.sum(axis=(-3, -2), keepdims=True)
+    return softmax(logits, axis=(-3, -2))
 
 
 def mirror_maps(maps):
@@ -107,7 +107,6 @@ def find_skeletons(maps, fields, stride, least=0.05, score=0.05, joints=4):
     Raises ValueError where the fields do not fit the maps.
     Source: the greedy parsing of Z. Cao et al., CVPR 2017, arXiv:1611.08050.
     """
-
     if fields.shape != (*maps.shape[:2], 2 * len(LIMBS)):
         raise ValueError(f"maps are {maps.shape}, fields {fields.shape}: they must belong together")
 
