@@ -180,14 +180,24 @@ def paint_instances(picture, instances, colours=None):
     `instances`: int `(H, W)`, 0 none, negative a crowd, which stays as it is. `colours`: a dict,
     number to RGB; by default THINGS, in turn.
     """
-    painted = picture.astype(float)
+    painted, colours = picture.astype(float), colours or _telling_apart(instances)
     for number in np.unique(instances[instances > 0]).tolist():
-        colour = colours[number] if colours else THINGS[(number - 1) % len(THINGS)]
         where = instances == number
-        painted[where] = 0.3 * painted[where] + 0.7 * np.array(colour)
+        painted[where] = 0.3 * painted[where] + 0.7 * np.array(colours[number])
     lowest = ndimage.minimum_filter(np.where(instances > 0, instances, instances.max() + 1), 3)
     painted[(instances > 0) & (lowest < instances)] = 255
     return painted.astype(np.uint8)
+
+
+def _telling_apart(instances):
+    """A colour of THINGS for each instance, another one for those that touch: a dict."""
+    colours = {}
+    for number in np.unique(instances[instances > 0]).tolist():
+        around = ndimage.binary_dilation(instances == number, np.ones((3, 3)))
+        taken = {colours.get(other) for other in np.unique(instances[around]).tolist()}
+        turn = [THINGS[(number - 1 + i) % len(THINGS)] for i in range(len(THINGS))]
+        colours[number] = next((colour for colour in turn if colour not in taken), turn[0])
+    return colours
 
 
 def _grid(count, columns, height):

@@ -115,6 +115,12 @@ def test_class_colours_differ_for_colour_blind_readers():
     assert np.diff(lightness).min() > 20
 
 
+def test_instances_that_touch_have_different_colours_whatever_their_numbers():
+    grey, instances = np.full((3, 6, 3), 100, np.uint8), np.tile([1, 1, 7, 7, 13, 13], (3, 1))
+    painted = plotting.paint_instances(grey, instances)[1]
+    assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
+
+
 def test_instances_have_colours_and_a_white_line_where_they_touch():
     grey, instances = np.full((3, 8, 3), 100, np.uint8), np.tile([0, 1, 1, 2, 2, 0, 9, -1], (3, 1))
     painted = plotting.paint_instances(grey, instances)[1]
