@@ -1,15 +1,21 @@
 """Image and mask files as arrays, at full size and at the network's size."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from segmentation_tf.cases import DatasetError, refuse_faults
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 16_000_000  # with as many, the files that are read at a time fit in 1 GB of memory
+READERS = 4  # files, or pairs of them, that are read at a time
 MAX_GREY = 0.02  # of a mask's pixels: about what an outline drawn with a smooth edge has
-DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+# What a data set may hold. Pillow knows more, and starts a program of its own for one of them.
+FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP")
+# What Pillow raises on damaged files: IndexError of a PNG without pixels.
+BROKEN = (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError)
+MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}  # of 8 bits a channel, or fewer
 
 
 def read_image(path):
@@ -78,7 +84,7 @@ def check_cases(cases, empty_mask_ok=False):
         except DatasetError as error:
             return str(error)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         refuse_faults(pool.map(fault, cases))
 
 
@@ -104,19 +110,36 @@ def resize_mask(mask, size):
 def _open(path):
     """Decode a whole file now, turned upright, so that what is broken shows here and not later."""
     try:
-        picture = Image.open(path)
+        # Else a pipe in its place would be waited for without end.
+        if not Path(path).is_file():
+            raise FileNotFoundError
+        # load() passes over the checksums of a PNG; after verify() it must be opened anew.
+        with Image.open(path, formats=FORMATS) as picture:
+            picture.verify()
+        picture = Image.open(path, formats=FORMATS)
         if picture.width * picture.height <= MAX_PIXELS:
-            picture = ImageOps.exif_transpose(picture)
+            ImageOps.exif_transpose(picture, in_place=True)
             picture.load()
+        if picture.mode == "P" and picture.palette is None:
+            raise ValueError("its palette is missing")
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: there is no such file; unpack the data set again") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PermissionError as error:
+        raise DatasetError(
+            f"{path}: may not be opened ({error.strerror}); give yourself the right to read it"
+        ) from error
+    except BROKEN as error:
         reason = str(error).replace(repr(str(path)), "the file")
         raise DatasetError(
             f"{path}: cannot be read as an image ({reason}); copy it again from the archive"
         ) from error
     if picture.width * picture.height > MAX_PIXELS:
-        raise DatasetError(f"{path}: has more than {MAX_PIXELS:,} pixels; take the original image")
-    if picture.mode in DEEP_MODES:
-        raise DatasetError(f"{path}: has more than 8 bits a channel; save it with 8 bits")
+        raise DatasetError(
+            f"{path}: has more than {MAX_PIXELS:,} pixels; take the original image, or shrink it"
+        )
+    if picture.mode not in MODES:
+        raise DatasetError(
+            f"{path}: has other pixels ({picture.mode}) than those of 8 bits a channel; save it as "
+            "RGB or grey with 8 bits"
+        )
     return picture

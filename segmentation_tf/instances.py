@@ -86,7 +86,10 @@ def merge_panoptic(classes, instances, thing, least=0):
     unless they are fewer than `least`. What is left is void: pixels of the class `thing` in no
     instance, and 255.
     Source: the heuristic of A. Kirillov et al., "Panoptic segmentation", CVPR 2019, section 5.
+    Raises ValueError where shapes differ.
     """
+    if classes.shape != instances.shape:
+        raise ValueError(f"classes are {classes.shape}, instances {instances.shape}: resize one")
     ids = np.maximum(instances, 0).astype(np.int32)
     numbers = {int(number): thing for number in np.unique(ids[ids > 0])}
     free = ids == 0

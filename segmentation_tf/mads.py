@@ -13,14 +13,26 @@ To put it into data/mads, where `load_cases` finds it:
 
 import argparse
 import csv
+import io
+import os
 import re
 import shutil
 import sys
+import unicodedata
+from itertools import chain
 
 from segmentation_tf import archives, folders
 from segmentation_tf.atomic import complete_folder
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
-from segmentation_tf.folders import REPOSITORY, children, choose_folder, subfolders, way_out
+from segmentation_tf.folders import (
+    REPOSITORY,
+    children,
+    choose_folder,
+    levels,
+    read_text,
+    subfolders,
+    way_out,
+)
 from segmentation_tf.images import check_cases
 
 SLUG = "tapakah68/segmentation-full-body-mads-dataset"
@@ -71,15 +83,13 @@ def drawn_folder():
 
 def _find_home(root):
     """The folder with `images` and `masks`, on the first level from `root` down that has one."""
-    level = [root]
-    for _ in range(4):
-        inside = {folder: subfolders(folder) for folder in level}
-        homes = [folder for folder, parts in inside.items() if _has_parts(parts)]
+    for level in chain([[root]], levels(root, 3)):
+        found = {home.resolve(): home for home in level if _has_parts(subfolders(home))}
+        homes = list(found.values())  # one, where links lead to it on several ways
         if homes[1:]:
             raise DatasetError(f"{homes[0]} and {homes[1]} both hold the set; give one of them")
         if homes:
             return homes[0]
-        level = [child for folder in level for child in inside[folder]]
     raise DatasetError(f"{root}: holds no folders images and masks; {_advice(root)}")
 
 
@@ -95,11 +105,11 @@ def _advice(root):
 
 
 def _list_pictures(folder):
-    """The PNG files of a folder by their names, in lower case and without the suffix."""
+    """The PNG files of a folder by their `_key`."""
     found = {}
     for file in children(folder):
         if file.suffix.lower() == ".png":
-            twin = found.setdefault(file.stem.lower(), file)
+            twin = found.setdefault(_key(file.stem), file)
             if twin is not file:
                 raise DatasetError(f"{file} and {twin.name} differ in case only; remove one")
     if not found:
@@ -111,24 +121,28 @@ def _find_table(home, root):
     """The df.csv beside `images` and `masks`, else above them up to `root`; None without one."""
     depth = len(home.relative_to(root).parts)
     tables = [folder / "df.csv" for folder in (home, *home.parents[:depth])]
-    return next((table for table in tables if table.is_file()), None)
+    return next((table for table in tables if os.path.isfile(table)), None)
 
 
 def _read_table(table):
-    """The file names in df.csv by their keys, as in `_list_pictures`."""
+    """The file names in df.csv by their `_key`."""
     try:
-        with open(table, encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
         paths = [row[part].replace("\\", "/") for row in rows for part in PARTS]
         if not paths:
             raise csv.Error("no rows")
-    except (OSError, csv.Error, KeyError, AttributeError) as error:
+    except (csv.Error, KeyError, AttributeError) as error:
         raise DatasetError(
             f"{table}: is not the table with the columns {' and '.join(PARTS)}; copy it from the "
             "archive, or remove it to go on without"
         ) from error
     files = [path.rsplit("/", 1)[-1] for path in paths]
-    return {file.lower().removesuffix(".png"): file for file in files}
+    return {_key(file).removesuffix(".png"): file for file in files}
+
+
+def _key(name):
+    """What the file names of one case share: case does not count, nor how an accent is stored."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _fault(key, home, found, listed, table):

@@ -7,6 +7,7 @@ says what each segment is. Cases give the files; the readers below give their co
 
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,8 @@ from segmentation_tf.folders import (
     REPOSITORY,
     children,
     choose_folder,
+    levels,
     read_json,
-    subfolders,
     way_out,
 )
 from segmentation_tf.images import open_image, read_image
@@ -79,7 +80,12 @@ def drawn_folder():
 
 
 def read_categories(cases):
-    """The classes of a list of cases, a tuple of Category; the place in it is a class's index."""
+    """The classes of a list of cases, a tuple of Category; the place in it is a class's index.
+
+    Raises ValueError where there are no cases.
+    """
+    if not cases:
+        raise ValueError("read_categories got no cases; give it those of load_cases")
     return _table_of(cases[0]).categories
 
 
@@ -204,10 +210,7 @@ def shrink(values, size):
 
 def _find_files(root):
     """X.json that lies beside a folder X, and a dict of the images by name, both below `root`."""
-    folders, level = [root], [root]
-    for _ in range(3):
-        level = [child for folder in level for child in subfolders(folder)]
-        folders += level
+    folders = [root, *chain.from_iterable(levels(root, 3))]
     found = [folder.with_name(f"{folder.name}.json") for folder in folders[1:]]
     found = [file for file in found if file.is_file()]
     if found[1:]:

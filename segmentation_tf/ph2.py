@@ -4,15 +4,25 @@ Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira
 dermoscopic image database for research and benchmarking", EMBC 2013.
 """
 
+import os
 import re
 
 from segmentation_tf.cases import Case, DatasetError
-from segmentation_tf.folders import REPOSITORY, children, choose_folder, subfolders, way_out
+from segmentation_tf.folders import (
+    REPOSITORY,
+    children,
+    choose_folder,
+    levels,
+    read_text,
+    subfolders,
+    way_out,
+)
 from segmentation_tf.images import check_cases
 
 DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
+CODES = {"": None, "0": DIAGNOSES[0], "1": DIAGNOSES[1], "2": DIAGNOSES[2]}
+CORRECT = "correct the row, or remove the file to go on without labels"
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
-TABLE_ROW = re.compile(r"^\s*\|\|\s*(IMD\d+)\s*\|\|[^|]*\|\|\s*(\d*)\s*\|\|", re.IGNORECASE)
 
 
 def load_cases(root=None):
@@ -46,9 +56,7 @@ def drawn_folder():
 
 def _find_case_folders(root):
     """The folders IMD002, IMD003, ... on the first level below `root` that has any."""
-    level = [root]
-    for _ in range(3):
-        level = [child for folder in level for child in subfolders(folder)]
+    for level in levels(root, 3):
         found = [child for child in level if CASE_NAME.fullmatch(child.name)]
         if found:
             return _refuse_twins(found)
@@ -78,9 +86,11 @@ def _make_case(folder, labels):
 
 
 def _find_file(files, folder, wanted, home):
-    for file in files:
-        if file.name.lower() == wanted.lower():
-            return file
+    found = [file for file in files if file.name.lower() == wanted.lower()]
+    if found[1:]:
+        raise DatasetError(f"{found[0]} and {found[1]} may both be {wanted}; remove one of them")
+    if found:
+        return found[0]
     others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
     instead = f" ({', '.join(others)} is no replacement: the BMP is needed)" if others else ""
     raise DatasetError(
@@ -91,24 +101,34 @@ def _find_file(files, folder, wanted, home):
 
 def _find_table(root, images):
     """The text table beside the images or at the root; None where there is none."""
-    tables = [folder / "PH2_dataset.txt" for folder in (images.parent, root, images)]
-    return next((table for table in tables if table.is_file()), None)
+    above = images.absolute().parent
+    tables = [folder / "PH2_dataset.txt" for folder in (above, root, images)]
+    return next((table for table in tables if os.path.isfile(table)), None)
 
 
 def _parse_table(table):
-    """Diagnoses by case name."""
+    """Diagnoses by case name; None where a row leaves it blank."""
     labels = {}
-    for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
-        row = TABLE_ROW.match(line)
-        if row and row[2]:
-            labels[row[1].upper()] = _diagnosis(row[2], row[1], table)
+    for line in read_text(table).splitlines():
+        cells = [cell.strip() for cell in line.split("||")]  # '', name, histology, diagnosis, ...
+        if len(cells) > 4 and CASE_NAME.fullmatch(cells[1]):
+            name, label = cells[1].upper(), _diagnosis(cells[3], cells[1], table)
+            if labels.setdefault(name, label) != label:
+                raise DatasetError(
+                    f"{table}: {name} has two rows with different diagnoses; {CORRECT}"
+                )
+    if not labels:
+        raise DatasetError(
+            f"{table}: has no row such as || IMD003 || ... || 0 || ... ||; copy it again from the "
+            "archive, or remove the file to go on without labels"
+        )
     return labels
 
 
 def _diagnosis(code, name, table):
-    if int(code) >= len(DIAGNOSES):
-        raise DatasetError(
-            f"{table}: {name} has the clinical diagnosis {code}; known are 0, 1 and 2, so correct "
-            "the row, or remove the file to go on without labels"
-        )
-    return DIAGNOSES[int(code)]
+    if code in CODES:
+        return CODES[code]
+    raise DatasetError(
+        f"{table}: {name} has the clinical diagnosis {code[:20]}; known are 0, 1 and 2, so "
+        f"{CORRECT}"
+    )

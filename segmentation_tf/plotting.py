@@ -109,8 +109,10 @@ def show_maps(rows, titles, legend=None, labels=()):
     """Draw rows of pictures, each with one for each title; `labels` name the rows.
 
     A picture is uint8 RGB `(H, W, 3)`, or a map `(H, W)` from 0 (dark) to 1 (light). `legend`
-    says what colours mean: a dict, name to RGB.
+    says what colours mean: a dict, name to RGB. Raises ValueError where there is no picture.
     """
+    if not len(rows) or not len(titles) or not len(rows[0]):
+        raise ValueError("show_maps got no pictures; give it rows of them, and a title for each")
     width, (height, across) = 4 * PANEL / len(titles), rows[0][0].shape[:2]
     size = 4 * PANEL, len(rows) * (width * height / across + 0.05) + 0.3
     figure, axes = plt.subplots(
@@ -134,8 +136,11 @@ def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure
 
     The left side is orange, the right side blue, and what has no side white; or, with
     `by_person`, each person has a colour. A joint is a ring and not a dot if it is not seen, or
-    if the network is less than `sure` of it: where the third number is below.
+    if the network is less than `sure` of it: where the third number is below. Raises ValueError
+    where there is no picture.
     """
+    if not len(pictures):
+        raise ValueError("show_skeletons got no pictures; give it one or more")
     height, width = np.shape(pictures[0])[:2]
     panels = list(_grid(len(pictures), columns, height / width + 0.1 * bool(titles)))
     for panel, (picture, skeletons) in zip(panels, zip(pictures, people, strict=True)):

@@ -140,6 +140,8 @@ def _fault(case):
             "its mask to go on without"
         )
     try:
+        if np.array(skeleton).dtype.kind not in "iuf":  # float would make numbers of "7" and true
+            raise TypeError
         skeleton = np.array(skeleton, float)
         far = np.abs(skeleton).max(initial=0) > FAR
     except (TypeError, ValueError, OverflowError):

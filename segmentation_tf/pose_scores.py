@@ -36,10 +36,12 @@ def pck(truth, found, share=0.1):
     """Percentage of correct keypoints of skeletons `(N, 17, 3)` against others: a PCK.
 
     `truth` says in its third number what is seen. A share of nothing is nan.
-    Raises ValueError where there are not as many found as true ones.
+    Raises ValueError where there are not as many found as true ones, or they are no skeletons.
     """
     if truth.shape[:-1] != found.shape[:-1]:
         raise ValueError(f"{truth.shape[:-1]} joints cannot be compared with {found.shape[:-1]}")
+    if truth.shape[-2:] != (len(JOINTS), 3) or found.shape[-1] < 2:
+        raise ValueError(f"give skeletons (N, 17, 3), not {truth.shape} and {found.shape}")
     right, seen = right_joints(truth, found, share), truth[..., 2] > 0
     of_joint = {name: _mean(right[..., i]) for i, name in enumerate(JOINTS)}
     return PCK(_mean(right), _mean(right[seen]), _mean(right[~seen]), of_joint)

@@ -149,6 +149,11 @@ def test_merge_of_nothing():
 # --- on the drawn meadows --------------------------------------------------------------------
 
 
+def test_merge_of_different_shapes_is_refused():
+    with pytest.raises(ValueError, match="classes are .* instances .*resize"):
+        merge_panoptic(np.zeros((4, 5), int), np.zeros((4, 6), int), thing=1)
+
+
 def test_perfect_maps_of_meadows_score_high_and_connected_components_far_lower():
     truths = [meadow.draw_picture(number, 1)[1] for number in range(8)]
     instances, found, quality = [], {"watershed": [], "components": []}, {}

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import sys
 import types
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mads_tree import INNER, NAMES, frame, person, write_frame, write_mads, write_table
+from mads_tree import INNER, NAMES, frame, person, write_frame, write_mads
 from segmentation_tf import folders, mads
 from segmentation_tf.cases import DatasetError, fold_cases, split_cases
 from segmentation_tf.images import read_image, read_mask
@@ -39,9 +40,12 @@ def names(cases):
 
 
 def refuse(root, match):
-    with pytest.raises(DatasetError, match=match) as caught:
+    """The folder is refused; returns what is said, its paths written as on Linux."""
+    with pytest.raises(DatasetError) as caught:
         mads.load_cases(root)
-    return str(caught.value)
+    said = str(caught.value).replace("\\", "/")
+    assert re.search(match, said), said
+    return said
 
 
 # --- the set as it is ------------------------------------------------------------------------
@@ -255,79 +259,9 @@ def both_missing(home):
     mask_missing(home)
 
 
-def odd_name(home):
-    for part in ("images", "masks"):
-        (home / part / f"{FIRST}.png").rename(home / part / "Hip.png")
-    write_table(home.parent.parent / "df.csv", NAMES[1:])
-
-
-def browser_copy(home):
-    for part in ("images", "masks"):
-        shutil.copy(home / part / f"{FIRST}.png", home / part / f"{FIRST} (1).png")
-
-
-def twin(home):
-    shutil.copy(home / "images" / f"{FIRST}.png", home / "images" / f"{FIRST}.PNG")
-
-
-def other_size(home):
-    Image.fromarray(person()[:-1]).save(home / "masks" / f"{FIRST}.png")
-
-
 def truncated(home):
     path = home / "images" / f"{FIRST}.png"
     path.write_bytes(path.read_bytes()[:-30])
-
-
-def zero_bytes(home):
-    (home / "masks" / f"{FIRST}.png").write_bytes(b"")
-
-
-def folder_in_place_of_a_file(home):
-    (home / "masks" / f"{FIRST}.png").unlink()
-    (home / "masks" / f"{FIRST}.png").mkdir()
-
-
-def smooth_mask(home):
-    small = Image.fromarray(person()).convert("L").resize((16, 12), Image.Resampling.BILINEAR)
-    small.resize((64, 48), Image.Resampling.BILINEAR).save(home / "masks" / f"{FIRST}.png")
-
-
-def no_png(home):
-    for file in (home / "images").iterdir():
-        file.rename(file.with_suffix(".bmp"))
-
-
-def foreign_table(home):
-    (home / "df.csv").write_text("id,file\n1,a.png\n")
-
-
-def table_with_semicolons(home):
-    table = home.parent.parent / "df.csv"
-    table.write_text(table.read_text().replace(",", ";"))
-
-
-def table_with_a_gap(home):
-    with open(home.parent.parent / "df.csv", "a") as file:
-        file.write(f"18,images/{FIRST}.png\n")
-
-
-def table_that_is_no_text(home):
-    (home / "df.csv").write_bytes(b"\x00\xff" * 200)
-
-
-def empty_table(home):
-    (home / "df.csv").write_bytes(b"")
-
-
-def second_copy(home):
-    shutil.copytree(home, home.parent / "copy")
-
-
-@pytest.mark.skipif(sys.platform == "darwin" or os.name == "nt", reason="names there have no case")
-def test_two_files_that_differ_in_case_only_are_refused(root, home):
-    twin(home)
-    refuse(root, f"{FIRST}.png and {FIRST}.PNG differ in case only; remove one")
 
 
 @pytest.mark.parametrize(
@@ -336,20 +270,7 @@ def test_two_files_that_differ_in_case_only_are_refused(root, home):
         (image_missing, f"images/{FIRST}.png: .* or remove masks/{FIRST}.png and its row of df"),
         (mask_missing, f"masks/{FIRST}.png: .* or remove images/{FIRST}.png and its row of df"),
         (both_missing, f"images/{FIRST}.png: .* missing; copy it .* or remove its row of df.csv"),
-        (odd_name, "Hip.png: is not named activity_sequence_camera_frame.*or remove it"),
-        (browser_copy, rf"{FIRST} \(1\).png: is not named"),
-        (other_size, f"masks/{FIRST}.png is 64 x 47 pixels but .* is 64 x 48; find the mask"),
         (truncated, f"images/{FIRST}.png: cannot be read as an image.*copy it again"),
-        (zero_bytes, f"masks/{FIRST}.png: cannot be read as an image.*copy it again"),
-        (folder_in_place_of_a_file, f"masks/{FIRST}.png: cannot be read as an image"),
-        (smooth_mask, f"masks/{FIRST}.png: a mask holds 0 and 255 only.*original"),
-        (no_png, "images: holds no PNG files; unpack the archive again"),
-        (foreign_table, "df.csv: is not the table with the columns images and masks.*remove it"),
-        (table_with_semicolons, "df.csv: is not the table"),
-        (table_with_a_gap, "df.csv: is not the table"),
-        (table_that_is_no_text, "df.csv: is not the table"),
-        (empty_table, "df.csv: is not the table"),
-        (second_copy, "both hold the set; give one of them"),
     ],
 )
 def test_a_fault_is_named_with_the_way_out(root, home, fault, match):
@@ -391,12 +312,6 @@ def test_an_archive_is_refused_with_the_command_that_unpacks_it(tmp_path):
     command = f'python -m segmentation_tf.mads "{archive.as_posix()}"'
     assert command in refuse(archive, "is an archive, not a folder")
     assert command in refuse(tmp_path, "holds no folders images and masks")
-
-
-def test_a_folder_loop_does_not_hang(tmp_path):
-    (tmp_path / "loop").mkdir()
-    (tmp_path / "loop" / "again").symlink_to(tmp_path / "loop")
-    refuse(tmp_path / "loop", "holds no folders")
 
 
 # --- where it is looked for ------------------------------------------------------------------

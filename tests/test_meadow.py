@@ -91,7 +91,7 @@ def test_the_environment_then_data_then_the_drawn_set(root, monkeypatch, tmp_pat
     assert "from MEADOW_ROOT" in capsys.readouterr().out
     monkeypatch.delenv("MEADOW_ROOT")
     monkeypatch.setattr(folders, "REPOSITORY", tmp_path)
-    drawn = tmp_path / "data" / "drawn" / "meadow-v1"
+    drawn = tmp_path / "data" / "drawn" / "meadow-v2"
     write_meadows(drawn, NAMES[:3])
     monkeypatch.setattr(meadow, "drawn_folder", lambda: drawn)
     assert len(meadow.load_cases()) == 3
@@ -284,6 +284,22 @@ def test_no_set(root, pngs, tmp_path):
     refuse(root, r"panoptic_tiny\.json is there, but no folder .*panoptic_tiny beside it")
     (root / "annotations" / "panoptic_tiny.zip").write_bytes(b"PK")
     refuse(root, "unpack it first")
+
+
+def test_a_link_to_the_set_is_no_second_set(root, tmp_path):
+    cases = meadow.load_cases(root)
+    try:
+        (root / "again").symlink_to(root, target_is_directory=True)
+        (root.parent / "a link").symlink_to(root, target_is_directory=True)
+    except OSError:
+        pytest.skip("links may not be made here")
+    assert meadow.load_cases(root) == cases
+    assert names(meadow.load_cases(root.parent)) == names(cases)
+
+
+def test_no_cases_have_no_categories():
+    with pytest.raises(ValueError, match="read_categories got no cases"):
+        meadow.read_categories([])
 
 
 def test_two_sets(root, tmp_path):

@@ -99,6 +99,19 @@ def test_maps_have_titles_labels_and_a_legend():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grass", "sky"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "titles"), [([], ["a"]), ([[]], ["a"]), ([[np.zeros((4, 4))]], [])]
+)
+def test_maps_of_nothing_are_refused(rows, titles):
+    with pytest.raises(ValueError, match="show_maps got no pictures"):
+        plotting.show_maps(rows, titles)
+
+
+def test_skeletons_of_nobody_are_refused():
+    with pytest.raises(ValueError, match="show_skeletons got no pictures"):
+        plotting.show_skeletons([], [])
+
+
 def test_classes_are_painted_as_the_legend_says():
     names = [str(i) for i in range(9)]  # more than there are colours
     painted = plotting.paint_classes(np.array([[0, 4, 8, 255]], np.uint8))

@@ -71,6 +71,12 @@ def test_pck_refuses_another_number_of_skeletons_or_joints(shape):
         pck(np.zeros((2, 17, 3)), np.zeros(shape))
 
 
+@pytest.mark.parametrize("shape", [(2, 17, 2), (2, 16, 3), (17,), (0, 3)])
+def test_pck_refuses_what_is_no_skeleton(shape):
+    with pytest.raises(ValueError, match="give skeletons"):
+        pck(np.zeros(shape), np.zeros(shape))
+
+
 def test_people_are_matched_by_their_right_joints_in_any_order():
     truth = np.stack([person(), person(x=300), person(x=600)])
     found = truth[[2, 0, 1]] + (3, -3, 0)
