@@ -12,6 +12,7 @@ def build_unet(
     stem_stride=2,
     skips=True,
     momentum=0.9,
+    synchronized=False,
 ):
     """Build a U-Net: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
@@ -20,27 +21,30 @@ def build_unet(
     and the logits are enlarged by as much. The original has two convolutions a block and no stem
     stride; on small data, the time these take is better spent on more steps. Without `skips` the
     decoder is on its own. `momentum` is batch normalisation's: how much of its running mean one
-    step keeps. Small sets make few steps, so it is low.
+    step keeps. Small sets make few steps, so it is low. Where a batch is spread over several
+    devices (a `tf.distribute` strategy), each normalises its own part of it, or with
+    `synchronized`, all of them the whole batch, as one device would.
     Raises ValueError where H or W cannot be halved that often.
     Source: O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597; with
     padded convolutions, batch normalisation, and bilinear enlarging in the up-convolutions.
     """
     _check_divisible(input_shape, stem_stride * 2 ** (len(filters) - 1))
+    norm = {"momentum": momentum, "synchronized": synchronized}
     inputs = Input(input_shape, name="image")
-    x = _block(inputs, filters[0], "stem", 1, momentum, strides=stem_stride)
+    x = _block(inputs, filters[0], "stem", 1, norm, strides=stem_stride)
     encoded = []
     for level, channels in enumerate(filters[:-1], start=1):
-        x = _block(x, channels, f"encoder{level}", convolutions, momentum)
+        x = _block(x, channels, f"encoder{level}", convolutions, norm)
         encoded.append(x)
         x = layers.MaxPooling2D(name=f"encoder{level}_pool")(x)
-    x = _block(x, filters[-1], "bottleneck", convolutions, momentum)
+    x = _block(x, filters[-1], "bottleneck", convolutions, norm)
     for level in range(len(encoded), 0, -1):
         # The original's up-convolution: as many channels as the skip brings, on the small grid.
         x = layers.Conv2D(filters[level - 1], 1, name=f"decoder{level}_narrow")(x)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder{level}_up")(x)
         if skips:
             x = layers.Concatenate(name=f"decoder{level}_skip")([x, encoded[level - 1]])
-        x = _block(x, filters[level - 1], f"decoder{level}", convolutions, momentum)
+        x = _block(x, filters[level - 1], f"decoder{level}", convolutions, norm)
     return Model(inputs, _head(x, classes, stem_stride), name="unet")
 
 
@@ -51,6 +55,7 @@ def build_segnet(
     convolutions=1,
     stem_stride=2,
     momentum=0.9,
+    synchronized=False,
 ):
     """Build a SegNet: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
@@ -60,19 +65,20 @@ def build_segnet(
     Source: V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
     """
     _check_divisible(input_shape, stem_stride * 2 ** len(filters))
+    norm = {"momentum": momentum, "synchronized": synchronized}
     inputs = Input(input_shape, name="image")
-    x = _block(inputs, filters[0], "stem", 1, momentum, strides=stem_stride)
+    x = _block(inputs, filters[0], "stem", 1, norm, strides=stem_stride)
     places = []
     for level, channels in enumerate(filters, start=1):
-        x = _block(x, channels, f"encoder{level}", convolutions, momentum)
+        x = _block(x, channels, f"encoder{level}", convolutions, norm)
         x, where = MaxPoolingWithPlaces(name=f"encoder{level}_pool")(x)
         places.append(where)
     for level in range(len(filters), 0, -1):
         x = MaxUnpooling(name=f"decoder{level}_unpool")([x, places[level - 1]])
         # The last convolution of a level leaves as many channels as the next unpooling has places.
         narrow = filters[max(level - 2, 0)]
-        x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, momentum)
-        x = _block(x, narrow, f"decoder{level}_out", 1, momentum)
+        x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, norm)
+        x = _block(x, narrow, f"decoder{level}_out", 1, norm)
     return Model(inputs, _head(x, classes, stem_stride), name="segnet")
 
 
@@ -116,13 +122,13 @@ def _to_windows(x):
     return ops.reshape(x, (-1, height // 2, 2, width // 2, 2, channels))
 
 
-def _block(x, channels, name, count, momentum, strides=1):
-    """`count` times a 3 x 3 convolution, batch normalisation and ReLU."""
+def _block(x, channels, name, count, norm, strides=1):
+    """`count` times a 3 x 3 convolution, batch normalisation with `norm`, and ReLU."""
     for i in range(1, count + 1):
         x = layers.Conv2D(
             channels, 3, strides, padding="same", use_bias=False, name=f"{name}_conv{i}"
         )(x)
-        x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm{i}")(x)
+        x = layers.BatchNormalization(**norm, name=f"{name}_norm{i}")(x)
         x = layers.Activation("relu", name=f"{name}_relu{i}")(x)
     return x
 

@@ -1,10 +1,13 @@
 """Training with Keras: losses on logits, Dice as the metric, and a recipe for small data sets."""
 
+import contextlib
 import math
-import time
 
 import keras
+import tensorflow as tf
 from keras import ops
+
+from segmentation_tf.callbacks import Backup, Interruption, Progress
 
 # So that a trained model can be saved and loaded with its loss.
 register = keras.saving.register_keras_serializable("segmentation_tf")
@@ -23,6 +26,8 @@ def train(
     metrics=None,
     verbose=True,
     callbacks=(),
+    backup=None,
+    deterministic=False,
 ):
     """Compile and fit a model that returns logits; return the Keras `History`.
 
@@ -31,6 +36,13 @@ def train(
     STEPS steps, so that a small set is trained as long as a large one. `metrics`: a list of
     functions like the loss, by default Dice of one class; [] for none. `callbacks`: more of
     Keras' callbacks; at the end of an epoch they meet the weights of its last step.
+    `backup`: a folder that keeps the state after every epoch. After a crash, the same call goes
+    on from there, with a history of the epochs that were left; a finished training removes it.
+    `deterministic`: the same weights, bit by bit, whenever this runs with the same seed on the
+    same machine; somewhat slower, and it stays switched on in the process (TensorFlow only).
+    Ctrl-C, or Jupyter's stop button, ends the training after the step it is in, with the weights
+    of the best epoch so far by the validation's loss, and no error; a second one interrupts.
+    A model built in the scope of a `tf.distribute` strategy is trained by that strategy.
     The history holds `loss` and each metric, per image and at network size; those of the
     validation, and the weights that stay, belong to the running average of the weights.
     """
@@ -39,25 +51,48 @@ def train(
         raise ValueError("train_data must be finite and hold at least one batch")
     if epochs is None:
         epochs = default_epochs(steps_an_epoch)
-    model.compile(
-        optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
-        loss=loss or bce_dice_loss,
-        metrics=[dice] if metrics is None else metrics,
-        # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    # Made here, the optimizer's state need not be made while the graph is traced, which would
-    # have to be traced twice.
-    model.optimizer.build(model.trainable_variables)
-    return model.fit(
-        train_data.repeat(),  # one iterator for all epochs, which need not start up each time
-        validation_data=validation_data,
-        epochs=epochs,
-        steps_per_epoch=steps_an_epoch,
-        callbacks=[keras.callbacks.SwapEMAWeights()] + [Progress(epochs)] * verbose + [*callbacks],
-        shuffle=False,  # the dataset shuffles itself
-        verbose=0,
-    )
+    if deterministic:
+        _be_deterministic()
+    with _distribution(model):
+        model.compile(
+            optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
+            loss=loss or bce_dice_loss,
+            metrics=[dice] if metrics is None else metrics,
+            # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        # Made here, the optimizer's state need not be made while the graph is traced, which would
+        # have to be traced twice.
+        model.optimizer.build(model.trainable_variables)
+    with Interruption() as interruption:
+        # First, so that it meets the averages before they are swapped out again.
+        watching = [interruption, keras.callbacks.SwapEMAWeights()]
+        watching += [Progress(epochs)] * verbose
+        watching += [Backup(backup)] if backup else []
+        history = model.fit(
+            train_data.repeat(),  # one iterator for all epochs, which need not start up each time
+            validation_data=validation_data,
+            epochs=epochs,
+            steps_per_epoch=steps_an_epoch,
+            callbacks=[*watching, *callbacks],
+            shuffle=False,  # the dataset shuffles itself
+            verbose=0,
+        )
+    if backup and not interruption.asked:
+        watching[-1].remove()
+    return history
+
+
+def _distribution(model):
+    """The scope of the strategy that the model was built in."""
+    strategy = getattr(model, "distribute_strategy", None)  # of models on TensorFlow alone
+    return strategy.scope() if strategy else contextlib.nullcontext()
+
+
+def _be_deterministic():
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"deterministic=True needs TensorFlow, not {keras.backend.backend()}")
+    tf.config.experimental.enable_op_determinism()
 
 
 def default_epochs(steps_an_epoch):
@@ -134,21 +169,3 @@ def _overlap(a, b):
     # The added pixel keeps two empty masks at 1 and the gradient finite.
     both = ops.sum(a * b, axis=(1, 2, 3))
     return (2 * both + 1) / (ops.sum(a, axis=(1, 2, 3)) + ops.sum(b, axis=(1, 2, 3)) + 1)
-
-
-class Progress(keras.callbacks.Callback):
-    """Prints about ten lines in a training run, whatever the number of epochs."""
-
-    def __init__(self, epochs, lines=10):
-        super().__init__()
-        self.epochs, self.every = epochs, max(1, round(epochs / lines))
-
-    def on_train_begin(self, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every and epoch not in (0, self.epochs - 1):
-            return
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
-        seconds = time.perf_counter() - self.start
-        print(f"epoch {epoch + 1:>3}/{self.epochs}  {shown}  {seconds:4.0f} s")

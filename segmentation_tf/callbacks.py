@@ -1,0 +1,122 @@
+"""What watches over a training: its progress, Ctrl-C, and a state to go on from after a crash."""
+
+import contextlib
+import json
+import signal
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints about ten lines in a training run, whatever the number of epochs."""
+
+    def __init__(self, epochs, lines=10):
+        super().__init__()
+        self.epochs, self.every = epochs, max(1, round(epochs / lines))
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every and epoch not in (0, self.epochs - 1):
+            return
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
+        seconds = time.perf_counter() - self.start
+        print(f"epoch {epoch + 1:>3}/{self.epochs}  {shown}  {seconds:4.0f} s")
+
+
+class Interruption(keras.callbacks.Callback):
+    """Around `fit`: Ctrl-C ends the training after the step it is in, and no error is raised.
+
+    The weights that stay are then the best of those that were validated; without a validation,
+    those that `fit` leaves. A second Ctrl-C interrupts at once. Outside of the main thread, and
+    where Ctrl-C is ignored already, nothing changes.
+    """
+
+    def __enter__(self):
+        self.asked, self.lowest, self.weights = False, float("inf"), None
+        self.before = signal.getsignal(signal.SIGINT)
+        self.installed = threading.current_thread() is threading.main_thread()
+        self.installed &= callable(self.before)
+        if self.installed:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *error):
+        if self.installed:
+            signal.signal(signal.SIGINT, self.before)
+        if not self.asked or any(error):
+            return
+        kept = "the weights are those that it had then"
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+            kept = f"the weights are those of epoch {self.best}, val_loss {self.lowest:.3f}"
+        print(f"stopped in epoch {self.epoch}; {kept}")
+
+    def _ask(self, number, frame):
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training |= self.asked
+
+    def on_test_end(self, logs=None):
+        if logs["loss"] < self.lowest:
+            self.best, self.lowest = self.epoch, logs["loss"]
+            self.weights = self.model.get_weights()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training |= self.asked
+
+
+class Backup(keras.callbacks.BackupAndRestore):
+    """Keras' own, made safe against a crash in the middle of its writing.
+
+    The epoch to go on with is told by the steps that the optimizer has made, which lie in the same
+    file as the weights. Only its own files are removed at the end, not all that lies in `folder`.
+    Raises ValueError where `folder` holds the state of another network.
+    """
+
+    def __init__(self, folder):
+        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
+        self.folder = Path(folder)
+
+    def on_train_begin(self, logs=None):
+        try:
+            with warnings.catch_warnings():
+                # Keras goes on with an optimizer that does not fit, and warns of lists of layers
+                # that it saved elsewhere.
+                warnings.filterwarnings("ignore", "Skipping nested container")
+                warnings.filterwarnings("error", "Skipping variable loading")
+                super().on_train_begin(logs)
+        except json.JSONDecodeError:
+            pass  # written after the weights, which were read
+        except OSError as error:
+            print(f"{self.folder}: holds no whole state ({error}); the training starts anew")
+        except (ValueError, UserWarning) as error:
+            raise ValueError(
+                f"{self.folder}: holds the state of another network; delete the folder to start "
+                "anew, or name another one"
+            ) from error
+        done = int(self.model.optimizer.iterations) // self.params["steps"]
+        self.model._initial_epoch = min(done, self.params["epochs"] - 1)
+        if done:
+            print(f"{self.folder}: {done} of {self.params['epochs']} epochs are done")
+
+    def on_train_end(self, logs=None):
+        self.model._initial_epoch = None  # else the next `fit` would begin there
+
+    def remove(self):
+        """Remove the state, and the folder where nothing else is in it."""
+        for file in (self._weights_path, self._training_metadata_path):
+            Path(file).unlink(missing_ok=True)
+            Path(f"{file}.bkp").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not empty
+            self.folder.rmdir()
