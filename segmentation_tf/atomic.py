@@ -77,6 +77,8 @@ def _remove_leftovers(folder):
 
 
 def _rename_unless_there(unfinished, folder):
+    if hasattr(os, "sync"):
+        os.sync()  # else a power cut might keep the new name and lose what lies in the files
     try:
         os.rename(unfinished, folder)
     except OSError:

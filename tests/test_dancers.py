@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import re
-import signal
 import time
 from types import SimpleNamespace
 
@@ -317,7 +315,7 @@ def test_a_killed_run_leaves_nothing_finished(tmp_path):
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(run.pid, signal.SIGKILL)
+    run.kill()
     run.communicate(timeout=30)  # returns once the workers, which share its pipes, are gone, too
     assert unfinished(folder), "the run was in the middle"
     assert not folder.exists()

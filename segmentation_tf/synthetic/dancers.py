@@ -38,7 +38,7 @@ from segmentation_tf.synthetic.motion import FRAMES_PER_SECOND, Performance, ske
 from segmentation_tf.synthetic.studio import SIZE, random_room, reduce, screen_light, view_room
 from segmentation_tf.synthetic.tracing import FINE, Limb, Part, Surface, unit
 
-VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 3  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 SEQUENCES = (
     *(f"HipHop_HipHop{i}" for i in range(1, 15)),
@@ -335,7 +335,8 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
         )
         table = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg"
                  for n, name in enumerate(sorted(joints))]  # fmt: skip
-        (unfinished / "df.csv").write_text("\n".join([",images,masks,collages", *table]) + "\n")
+        text = "\n".join([",images,masks,collages", *table]) + "\n"
+        (unfinished / "df.csv").write_text(text, newline="\n")
     return folder
 
 

@@ -32,7 +32,7 @@ from segmentation_tf.synthetic.drawing import (
     smoothstep,
 )
 
-VERSION = 1  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 COMMON, ATYPICAL, MELANOMA = 0, 1, 2
 COUNTS = {COMMON: 80, ATYPICAL: 80, MELANOMA: 40}
@@ -748,7 +748,8 @@ def draw_ph2(folder, seed=0, indices=None, processes=None):
     with complete_folder(folder) as unfinished:
         jobs = [(unfinished / "PH2 Dataset images", index, seed) for index in indices]
         rows = draw_parallel(save_case, jobs, "drawing skin lesions", processes)
-        (unfinished / "PH2_dataset.txt").write_text("\n".join([HEADER, *rows]) + "\n")
+        text = "\n".join([HEADER, *rows]) + "\n"
+        (unfinished / "PH2_dataset.txt").write_text(text, newline="\n")
     return folder
 
 

@@ -35,7 +35,7 @@ from segmentation_tf.synthetic.light import around, open_sky, passed
 from segmentation_tf.synthetic.sheep import COMMON, Posed, Stance, random_sheep
 from segmentation_tf.synthetic.tracing import FINE, Camera, Surface, unit
 
-VERSION = 1  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 SIZE = (192, 256)  # height and width
 MEADOWS, PICTURES = 152, 2  # of each meadow
