@@ -1,9 +1,12 @@
 """Settings for the whole test run, the notebooks included."""
 
 import importlib.util
+import json
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from nbval.plugin import IPyNbFile
 
 import segmentation_tf  # noqa: F401  speeds TensorFlow up, if it comes before the first import
@@ -11,6 +14,13 @@ import segmentation_tf  # noqa: F401  speeds TensorFlow up, if it comes before t
 # Fewer notes of TensorFlow on the processor; nothing depends on it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+
+# test_fuzz.py: the same few examples on every run, or, with --hypothesis-profile=long, new ones
+# for some minutes.
+SLOW = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("short", derandomize=True, max_examples=60, **SLOW)
+settings.register_profile("long", max_examples=5000, **SLOW)
+settings.load_profile("short")
 
 PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in requirements.txt: see README.md
 
@@ -30,3 +40,31 @@ def pytest_collection_modifyitems(items):
     """Let nbval pass over stderr: what libraries say there depends on the machine."""
     for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         notebook.skip_compare += ("stderr",)
+
+
+# --- Notebooks: no false alarm on a busy machine, and none missed -------------------------------
+
+MINUTES = Path(__file__).parents[1] / "notebooks" / "minutes.json"
+
+
+def seconds_for(path, otherwise):
+    """How long a cell of this notebook may take: five times what the whole notebook took once."""
+    minutes = json.loads(MINUTES.read_text(encoding="utf-8"))
+    return max(120, 300 * minutes[path.stem]) if path.stem in minutes else otherwise
+
+
+def pytest_runtest_setup(item):
+    if isinstance(item.parent, IPyNbFile):
+        option = item.config.option
+        option.given_timeout = getattr(option, "given_timeout", option.nbval_cell_timeout)
+        option.nbval_cell_timeout = seconds_for(item.path, option.given_timeout)
+        item.output_timeout = 30  # for a picture to come from the kernel; nbval's 5 are few
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fail a cell that took too long even if it ends well when nbval stops it, as `train` does."""
+    result = yield
+    if isinstance(item.parent, IPyNbFile) and item.parent.timed_out:
+        pytest.fail(f"no end after {item.config.option.nbval_cell_timeout:g} s", pytrace=False)
+    return result
