@@ -128,7 +128,8 @@ def run_lesson(path, build, label, store):
         notebook = stored_form(notebook)
     write_page(notebook, path.parent, title, page)
     if store and not error:
-        nbformat.write(notebook, path)
+        with path.open("w", encoding="utf-8", newline="\n") as file:  # on Windows too
+            nbformat.write(notebook, file)
         if LESSON.match(path.name):
             store_minutes(path.parent / "minutes.json", path.stem, seconds)
     elif store:
@@ -140,7 +141,8 @@ def store_minutes(file, name, seconds):
     """Keep how long a lesson took; a test compares README's table with it."""
     minutes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     minutes[name] = round(seconds / 60, 1)
-    file.write_text(json.dumps(minutes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(minutes, indent=2, sort_keys=True) + "\n"
+    file.write_text(text, encoding="utf-8", newline="\n")
 
 
 # --- Running ------------------------------------------------------------------------------------

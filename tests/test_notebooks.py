@@ -9,10 +9,14 @@ import ast
 import base64
 import copy
 import io
+import json
+import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -95,6 +99,12 @@ def html(cell):
 def pictures(cell):
     datas = [output.get("data", {}) for output in cell.get("outputs", [])]
     return [data["image/png"] for data in datas if "image/png" in data]
+
+
+def colab_cell():
+    """The text of the first lesson's cell for Colab; the other notebooks have the same."""
+    cells = code_cells(nbformat.read(LESSONS[0], as_version=4))
+    return next(cell.source for _, cell in cells if "colab" in tags(cell))
 
 
 def python(cell):
@@ -217,7 +227,9 @@ def has_no_error(notebook):
 def outputs_are_the_same_everywhere(notebook):
     """No folder of one person, no address in memory, no bar that redraws itself."""
     for number, cell in code_cells(notebook):
-        shown = "\n".join([cell.source, *texts(cell), *html(cell)])
+        own = "/content/" if "colab" in tags(cell) else None  # Colab's folder, the same for all
+        source = cell.source.replace(own, "") if own else cell.source
+        shown = "\n".join([source, *texts(cell), *html(cell)])
         for pattern in (HOME_PATH, ADDRESS):
             if found := pattern.search(shown):
                 yield f"[{number}] holds {found[0]!r}"
@@ -253,15 +265,21 @@ def has_no_shell_line(notebook):
 
 
 def installs_nothing(notebook):
-    """The one cell tagged colab may, and only there."""
+    """The cell tagged colab may, and only there."""
     for number, cell in code_cells(notebook):
         if "colab" in tags(cell):
             if "google.colab" not in cell.source:
                 yield f"[{number}] is tagged colab and does not ask for google.colab"
         elif INSTALL.search(cell.source):
             yield f"[{number}] installs something outside the cell tagged colab"
-    if sum("colab" in tags(cell) for cell in notebook.cells) > 1:
-        yield "more than one cell is tagged colab"
+
+
+def begins_with_the_cell_for_colab(notebook):
+    cells = [cell for _, cell in code_cells(notebook)]
+    if ["colab" in tags(cell) for cell in cells] != [True] + [False] * (len(cells) - 1):
+        yield "the first code cell, and no other, must have the tag colab"
+    elif cells[0].source != colab_cell():
+        yield "the cell tagged colab is not that of the first lesson"
 
 
 def downloads_nothing(notebook):
@@ -385,6 +403,7 @@ RULES = [
     is_in_stored_form,
     has_no_shell_line,
     installs_nothing,
+    begins_with_the_cell_for_colab,
     downloads_nothing,
     runs_the_same_everywhere,
     nbval_skips_nothing,
@@ -434,6 +453,81 @@ def test_code_is_tidy():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+# --- The cell for Colab -------------------------------------------------------------------------
+
+
+def test_the_cell_for_colab_does_nothing_elsewhere(monkeypatch, capfd):
+    monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+    before = Path.cwd(), list(sys.path), set(os.environ)
+    exec(colab_cell(), {"input": None})  # None cannot be called
+    assert (Path.cwd(), sys.path, set(os.environ)) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_cell_for_colab_names_the_packages_of_the_course():
+    course = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("\n\n")[1]
+    needs = re.search(r'needs = "(.*)"', colab_cell())[1].split()
+    assert needs == re.findall(r"(?m)^\w[\w-]*", course)
+
+
+ON_COLAB = """
+import os, pkgutil, sys, types
+
+address, cell = sys.argv[1:]
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+exec(cell, {"input": lambda question: address})
+exec(cell, {"input": None})  # once more, as a learner may: nothing is asked again
+
+import lab, segmentation_tf
+from segmentation_tf.folders import REPOSITORY
+from segmentation_tf.synthetic.drawing import draw_parallel
+found = draw_parallel(pkgutil.resolve_name, [("segmentation_tf:__file__",)], "another process")
+print(os.getcwd(), lab.__file__, REPOSITORY, *found, sep="\\n")
+"""
+
+
+def write_wheel(folder, name, version):
+    """A package with nothing in it, for pip to choose from."""
+    about = f"{name}-{version}.dist-info"
+    texts = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for file, text in texts.items():
+            wheel.writestr(f"{about}/{file}", text)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone of the repository to clone")
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_on_colab_the_cell_fetches_the_course_and_replaces_no_package(tmp_path):
+    """The last commit stands for the course on the web. pip only says what it would install."""
+    content = tmp_path.resolve()
+    cell = colab_cell().replace("/content/", f"{content.as_posix()}/")
+    write_wheel(content, "tensorflow", "99.0")
+    pip = {
+        "PIP_DRY_RUN": "1",
+        "PIP_REPORT": str(content / "report.json"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": content.as_uri(),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ON_COLAB, ROOT.as_uri(), cell],
+        cwd=content,
+        env=os.environ | pip,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((content / "report.json").read_text(encoding="utf-8"))["install"] == []
+    course = content / "segmentation"
+    package = course / "segmentation_tf" / "__init__.py"
+    places = [course / "notebooks", course / "lab" / "__init__.py", course, package]
+    assert [Path(line) for line in done.stdout.splitlines()[-4:]] == places
+
+
 # --- Tests of the rules -------------------------------------------------------------------------
 
 
@@ -459,11 +553,12 @@ QUESTION = "<details>\n<summary>Why?</summary>\n\nBecause.\n\n</details>\n\n"
 
 
 def good_notebook():
-    """The smallest notebook that no rule complains about. Its code cells are 1, 3, 5 and 7."""
+    """The smallest notebook that no rule complains about. Its code cells are 1, 2, 4, 6 and 8."""
     cells = [
         new_markdown_cell(
             "# Title\n\nA promise.\n\n## What you will learn\n\n## Set-up\n\n" + PROSE
         ),
+        new_code_cell(colab_cell(), metadata={"tags": ["colab"]}),
         new_code_cell("import numpy as np"),
         new_markdown_cell("## The data\n\n" + PROSE),
         new_code_cell("# NBVAL_CHECK_OUTPUT\nprint(2 * 2)", outputs=[printed("4\n")]),
@@ -502,37 +597,37 @@ def replaced(index, old, new):
 
 
 def code(source):
-    """Plant a line of code at the end of the third code cell."""
+    """Plant a line of code at the end of the fourth code cell."""
 
     def plant(notebook):
-        notebook.cells[5].source += "\n" + source
+        notebook.cells[6].source += "\n" + source
 
     return plant
 
 
 def output(*outputs):
     def plant(notebook):
-        notebook.cells[5].outputs.extend(outputs)
+        notebook.cells[6].outputs.extend(outputs)
 
     return plant
 
 
 def tagged(*new):
     def plant(notebook):
-        notebook.cells[5].metadata["tags"] = list(new)
+        notebook.cells[6].metadata["tags"] = list(new)
 
     return plant
 
 
 def counted(count):
     def plant(notebook):
-        notebook.cells[5].execution_count = count
+        notebook.cells[6].execution_count = count
 
     return plant
 
 
 def with_metadata(notebook):
-    notebook.cells[5].metadata["execution"] = {"iopub.status.busy": "2026-01-01"}
+    notebook.cells[6].metadata["execution"] = {"iopub.status.busy": "2026-01-01"}
 
 
 def with_own_kernel(notebook):
@@ -540,7 +635,7 @@ def with_own_kernel(notebook):
 
 
 def with_twin_ids(notebook):
-    notebook.cells[3].id = notebook.cells[5].id
+    notebook.cells[4].id = notebook.cells[6].id
 
 
 def without(index):
@@ -577,9 +672,9 @@ FAULTS = [
     (prose_comes_before_code, many("x = 1", 4)),
     (prose_is_brief, all_prose("Few words.")),
     (prose_is_brief, all_prose("many words " * 50)),
-    (prose_is_brief, replaced(4, PROSE, "many words " * 61)),
-    (prose_repeats_no_printed_number, replaced(6, PROSE, PROSE + "It reaches 0.93.")),
-    (has_figures, without_outputs(5)),
+    (prose_is_brief, replaced(5, PROSE, "many words " * 61)),
+    (prose_repeats_no_printed_number, replaced(7, PROSE, PROSE + "It reaches 0.93.")),
+    (has_figures, without_outputs(6)),
     (has_figures, many("x = 1", 3)),
     (figures_are_not_blank, output(figure(255))),
     (was_run_from_top_to_bottom, counted(None)),
@@ -598,6 +693,8 @@ FAULTS = [
         output(new_output("display_data", data={"text/html": "/tmp/"})),
     ),
     (outputs_are_the_same_everywhere, code("data = '/home/ana/data'")),
+    (outputs_are_the_same_everywhere, code("data = '/content/segmentation/data'")),
+    (outputs_are_the_same_everywhere, replaced(1, "/content/", "/root/")),
     (outputs_are_the_same_everywhere, output(printed("<keras.Model object at 0x7f12ab>"))),
     (outputs_are_the_same_everywhere, output(printed("1/9 [==]\b\b\b2/9"))),
     (outputs_are_the_same_everywhere, output(printed("10%\r20%"))),
@@ -610,10 +707,13 @@ FAULTS = [
     (has_no_shell_line, code("%matplotlib inline")),
     (has_no_shell_line, code("files = !ls")),
     (has_no_shell_line, code("np.ones?")),
-    (has_no_shell_line, replaced(5, "np.ones(3)", "%%time\nnp.ones(3)")),
+    (has_no_shell_line, replaced(6, "np.ones(3)", "%%time\nnp.ones(3)")),
     (installs_nothing, code("%pip install x")),
     (installs_nothing, code("subprocess.run(['pip', 'install', 'x'])")),
     (installs_nothing, tagged("colab")),
+    (begins_with_the_cell_for_colab, tagged("colab")),
+    (begins_with_the_cell_for_colab, without(1)),
+    (begins_with_the_cell_for_colab, replaced(1, "-q", "--upgrade")),
     (downloads_nothing, code("urllib.request.urlretrieve(x)")),
     (downloads_nothing, code("keras.utils.get_file(x)")),
     (downloads_nothing, code("requests.get(x)")),
@@ -630,44 +730,44 @@ FAULTS = [
     (nbval_skips_nothing, code("# nbval_check_output")),
     (nbval_skips_nothing, tagged("raises-exception")),
     (nbval_skips_nothing, tagged("nbval-ignore-output")),
-    (checked_cells_hold_text, replaced(3, "# NBVAL_CHECK_OUTPUT\n", "")),
-    (checked_cells_hold_text, without_outputs(3)),
+    (checked_cells_hold_text, replaced(4, "# NBVAL_CHECK_OUTPUT\n", "")),
+    (checked_cells_hold_text, without_outputs(4)),
     (checked_cells_hold_text, code("# NBVAL_CHECK_OUTPUT")),
-    (checked_cells_hold_text, replaced(3, "print", "import keras\nprint")),
-    (asserts_give_a_reason, replaced(7, ", 'beat the threshold'", "")),
-    (asserts_give_a_reason, replaced(7, "assert score > 0.8, 'beat the threshold'\n", "")),
+    (checked_cells_hold_text, replaced(4, "print", "import keras\nprint")),
+    (asserts_give_a_reason, replaced(8, ", 'beat the threshold'", "")),
+    (asserts_give_a_reason, replaced(8, "assert score > 0.8, 'beat the threshold'\n", "")),
     (opens_with_title_and_promise, without(0)),
     (opens_with_title_and_promise, replaced(0, "A promise.\n\n", "")),
     (opens_with_title_and_promise, replaced(0, "# Title", "Title")),
     (follows_the_skeleton, replaced(0, "## What you will learn", "## Other")),
     (follows_the_skeleton, replaced(0, "## Set-up", "## Other")),
-    (follows_the_skeleton, replaced(2, "## The data", "## Other")),
-    (follows_the_skeleton, replaced(4, "## Look", "## Other")),
-    (follows_the_skeleton, replaced(4, "## The model", "## Other")),
-    (follows_the_skeleton, replaced(4, "## Train", "## Other")),
-    (follows_the_skeleton, replaced(6, "## Judge", "## Other")),
-    (follows_the_skeleton, replaced(8, "## Where it fails", "## Other")),
-    (follows_the_skeleton, replaced(8, "## Summary", "## Other")),
-    (follows_the_skeleton, replaced(8, "## Exercises", "## Other")),
-    (follows_the_skeleton, replaced(8, "## Check yourself", "## Other")),
-    (follows_the_skeleton, replaced(8, "## Next", "## Other")),
+    (follows_the_skeleton, replaced(3, "## The data", "## Other")),
+    (follows_the_skeleton, replaced(5, "## Look", "## Other")),
+    (follows_the_skeleton, replaced(5, "## The model", "## Other")),
+    (follows_the_skeleton, replaced(5, "## Train", "## Other")),
+    (follows_the_skeleton, replaced(7, "## Judge", "## Other")),
+    (follows_the_skeleton, replaced(9, "## Where it fails", "## Other")),
+    (follows_the_skeleton, replaced(9, "## Summary", "## Other")),
+    (follows_the_skeleton, replaced(9, "## Exercises", "## Other")),
+    (follows_the_skeleton, replaced(9, "## Check yourself", "## Other")),
+    (follows_the_skeleton, replaced(9, "## Next", "## Other")),
     (
         follows_the_skeleton,
-        replaced(4, "## The model\n\n## Train it", "## Train it\n\n## The model"),
+        replaced(5, "## The model\n\n## Train it", "## Train it\n\n## The model"),
     ),
-    (follows_the_skeleton, replaced(4, "## The model", "```\n## The model\n```")),
-    (sums_up_in_three_to_five, replaced(8, "- Three.\n", "")),
-    (sums_up_in_three_to_five, replaced(8, "- Three.\n", "- x\n" * 4)),
-    (has_three_exercises, replaced(8, "2. Try.\n", "")),
-    (has_three_exercises, replaced(8, "2. Try.\n", "2. Try.\n3. Again.\n")),
-    (has_three_exercises, replaced(8, "1. Do.", "### One\n\n1. Do.")),
-    (has_three_exercises, replaced(8, "Write why.", "Do this.")),
-    (has_three_folded_answers, replaced(8, QUESTION * 3, QUESTION * 2)),
-    (has_three_folded_answers, replaced(8, QUESTION * 3, "Why? How? What for? Because.\n")),
-    (has_three_folded_answers, replaced(8, "Why?", "Because.")),
+    (follows_the_skeleton, replaced(5, "## The model", "```\n## The model\n```")),
+    (sums_up_in_three_to_five, replaced(9, "- Three.\n", "")),
+    (sums_up_in_three_to_five, replaced(9, "- Three.\n", "- x\n" * 4)),
+    (has_three_exercises, replaced(9, "2. Try.\n", "")),
+    (has_three_exercises, replaced(9, "2. Try.\n", "2. Try.\n3. Again.\n")),
+    (has_three_exercises, replaced(9, "1. Do.", "### One\n\n1. Do.")),
+    (has_three_exercises, replaced(9, "Write why.", "Do this.")),
+    (has_three_folded_answers, replaced(9, QUESTION * 3, QUESTION * 2)),
+    (has_three_folded_answers, replaced(9, QUESTION * 3, "Why? How? What for? Because.\n")),
+    (has_three_folded_answers, replaced(9, "Why?", "Because.")),
     (has_one_main_score, tagged("main-score")),
-    (has_one_main_score, without(7)),
-    (has_one_main_score, without_outputs(7)),
+    (has_one_main_score, without(8)),
+    (has_one_main_score, without_outputs(8)),
 ]
 
 
@@ -684,8 +784,7 @@ def test_every_rule_has_been_shown_to_fail():
 
 def test_a_cell_tagged_colab_may_install():
     notebook = good_notebook()
-    source = "if 'google.colab' in sys.modules:\n    %pip install x"
-    notebook.cells[5].source, notebook.cells[5].metadata = source, {"tags": ["colab"]}
+    notebook.cells[1].source = "if 'google.colab' in sys.modules:\n    %pip install x"
     for rule in (has_no_shell_line, installs_nothing, runs_the_same_everywhere):
         assert not list(rule(notebook))
 

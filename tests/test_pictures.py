@@ -1,6 +1,7 @@
 """The pictures of the lecture: what is stored is what the code, the data and the models say now."""
 
 import json
+import sys
 from itertools import combinations
 
 import matplotlib
@@ -28,6 +29,7 @@ def stored(name):
     return path
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="last digits may be rounded otherwise")
 @pytest.mark.parametrize("name", draw.DIAGRAMS)
 def test_stored_diagram_is_what_the_code_draws(name, tmp_path):
     [drawn] = draw.draw(name, tmp_path)
