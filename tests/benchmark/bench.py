@@ -25,13 +25,15 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+import tensorflow as tf
 from keras import layers
 from skimage import io, transform
 
 from segmentation_tf import ph2
 from segmentation_tf.baseline import otsu_mask
 from segmentation_tf.cases import fold_cases, split_cases
-from segmentation_tf.evaluation import bootstrap, evaluate, evaluate_masks
+from segmentation_tf.evaluation import bootstrap, evaluate, evaluate_masks, predict_masks
+from segmentation_tf.exported import PACKAGES, Exported, load_exported
 from segmentation_tf.folders import REPOSITORY
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
@@ -269,6 +271,86 @@ def matrix_multiply_peak(n=2048):
     return 2 * n**3 / fastest(lambda: np.asarray(keras.ops.matmul(a, a)), times=5)
 
 
+# --- Export -------------------------------------------------------------------------------------
+
+EXPORTS = {
+    "LiteRT": ("moles.tflite", {"format": "litert"}),
+    "LiteRT, weights of 8 bits": (
+        "small.tflite",
+        {"format": "litert", "optimizations": [tf.lite.Optimize.DEFAULT]},
+    ),
+    "ONNX Runtime": ("moles.onnx", {"format": "onnx"}),
+}
+
+
+def export():
+    """Lesson 4's U-Net exported: ms for one image of 128 px, and its masks against Keras' own."""
+    if keras.backend.backend() != "tensorflow":
+        return {"skipped": "TensorFlow is the backend that exports to both"}
+    rest, test = split_cases(ph2.load_cases())
+    model = train_as_lesson_4(rest)
+    photos = [read_image(case.image) for case in test]
+    truth = list(predict_masks(model, photos))
+    table = {"one thread; Keras: all cores, optimizer in its file": "  MB     ms   differ   Dice"}
+    with TemporaryDirectory() as folder:
+        networks, missing = save_and_export(model, Path(folder))
+        times = milliseconds({name: run for name, (_, run) in networks.items()})
+        for name, (file, run) in networks.items():
+            masks = list(predict_masks(run, photos))
+            wrong = sum(np.count_nonzero(a != b) for a, b in zip(masks, truth))
+            share = wrong / sum(mask.size for mask in truth)
+            mean = evaluate_masks(test, masks).means["dice"].mean
+            megabytes = file.stat().st_size / 1e6
+            table[name] = f"{megabytes:4.1f} {times[name]:6.1f} {share:8.3%} {mean:6.3f}"
+    return {**table, **missing}
+
+
+def save_and_export(model, folder):
+    """Two dicts by name: a file and what computes with it; what to install for the others."""
+    kept, shape = folder / "moles.keras", model.input_shape
+    model.save(kept)
+    networks = {
+        "Keras, model(x)": (kept, Exported(shape, lambda x: np.asarray(model(x)))),
+        "Keras, predict_on_batch": (kept, Exported(shape, model.predict_on_batch)),
+    }
+    missing = {}
+    for name, (file, options) in EXPORTS.items():
+        path = folder / file
+        try:
+            model.export(path, verbose=False, **options)
+            networks[name] = path, load_exported(path)
+        except ImportError:
+            missing[name] = f"not installed: pip install {PACKAGES[path.suffix]}"
+    return networks, missing
+
+
+def train_as_lesson_4(cases):
+    keras.utils.set_random_seed(0)
+    fit, watch = split_cases(cases, test_fraction=0.1)
+    model, data = build_unet((128, 128, 3)), make_dataset(fit, 128, 8, training=True)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    watch_data, epochs = make_dataset(watch, 128, 8), round(540 / len(data))
+    train(model, data, watch_data, loss=loss, epochs=epochs, verbose=False)
+    return model
+
+
+def milliseconds(runs, turns=20, calls=10):
+    """Median time of a call on one image, in the fastest turn of each: others are disturbed."""
+    image = np.random.default_rng(0).random((1, 128, 128, 3), "float32")
+    times = {name: [] for name in runs}
+    for _ in range(turns):
+        for name, run in runs.items():
+            run(image)  # the first call of a turn finds the caches cold
+            times[name].append(np.median([seconds(run, image) for _ in range(calls)]))
+    return {name: 1000 * min(medians) for name, medians in times.items()}
+
+
+def seconds(run, image):
+    start = time.perf_counter()
+    run(image)
+    return time.perf_counter() - start
+
+
 # --- Drawing, the lab and the lessons -----------------------------------------------------------
 
 
@@ -349,6 +431,7 @@ PARTS = {
         goal_course,
         goal_textbook,
         speed,
+        export,
         drawing,
         lab,
         lessons,
