@@ -61,7 +61,10 @@ def broken_links(path, text):
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
-PAGES = [ENGLISH, HINDI, LAB, LAB_HINDI, ROOT / "lab" / "teacher.md", *LESSONS, SOLUTION]
+DISTRIBUTED = ROOT / "tests" / "distributed" / "README.md"
+PAGES = [
+    ENGLISH, HINDI, LAB, LAB_HINDI, ROOT / "lab" / "teacher.md", DISTRIBUTED, *LESSONS, SOLUTION
+]  # fmt: skip
 
 
 def called(page):
