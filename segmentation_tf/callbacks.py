@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import threading
 import time
@@ -9,6 +10,8 @@ import warnings
 from pathlib import Path
 
 import keras
+
+WAY_OUT = "name another folder, or delete what lies there to start anew"
 
 
 class Progress(keras.callbacks.Callback):
@@ -30,7 +33,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Interruption(keras.callbacks.Callback):
-    """Around `fit`: Ctrl-C ends the training after the step it is in, and no error is raised.
+    """Around `fit`: Ctrl-C ends the training after the step it is in, and the validation after it.
 
     The weights that stay are then the best of those that were validated; without a validation,
     those that `fit` leaves. A second Ctrl-C interrupts at once. Outside of the main thread, and
@@ -51,7 +54,7 @@ class Interruption(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self.before)
         if not self.asked or any(error):
             return
-        kept = "the weights are those that it had then"
+        kept = "without a validation, the weights are those of the last step"
         if self.weights is not None:
             self.model.set_weights(self.weights)
             kept = f"the weights are those of epoch {self.best}, val_loss {self.lowest:.3f}"
@@ -60,6 +63,8 @@ class Interruption(keras.callbacks.Callback):
     def _ask(self, number, frame):
         self.asked = True
         signal.signal(signal.SIGINT, self.before)
+        with contextlib.suppress(RuntimeError):  # in the middle of another print
+            print("stopping after this step; once more interrupts at once", flush=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch + 1
@@ -79,14 +84,31 @@ class Interruption(keras.callbacks.Callback):
 class Backup(keras.callbacks.BackupAndRestore):
     """Keras' own, made safe against a crash in the middle of its writing.
 
-    The epoch to go on with is told by the steps that the optimizer has made, which lie in the same
-    file as the weights. Only its own files are removed at the end, not all that lies in `folder`.
-    Raises ValueError where `folder` holds the state of another network.
+    `recipe`: what has to be the same for a training to go on, a dict that JSON can hold; it lies
+    beside the state. The epoch to go on with is told by the steps that the optimizer has made,
+    which lie in the same file as the weights. `remove` takes its own files only.
+    Raises ValueError where `folder` cannot be written, or holds the state of another training.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, recipe):
+        folder = Path(os.path.expanduser(folder))
         super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
-        self.folder = Path(folder)
+        self.folder, self.files = folder, [
+            Path(self._weights_path), Path(self._training_metadata_path)
+        ]  # fmt: skip
+        self.files += [Path(f"{file}.bkp") for file in self.files]
+        self.recipe = folder / "recipe.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not any(file.exists() for file in self.files):
+                self.recipe.write_text(json.dumps(recipe), encoding="utf-8")
+            before = json.loads(self.recipe.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder}: no state can be kept here ({error}); {WAY_OUT}") from error
+        if before != recipe:
+            raise ValueError(
+                f"{folder}: holds the state of another training ({before}, now {recipe}); {WAY_OUT}"
+            )
 
     def on_train_begin(self, logs=None):
         try:
@@ -102,8 +124,7 @@ class Backup(keras.callbacks.BackupAndRestore):
             print(f"{self.folder}: holds no whole state ({error}); the training starts anew")
         except (ValueError, UserWarning) as error:
             raise ValueError(
-                f"{self.folder}: holds the state of another network; delete the folder to start "
-                "anew, or name another one"
+                f"{self.folder}: holds the state of another network, or precision; {WAY_OUT}"
             ) from error
         done = int(self.model.optimizer.iterations) // self.params["steps"]
         self.model._initial_epoch = min(done, self.params["epochs"] - 1)
@@ -115,8 +136,7 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def remove(self):
         """Remove the state, and the folder where nothing else is in it."""
-        for file in (self._weights_path, self._training_metadata_path):
-            Path(file).unlink(missing_ok=True)
-            Path(f"{file}.bkp").unlink(missing_ok=True)
+        for file in (*self.files, self.recipe):
+            file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it is not empty
             self.folder.rmdir()

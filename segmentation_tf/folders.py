@@ -151,8 +151,8 @@ def _from_environment(variable):
     for found in tried:
         if os.path.exists(found):
             return found.resolve()
-    places = " nor ".join(map(str, tried))
-    raise DatasetError(f"{variable}={path}: there is no {places}; correct or unset {variable}")
+    places = ("neither " if tried[1:] else "no ") + " nor ".join(map(str, tried))
+    raise DatasetError(f"{variable}={path}: there is {places}; correct or unset {variable}")
 
 
 def _announce(folder, name, origin):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segmentation_tf.cases import DatasetError, refuse_faults
 
@@ -129,13 +129,15 @@ def _open(path):
             f"{path}: may not be opened ({error.strerror}); give yourself the right to read it"
         ) from error
     except BROKEN as error:
-        reason = str(error).replace(repr(str(path)), "the file")
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "its content is that of no image" if unknown else error
         raise DatasetError(
             f"{path}: cannot be read as an image ({reason}); copy it again from the archive"
         ) from error
     if picture.width * picture.height > MAX_PIXELS:
         raise DatasetError(
-            f"{path}: has more than {MAX_PIXELS:,} pixels; take the original image, or shrink it"
+            f"{path}: has more than {MAX_PIXELS:,} pixels; shrink image and mask together, for "
+            "example to a width of 1,000 pixels"
         )
     if picture.mode not in MODES:
         raise DatasetError(

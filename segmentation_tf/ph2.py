@@ -92,10 +92,10 @@ def _find_file(files, folder, wanted, home):
     if found:
         return found[0]
     others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
-    instead = f" ({', '.join(others)} is no replacement: the BMP is needed)" if others else ""
+    instead = f" ({', '.join(others)} is no replacement: it takes a BMP)" if others else ""
     raise DatasetError(
         f"{folder / home / wanted}: this file is missing{instead}; copy it from the archive, "
-        f"or remove the folder {folder.name} to go on without this case"
+        f"save your own picture as a BMP, or remove the folder {folder.name} to go on without it"
     )
 
 

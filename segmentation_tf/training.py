@@ -36,13 +36,21 @@ def train(
     STEPS steps, so that a small set is trained as long as a large one. `metrics`: a list of
     functions like the loss, by default Dice of one class; [] for none. `callbacks`: more of
     Keras' callbacks; at the end of an epoch they meet the weights of its last step.
-    `backup`: a folder that keeps the state after every epoch. After a crash, the same call goes
-    on from there, with a history of the epochs that were left; a finished training removes it.
-    `deterministic`: the same weights, bit by bit, whenever this runs with the same seed on the
-    same machine; somewhat slower, and it stays switched on in the process (TensorFlow only).
-    Ctrl-C, or Jupyter's stop button, ends the training after the step it is in, with the weights
-    of the best epoch so far by the validation's loss, and no error; a second one interrupts.
     A model built in the scope of a `tf.distribute` strategy is trained by that strategy.
+
+    `backup`: a folder that keeps the state after every epoch. After a crash, the same call goes
+    on after the last whole epoch, with draws of its own, and a history of the epochs that were
+    left. Each training needs its own folder; one that comes to its end removes it. ValueError
+    where it holds the state of another training.
+    `deterministic`: the same weights, bit by bit, whenever this runs on the same machine with a
+    dataset made anew and `keras.utils.set_random_seed` before the model was built. It stays
+    switched on in the process (TensorFlow only).
+
+    Ctrl-C, or Jupyter's stop button, ends the training after the step it is in and a validation,
+    with the weights of the best epoch so far by the validation's loss; a second one interrupts at
+    once. No error is raised, but for trainings that are not `verbose`: those stand in loops, and
+    comparisons, which must not go on with half of it.
+
     The history holds `loss` and each metric, per image and at network size; those of the
     validation, and the weights that stay, belong to the running average of the weights.
     """
@@ -53,22 +61,30 @@ def train(
         epochs = default_epochs(steps_an_epoch)
     if deterministic:
         _be_deterministic()
-    with _distribution(model):
-        model.compile(
-            optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
-            loss=loss or bce_dice_loss,
-            metrics=[dice] if metrics is None else metrics,
-            # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
-            jit_compile=keras.backend.backend() == "jax",
-        )
-        # Made here, the optimizer's state need not be made while the graph is traced, which would
-        # have to be traced twice.
-        model.optimizer.build(model.trainable_variables)
+    recipe = {
+        "epochs": epochs,
+        "steps": steps_an_epoch,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "loss": getattr(loss or bce_dice_loss, "__name__", type(loss).__name__),
+    }
+    keeper = Backup(backup, recipe) if backup else None
     with Interruption() as interruption:
+        with _distribution(model):
+            model.compile(
+                optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
+                loss=loss or bce_dice_loss,
+                metrics=[dice] if metrics is None else metrics,
+                # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX
+                # needs it.
+                jit_compile=keras.backend.backend() == "jax",
+            )
+            # Made here, the optimizer's state need not be made while the graph is traced, which
+            # would have to be traced twice.
+            model.optimizer.build(model.trainable_variables)
         # First, so that it meets the averages before they are swapped out again.
         watching = [interruption, keras.callbacks.SwapEMAWeights()]
-        watching += [Progress(epochs)] * verbose
-        watching += [Backup(backup)] if backup else []
+        watching += [Progress(epochs)] * verbose + [keeper] * bool(keeper)
         history = model.fit(
             train_data.repeat(),  # one iterator for all epochs, which need not start up each time
             validation_data=validation_data,
@@ -78,8 +94,10 @@ def train(
             shuffle=False,  # the dataset shuffles itself
             verbose=0,
         )
-    if backup and not interruption.asked:
-        watching[-1].remove()
+    if interruption.asked and not verbose:
+        raise KeyboardInterrupt
+    if keeper and not interruption.asked:
+        keeper.remove()
     return history
 
 

@@ -495,7 +495,7 @@ ROWS = [
         put("image", png(32000, 32000, 8, 2, bytes(999))), Refused("{image}", COPY)),
     Row("bomb-of-100-megapixels", BOTH,
         paint("image", lambda t: Image.new("1", (20000, 5000)), "PNG"),
-        Refused("{image}", "pixels; take the original image")),
+        Refused("{image}", "pixels; shrink image and mask together")),
     Row("bomb-of-few-run-lengths", PH2,
         put("image", rle(4000, 4000, b"\1\1\0\0" * 4000 + b"\0\1")),
         Refused("{mask}", "find the mask that belongs")),

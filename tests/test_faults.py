@@ -18,7 +18,7 @@ from segmentation_tf import ph2
 from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.synthetic import dermoscopy
-from segmentation_tf.training import train
+from segmentation_tf.training import bce_loss, train
 from test_synthetic import DRAW, REPOSITORY, contents, python, unfinished
 
 # --- drawing ---------------------------------------------------------------------------------
@@ -156,6 +156,7 @@ def test_ctrl_c_ends_training_with_the_best_weights_so_far(cases, ctrl_c, capsys
     kept = model.evaluate(watch, verbose=0, return_dict=True)
     assert kept["loss"] == pytest.approx(min(losses), rel=1e-5)
     said = capsys.readouterr().out
+    assert "stopping after this step; once more interrupts at once" in said
     kept = f"the weights are those of epoch 7, val_loss {min(losses):.3f}"
     assert said.splitlines()[-1] == f"stopped in epoch 9; {kept}"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -164,12 +165,20 @@ def test_ctrl_c_ends_training_with_the_best_weights_so_far(cases, ctrl_c, capsys
 
 def test_ctrl_c_without_a_validation_keeps_the_average(cases, ctrl_c, capsys):
     model, watch = small_unet(), make_dataset(cases, 32, 4)
-    history = train(model, watch, epochs=9, verbose=False, callbacks=[Press(3)])
+    history = train(model, watch, epochs=9, callbacks=[Press(3)])
     assert len(history.history["loss"]) == 3
-    assert "stopped in epoch 3; the weights are those that it had then" in capsys.readouterr().out
+    assert "the weights are those of the last step" in capsys.readouterr().out
     averages = model.optimizer._model_variables_moving_average
     for weight, average in zip(model.trainable_weights, averages):
         np.testing.assert_array_equal(weight.numpy(), average.numpy())
+
+
+def test_ctrl_c_ends_what_goes_on_with_silent_trainings_too(cases, ctrl_c, capsys):
+    model, watch = small_unet(), make_dataset(cases, 32, 4)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, watch, watch, epochs=9, verbose=False, callbacks=[Press(3)])
+    assert "stopped in epoch 3; the weights are those of epoch" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_ctrl_c_twice_interrupts_at_once(cases, ctrl_c):
@@ -309,9 +318,37 @@ def test_a_state_of_another_network_is_refused_and_kept(cases, tmp_path):
     leave_state(cases, tmp_path)
     before, data = contents(tmp_path), make_dataset(cases, 32, 4)
     for filters in ((8, 24), (8, 16, 32), (8,)):
-        with pytest.raises(ValueError, match="holds the state of another network; delete"):
+        with pytest.raises(
+            ValueError, match="holds the state of another network, or precision; name"
+        ):
             train(build_unet((32, 32, 3), filters=filters), data, epochs=5, backup=tmp_path)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "other", [{"epochs": 4}, {"learning_rate": 0.1}, {"weight_decay": 0}, {"loss": bce_loss}]
+)
+def test_a_state_of_another_training_is_refused_and_kept(cases, tmp_path, other):
+    leave_state(cases, tmp_path)
+    before, data = contents(tmp_path), make_dataset(cases, 32, 4)
+    with pytest.raises(ValueError, match="holds the state of another training .* delete"):
+        train(small_unet(), data, **{"epochs": 5, "backup": tmp_path, **other})
+    assert contents(tmp_path) == before
+
+
+def test_weights_that_somebody_saved_are_no_state(cases, tmp_path):
+    model, data = small_unet(), make_dataset(cases, 32, 4)
+    model.save_weights(tmp_path / "latest.weights.h5")
+    with pytest.raises(ValueError, match="no state can be kept here .*recipe.json"):
+        train(model, data, epochs=5, backup=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["latest.weights.h5"]
+
+
+def test_where_no_state_can_be_kept_it_says_so_before_it_trains(cases, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for backup in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(ValueError, match="file.*: no state can be kept here .* name another"):
+            train(small_unet(), make_dataset(cases, 32, 4), epochs=5, backup=backup)
 
 
 def test_only_the_files_of_the_state_are_removed(cases, tmp_path):

@@ -52,6 +52,8 @@ SKIPPED = {"skipped": "PH2_SAMPLE names no folder with real cases"}
 def main(names):
     if names[:1] == ["--part"]:
         return print(json.dumps(PARTS[names[1]]()))
+    if unknown := sorted(set(names) - PARTS.keys()):
+        sys.exit(f"No part {', '.join(unknown)}. The parts: {', '.join(PARTS)}")
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     for name in names or PARTS:
         print(f"\n{name}: {PARTS[name].__doc__}", flush=True)
