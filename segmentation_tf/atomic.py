@@ -1,9 +1,11 @@
 """A folder that is complete or absent, whatever interrupts the program that fills it."""
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from segmentation_tf.cases import DatasetError
@@ -70,9 +72,12 @@ def _refuse_if_locked(path):
 
 def _remove_leftovers(folder):
     """Removes the unfinished siblings of `folder` whose owners are dead."""
-    for scratch in folder.parent.glob(_prefix(folder) + "*"):
+    for scratch in folder.parent.glob(glob.escape(_prefix(folder)) + "*"):
         with contextlib.suppress(OSError):
-            _refuse_if_locked(scratch / "lock")
+            if (scratch / "lock").exists():
+                _refuse_if_locked(scratch / "lock")
+            elif time.time() - scratch.stat().st_mtime < 3600:
+                continue  # its owner may just be about to lock it
             shutil.rmtree(scratch, ignore_errors=True)
 
 

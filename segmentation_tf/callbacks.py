@@ -1,6 +1,7 @@
 """What watches over a training: its progress, Ctrl-C, and a state to go on from after a crash."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -84,33 +85,48 @@ class Interruption(keras.callbacks.Callback):
 class Backup(keras.callbacks.BackupAndRestore):
     """Keras' own, made safe against a crash in the middle of its writing.
 
-    `recipe`: what has to be the same for a training to go on, a dict that JSON can hold; it lies
-    beside the state. The epoch to go on with is told by the steps that the optimizer has made,
-    which lie in the same file as the weights. `remove` takes its own files only.
+    `recipe`: what has to be the same for a training to go on, a dict that JSON can hold. It lies
+    beside the state, with the hash of each file of weights that was written to its end: where one
+    was not, or a disk has spoilt it, the one before is taken. The epoch to go on with is told by
+    the steps of the optimizer, which lie among the weights. `remove` takes its own files only.
     Raises ValueError where `folder` cannot be written, or holds the state of another training.
     """
 
     def __init__(self, folder, recipe):
-        folder = Path(os.path.expanduser(folder))
-        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
-        self.folder, self.files = folder, [
-            Path(self._weights_path), Path(self._training_metadata_path)
-        ]  # fmt: skip
-        self.files += [Path(f"{file}.bkp") for file in self.files]
-        self.recipe = folder / "recipe.json"
+        self.folder = Path(os.path.expanduser(folder))
+        super().__init__(str(self.folder), double_checkpoint=True, delete_checkpoint=False)
+        self.states = [Path(self._weights_path), Path(self._prev_weights_path)]
+        self.record = self.folder / "record.json"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not any(file.exists() for file in self.files):
-                self.recipe.write_text(json.dumps(recipe), encoding="utf-8")
-            before = json.loads(self.recipe.read_text(encoding="utf-8"))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not any(file.exists() for file in self.states):
+                self._write({"recipe": recipe, "written": []})
+            self.known = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{folder}: no state can be kept here ({error}); {WAY_OUT}") from error
-        if before != recipe:
             raise ValueError(
-                f"{folder}: holds the state of another training ({before}, now {recipe}); {WAY_OUT}"
+                f"{self.folder}: no state can be kept here ({error}); {WAY_OUT}"
+            ) from error
+        if self.known["recipe"] != recipe:
+            raise ValueError(
+                f"{self.folder}: holds the state of another training ({self.known['recipe']}, now "
+                f"{recipe}); {WAY_OUT}"
             )
 
+    def _write(self, record):
+        unfinished = self.record.with_suffix(".new")
+        unfinished.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(unfinished, self.record)
+
     def on_train_begin(self, logs=None):
+        whole = [f for f in self.states if f.is_file() and digest(f) in self.known["written"]]
+        if not whole:
+            found = [file for file in self.states if file.exists()]
+            if found:
+                print(f"{self.folder}: holds no whole state; the training starts anew")
+            for file in found:
+                file.unlink()
+        elif whole[0] != self.states[0]:
+            os.replace(whole[0], self.states[0])
         try:
             with warnings.catch_warnings():
                 # Keras goes on with an optimizer that does not fit, and warns of lists of layers
@@ -119,9 +135,7 @@ class Backup(keras.callbacks.BackupAndRestore):
                 warnings.filterwarnings("error", "Skipping variable loading")
                 super().on_train_begin(logs)
         except json.JSONDecodeError:
-            pass  # written after the weights, which were read
-        except OSError as error:
-            print(f"{self.folder}: holds no whole state ({error}); the training starts anew")
+            pass  # of a file that Keras writes after the weights, which were read
         except (ValueError, UserWarning) as error:
             raise ValueError(
                 f"{self.folder}: holds the state of another network, or precision; {WAY_OUT}"
@@ -131,12 +145,19 @@ class Backup(keras.callbacks.BackupAndRestore):
         if done:
             print(f"{self.folder}: {done} of {self.params['epochs']} epochs are done")
 
-    def on_train_end(self, logs=None):
-        self.model._initial_epoch = None  # else the next `fit` would begin there
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        self.known["written"] = [digest(self.states[0]), *self.known["written"][:1]]
+        self._write(self.known)
 
     def remove(self):
         """Remove the state, and the folder where nothing else is in it."""
-        for file in (*self.files, self.recipe):
+        metadata = Path(self._training_metadata_path), Path(self._prev_training_metadata_path)
+        for file in (*self.states, *metadata, self.record):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it is not empty
             self.folder.rmdir()
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -64,7 +64,7 @@ LOADERS = {".tflite": _load_litert, ".onnx": _load_onnx}
 def _runtime(module, suffix):
     try:
         return import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ImportError(
             f"{suffix} files need packages that are not installed: pip install {PACKAGES[suffix]}"
         ) from error

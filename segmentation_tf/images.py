@@ -1,5 +1,6 @@
 """Image and mask files as arrays, at full size and at the network's size."""
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +14,16 @@ READERS = 4  # files, or pairs of them, that are read at a time
 MAX_GREY = 0.02  # of a mask's pixels: about what an outline drawn with a smooth edge has
 # What a data set may hold. Pillow knows more, and starts a program of its own for one of them.
 FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP")
-# What Pillow raises on damaged files: IndexError of a PNG without pixels.
-BROKEN = (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError)
+# What Pillow raises on damaged files: IndexError of a PNG without pixels, the next two of EXIF.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    TypeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}  # of 8 bits a channel, or fewer
 
 
@@ -116,10 +125,10 @@ def _open(path):
         # load() passes over the checksums of a PNG; after verify() it must be opened anew.
         with Image.open(path, formats=FORMATS) as picture:
             picture.verify()
-        picture = Image.open(path, formats=FORMATS)
-        if picture.width * picture.height <= MAX_PIXELS:
-            ImageOps.exif_transpose(picture, in_place=True)
-            picture.load()
+        with Image.open(path, formats=FORMATS) as picture:
+            if picture.width * picture.height <= MAX_PIXELS:
+                ImageOps.exif_transpose(picture, in_place=True)
+                picture.load()
         if picture.mode == "P" and picture.palette is None:
             raise ValueError("its palette is missing")
     except FileNotFoundError as error:

@@ -85,15 +85,20 @@ def train(
         # First, so that it meets the averages before they are swapped out again.
         watching = [interruption, keras.callbacks.SwapEMAWeights()]
         watching += [Progress(epochs)] * verbose + [keeper] * bool(keeper)
-        history = model.fit(
-            train_data.repeat(),  # one iterator for all epochs, which need not start up each time
-            validation_data=validation_data,
-            epochs=epochs,
-            steps_per_epoch=steps_an_epoch,
-            callbacks=[*watching, *callbacks],
-            shuffle=False,  # the dataset shuffles itself
-            verbose=0,
-        )
+        try:
+            history = model.fit(
+                train_data.repeat(),  # one iterator for all epochs, which starts up only once
+                validation_data=validation_data,
+                epochs=epochs,
+                steps_per_epoch=steps_an_epoch,
+                callbacks=[*watching, *callbacks],
+                shuffle=False,  # the dataset shuffles itself
+                verbose=0,
+            )
+        finally:
+            model._initial_epoch = (
+                None  # where a backup was taken up: else the next fit begins there
+            )
     if interruption.asked and not verbose:
         raise KeyboardInterrupt
     if keeper and not interruption.asked:

@@ -72,7 +72,7 @@ def workflow(request):
     return yaml.safe_load(request.param.read_text(encoding="utf-8"))
 
 
-def test_every_job_ends_in_time_and_its_actions_are_pinned(workflow):
+def test_every_job_ends_in_time_and_its_actions_have_a_version(workflow):
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"] <= 90

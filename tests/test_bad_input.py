@@ -301,6 +301,20 @@ def odd_orientation(tree):
     exif(tag)(tree)
 
 
+def number_as_text(tag):
+    """An EXIF tag says that its number is text: Pillow turns the image, then fails to note that."""
+
+    def change(tree):
+        content = Image.Exif()
+        content[0x0112], content[tag] = 6, 5
+        exif(content)(tree)
+        data = tree.image.read_bytes()
+        at = data.index(tag.to_bytes(2, "big"), data.index(b"MM")) + 2
+        tree.image.write_bytes(data[:at] + b"\0\2" + data[at + 2 :])
+
+    return change
+
+
 def deep_colours(tree):
     """A PNG of 16 bits a channel, which Pillow does not write."""
     deep = tree.picture.astype(">u2") * 257
@@ -487,6 +501,9 @@ ROWS = [
     Row("turned-by-exif", BOTH, turned_photograph(mask_too=False), Read(off=10)),
     Row("turned-by-exif-but-not-the-mask", BOTH, turned_photograph(mask_too=True),
         Refused("{mask}", "find the mask that belongs")),
+    Row("exif-width-as-text", BOTH, number_as_text(0x0100), Refused("{image}", "copy it again")),
+    Row("exif-fraction-as-text", BOTH, number_as_text(0x011A),
+        Refused("{image}", "copy it again")),
     Row("exif-turns-by-nonsense", BOTH, odd_orientation, Read(off=10)),
     Row("exif-of-noise", BOTH, exif(b"Exif\0\0II*\0\xff\xff\xff\xff" * 9), Read(off=10)),
 

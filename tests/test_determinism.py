@@ -11,8 +11,9 @@ import pytest
 
 import drawn_sets
 from ph2_tree import write_ph2
-from segmentation_tf import folders
+from segmentation_tf import folders, meadow, ph2
 from segmentation_tf.cases import Case, fold_cases, split_cases
+from segmentation_tf.synthetic import drawing
 from test_synthetic import REPOSITORY, contents
 
 STORED = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))
@@ -27,6 +28,7 @@ def run(code, *arguments, **environment):
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -80,6 +82,22 @@ def test_two_runs_draw_the_same_files_however_they_are_run(tmp_path):
     run(DRAW, tmp_path / "two", 3, PYTHONHASHSEED="2", OPENBLAS_CORETYPE="Prescott")
     first = contents(tmp_path / "one")
     assert len(first) > 20 and first == contents(tmp_path / "two")
+    # And what is drawn now is what lies in data/drawn, drawn once.
+    for name, whole in (("ph2", ph2.drawn_folder()), ("meadow", meadow.drawn_folder())):
+        for file in (tmp_path / "one" / name).rglob("*"):
+            if file.suffix in (".bmp", ".jpg", ".png"):
+                there = whole / file.relative_to(tmp_path / "one" / name)
+                assert file.read_bytes() == there.read_bytes(), there
+
+
+def test_workers_compute_with_the_kernels_that_all_processors_have(monkeypatch):
+    monkeypatch.setenv("NPY_ENABLE_CPU_FEATURES", "AVX512F")
+    before = dict(os.environ)
+    with drawing._environment_of_workers():
+        code = "import numpy; print(numpy.show_config(mode='dicts')['SIMD Extensions']['found'])"
+        found = run(code)
+    assert "X86_V4" not in found and "AVX512" not in found
+    assert dict(os.environ) == before
 
 
 def test_stored_means_tell_another_drawing_apart():
@@ -129,6 +147,8 @@ data = make_dataset(cases, 64, 4, training=True), make_dataset(cases, 64, 4)
 history = train(model, *data, epochs=3, verbose=False, deterministic=True)
 weights = b"".join(weight.tobytes() for weight in model.get_weights())
 print(hashlib.sha256(weights).hexdigest(), history.history["val_loss"])
+from tensorflow.python.framework.config import is_op_determinism_enabled
+assert is_op_determinism_enabled()  # on a processor, so small a training may repeat without
 """
 
 

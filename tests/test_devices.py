@@ -62,6 +62,7 @@ def test_two_devices_reach_the_losses_of_one(root, build):
             capture_output=True,
             text=True,
             check=False,
+            timeout=900,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         histories.append(json.loads(done.stdout.splitlines()[-1]))

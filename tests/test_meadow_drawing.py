@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from segmentation_tf.cases import DatasetError
 from segmentation_tf.panoptic import colours_to_ids
-from segmentation_tf.synthetic import meadow
+from segmentation_tf.synthetic import drawing, meadow
 from segmentation_tf.synthetic.meadow import BUSH, FENCE, GRASS, SHEEP, SIZE, SKY
 
 SOME = range(0, 24, 2)
@@ -173,7 +173,8 @@ def test_images_lie_beside_and_say_their_meadow(folder, table):
 
 def test_other_processes_draw_the_same(folder):
     ids = colours_to_ids(np.array(Image.open(folder / meadow.PANOPTIC / "meadow007_1.png")))
-    np.testing.assert_array_equal(ids, meadow.draw_picture(7, 1)[1].ids)
+    ((_, panoptic),) = drawing.draw_parallel(meadow.draw_picture, [(7, 1)], "one", 1)
+    np.testing.assert_array_equal(ids, panoptic.ids)
 
 
 def test_there_are_at_least_300_pictures():

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # What turns the refusal off, and other ways in which reading a file runs what is in it.
 UNSAFE = re.compile(
-    r"safe_mode\s*=\s*False|enable_unsafe_deserialization|allow_pickle\s*=\s*True"
-    r"|\bimport (pickle|marshal|shelve|joblib|dill)\b|\bfrom (pickle|marshal) import"
+    r"safe_mode\s*=\s*False|enable_unsafe_deserialization|allow_pickle\s*=\s*(True|1)"
+    r"|\b(import|from) .*\b(pickle|marshal|shelve|joblib|dill)\b|read_pickle"
     r"|yaml\.(unsafe_)?load\(|\beval\(|\.extractall\(|torch\.load\("
 )
 

@@ -30,7 +30,9 @@ def draw_training():
     keras.utils.set_random_seed(SEED)
     model, keeper = build_unet((SIZE, SIZE, 3)), KeepPredictions(images, EARLY)
     data = make_dataset(fit, SIZE, BATCH, training=True), make_dataset(watch, SIZE, BATCH)
-    training.train(model, *data, epochs=recipe["epochs"], callbacks=[keeper])
+    history = training.train(model, *data, epochs=recipe["epochs"], callbacks=[keeper])
+    if len(history.epoch) < recipe["epochs"]:
+        raise KeyboardInterrupt  # a run that was stopped is not the one that the recipe tells of
     keeper.kept[recipe["epochs"]] = predict(model, images)
     return draw_strip(images, [read_mask(case.mask) for case in shown], keeper.kept), recipe
 

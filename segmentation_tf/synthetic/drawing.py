@@ -94,15 +94,15 @@ def _environment_of_workers():
     if {"X86_V3", "AVX2"} & set(found):
         beyond = [name for name in found if name.startswith(("X86_V4", "AVX512"))]
         wanted |= {"NPY_DISABLE_CPU_FEATURES": " ".join(beyond), "OPENBLAS_CORETYPE": "Haswell"}
-    before = {name: os.environ.get(name) for name in wanted}
+    before = {name: os.environ.get(name) for name in (*wanted, "NPY_ENABLE_CPU_FEATURES")}
     os.environ.update(wanted)
+    os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # NumPy takes only one of the two
     try:
         yield
     finally:
         for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
+            os.environ.pop(name, None)
+            if value is not None:
                 os.environ[name] = value
 
 

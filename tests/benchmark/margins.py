@@ -68,14 +68,10 @@ def main():
         runs = [(path, seed) for path in paths for seed in options.seeds]
     NOTES.parent.mkdir(exist_ok=True)
     run.load_data(paths)
-    start = time.monotonic()
-    for path, seed in runs:
-        if (path.stem, seed) in {(row["notebook"], row["seed"]) for row in read("error")}:
-            continue
-        if options.budget is not None and time.monotonic() - start > 60 * options.budget:
-            print("The rest was not run: the budget is used up.")
-            break
-        measure(path, seed)
+    try:
+        measure_all(runs, options.budget)
+    except KeyboardInterrupt:
+        print("\nStopped: a later run goes on from here.")
     print_table([path.stem for path in paths], options.seeds)
 
 
@@ -89,6 +85,18 @@ def read(what):
     """The rows with the key `what`: comparison, or error for the ends of the runs."""
     lines = NOTES.read_text().splitlines() if NOTES.is_file() else []
     return [row for row in map(json.loads, lines) if what in row]
+
+
+def measure_all(runs, budget):
+    """Measure what is missing of the runs, as long as the budget of minutes lasts."""
+    start = time.monotonic()
+    done = {(row["notebook"], row["seed"]) for row in read("error")}
+    for path, seed in runs:
+        if (path.stem, seed) in done:
+            continue
+        if budget is not None and time.monotonic() - start > 60 * budget:
+            return print("The rest was not run: the budget is used up.")
+        measure(path, seed)
 
 
 def measure(path, seed):
