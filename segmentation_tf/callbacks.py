@@ -147,8 +147,8 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        self.known["written"] = [digest(self.states[0]), *self.known["written"][:1]]
-        self._write(self.known)
+        written = [digest(file) for file in self.states if file.exists()]
+        self._write({**self.known, "written": written})
 
     def remove(self):
         """Remove the state, and the folder where nothing else is in it."""
