@@ -43,6 +43,7 @@ def make_recipe():
     steps_an_epoch = math.ceil(len(fit) / BATCH)
     epochs = training.default_epochs(steps_an_epoch)
     parameters = inspect.signature(training.train).parameters.values()
+    optimizer = training.make_optimizer(epochs * steps_an_epoch)
     recipe = {
         "data": ph2.drawn_folder().name,
         "cases": [case.name for case in shown],
@@ -55,7 +56,8 @@ def make_recipe():
         "shown_after_epochs": [*EARLY, epochs],
         "augmentation": {name: getattr(pipeline, name) for name in AUGMENTATION},
         "train": {p.name: p.default for p in parameters if p.default is not p.empty},
-        "optimizer": digest(training.make_optimizer(epochs * steps_an_epoch).get_config()),
+        # Keras numbers the names of optimizers.
+        "optimizer": digest({**optimizer.get_config(), "name": None}),
         "model": digest(build_unet((SIZE, SIZE, 3)).get_config()),
     }
     return json.loads(json.dumps(recipe))  # tuples become lists, as in the file
