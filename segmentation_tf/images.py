@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segmentation_tf.cases import DatasetError, refuse_faults
 
-MAX_PIXELS = 16_000_000  # with as many, the files that are read at a time fit in 1 GB of memory
+MAX_PIXELS = 16_000_000  # with as many, all that is read at a time fits in 1 GB of memory
 READERS = 4  # files, or pairs of them, that are read at a time
 MAX_GREY = 0.02  # of a mask's pixels: about what an outline drawn with a smooth edge has
 # What a data set may hold. Pillow knows more, and starts a program of its own for one of them.
@@ -93,8 +93,13 @@ def check_cases(cases, empty_mask_ok=False):
         except DatasetError as error:
             return str(error)
 
+    refuse_faults(map_files(fault, cases))
+
+
+def map_files(work, items):
+    """Yield `work(item)` of each item, in their order; READERS at a time, as memory allows."""
     with ThreadPoolExecutor(READERS) as pool:
-        refuse_faults(pool.map(fault, cases))
+        yield from pool.map(work, items)
 
 
 def resize_image(image, size):

@@ -6,7 +6,6 @@ says what each segment is. Cases give the files; the readers below give their co
 """
 
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from segmentation_tf.folders import (
     read_json,
     way_out,
 )
-from segmentation_tf.images import open_image, read_image
+from segmentation_tf.images import map_files, open_image, read_image
 from segmentation_tf.panoptic import Panoptic, colours_to_ids
 
 VOID = 255  # in a map of classes: nobody knows
@@ -63,8 +62,7 @@ def load_cases(root=None):
     table_file, images = _find_files(folder)
     entries = read_json(table_file, _parse_table).entries.values()
     cases = sorted(_make_case(*entry, table_file, images) for entry in entries)
-    with ThreadPoolExecutor() as pool:
-        refuse_faults(pool.map(_fault, cases))
+    refuse_faults(map_files(_fault, cases))
     return cases
 
 

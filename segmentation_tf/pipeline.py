@@ -1,11 +1,9 @@
 """From cases to batches: read once, keep in memory, augment image and mask by the same draw."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import tensorflow as tf
 
-from segmentation_tf.images import READERS, open_image, read_mask, resize_image, resize_mask
+from segmentation_tf.images import map_files, open_image, read_mask, resize_image, resize_mask
 
 MAX_ROTATION = np.pi
 ZOOM = (0.8, 1.25)
@@ -69,8 +67,7 @@ def load_arrays(cases, size, targets=None, read=None):
             return image, resize_mask(read_mask(case.mask), (height, width))[..., None]
         return image, np.asarray(targets(case), "float32")
 
-    with ThreadPoolExecutor(READERS) as pool:
-        images, masks = zip(*pool.map(load, cases), strict=True)
+    images, masks = zip(*map_files(load, cases), strict=True)
     return np.stack(images), np.stack(masks).astype("uint8" if targets is None else "float32")
 
 

@@ -59,30 +59,21 @@ def train(
         raise ValueError("train_data must be finite and hold at least one batch")
     if epochs is None:
         epochs = default_epochs(steps_an_epoch)
-    if deterministic:
-        _be_deterministic()
+    loss = loss or bce_dice_loss
     recipe = {
         "epochs": epochs,
         "steps": steps_an_epoch,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "loss": getattr(loss or bce_dice_loss, "__name__", type(loss).__name__),
+        "loss": getattr(loss, "__name__", type(loss).__name__),
     }
     keeper = Backup(backup, recipe) if backup else None
+    if deterministic:
+        _be_deterministic()
     with Interruption() as interruption:
-        with _distribution(model):
-            model.compile(
-                optimizer=make_optimizer(epochs * steps_an_epoch, learning_rate, weight_decay),
-                loss=loss or bce_dice_loss,
-                metrics=[dice] if metrics is None else metrics,
-                # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX
-                # needs it.
-                jit_compile=keras.backend.backend() == "jax",
-            )
-            # Made here, the optimizer's state need not be made while the graph is traced, which
-            # would have to be traced twice.
-            model.optimizer.build(model.trainable_variables)
-        # First, so that it meets the averages before they are swapped out again.
+        optimizer = epochs * steps_an_epoch, learning_rate, weight_decay
+        _compile(model, optimizer, loss, [dice] if metrics is None else metrics)
+        # The first meets the averages before they are swapped out again.
         watching = [interruption, keras.callbacks.SwapEMAWeights()]
         watching += [Progress(epochs)] * verbose + [keeper] * bool(keeper)
         try:
@@ -96,9 +87,7 @@ def train(
                 verbose=0,
             )
         finally:
-            model._initial_epoch = (
-                None  # where a backup was taken up: else the next fit begins there
-            )
+            model._initial_epoch = None  # set by a state that was taken up, and never by Keras
     if interruption.asked and not verbose:
         raise KeyboardInterrupt
     if keeper and not interruption.asked:
@@ -106,10 +95,23 @@ def train(
     return history
 
 
-def _distribution(model):
-    """The scope of the strategy that the model was built in."""
+def _compile(model, optimizer, loss, metrics):
+    """Compile in the scope of the strategy that the model was built in.
+
+    `optimizer`: arguments of `make_optimizer`, whose state belongs into that scope, too.
+    """
     strategy = getattr(model, "distribute_strategy", None)  # of models on TensorFlow alone
-    return strategy.scope() if strategy else contextlib.nullcontext()
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model.compile(
+            make_optimizer(*optimizer),
+            loss,
+            metrics=metrics,
+            # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        # Made here, the optimizer's state need not be made while the graph is traced, which would
+        # have to be traced twice.
+        model.optimizer.build(model.trainable_variables)
 
 
 def _be_deterministic():

@@ -1,9 +1,6 @@
 """More than one device, and mixed precision: the same training, the same losses."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,6 +12,7 @@ from segmentation_tf.evaluation import evaluate
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.training import train
+from test_determinism import run
 
 MIRRORED = """
 import json, sys
@@ -54,19 +52,10 @@ def root(tmp_path_factory):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute")
 @pytest.mark.parametrize("build", ["build_unet", "build_segnet"])
 def test_two_devices_reach_the_losses_of_one(root, build):
-    histories = []
-    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
-        done = subprocess.run(
-            [sys.executable, "-c", MIRRORED, root, build, json.dumps(devices)],
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        histories.append(json.loads(done.stdout.splitlines()[-1]))
-    one, two = histories
+    one, two = (
+        json.loads(run(MIRRORED, root, build, json.dumps(devices)).splitlines()[-1])
+        for devices in (["CPU:0"], ["CPU:0", "CPU:1"])
+    )
     assert one.keys() == two.keys() and one["full size"][0] > 0.8
     for name in one:
         np.testing.assert_allclose(one[name], two[name], rtol=0.01, atol=0.01, err_msg=name)

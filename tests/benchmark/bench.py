@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -343,14 +344,8 @@ def milliseconds(runs, turns=20, calls=10):
     for _ in range(turns):
         for name, run in runs.items():
             run(image)  # the first call of a turn finds the caches cold
-            times[name].append(np.median([seconds(run, image) for _ in range(calls)]))
+            times[name].append(np.median([fastest(partial(run, image), 1) for _ in range(calls)]))
     return {name: 1000 * min(medians) for name, medians in times.items()}
-
-
-def seconds(run, image):
-    start = time.perf_counter()
-    run(image)
-    return time.perf_counter() - start
 
 
 # --- Drawing, the lab and the lessons -----------------------------------------------------------
