@@ -1,1 +1,1 @@
-"""The lab assignment: the checks that its notebook calls; tools to hand it out and to grade it."""
+"""The lab: `checks`, which its notebook calls, and `grading`, with which teachers grade it."""

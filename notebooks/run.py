@@ -85,11 +85,12 @@ def keep_to_drawn_data(data):
 
 def load_data(paths):
     """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
-    from segmentation_tf import cases, mads, meadow, ph2
+    from segmentation_tf import cases
+    from segmentation_tf.datasets import coco_panoptic, mads, ph2
 
-    loaders = {module.__name__: [module.load_cases] for module in (ph2, mads, meadow)}
+    loaders = {module.__name__: [module.load_cases] for module in (ph2, mads, coco_panoptic)}
     # The real people come without joints, so that poses may need the drawn ones too.
-    loaders["segmentation_tf.pose"] = [mads.load_cases, mads.drawn_folder]
+    loaders["segmentation_tf.pose.targets"] = [mads.load_cases, mads.drawn_folder]
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     wanted = [of_one for name, of_one in loaders.items() if f"from {name} import" in text]
     try:

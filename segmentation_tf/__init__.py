@@ -1,14 +1,20 @@
-"""Helpers of the segmentation course, one module a step of the data's way:
+"""The helper package of the segmentation course: one module for each step of the data's way.
 
-cases -> folders -> images -> ph2, mads -> pipeline -> models -> training -> evaluation -> plotting
+    cases       what a case is; splits and folds
+    images      image and mask files as arrays
+    pipeline    batches, with augmentation
+    models      U-Net and SegNet
+    training    losses, and a training recipe for small data sets
+    evaluation  masks at full size, and scores
+    plotting    figures
 
-`archives` unpacks what comes from the web, and `atomic` makes a folder complete or absent.
-`panoptic`, `meadow`, `instances` and `panoptic_scores` serve single objects, one after another;
-`pose`, `skeletons` and `pose_scores` serve the joints of people. `callbacks` watch over a training,
-and `exported` runs a network in other runtimes than Keras.
-`synthetic` draws the built-in data sets, for ph2, mads and meadow where there is no other. Import
-this package before TensorFlow: oneDNN halves the time of a training step on most CPUs, and
-TensorFlow reads its switch once, when it is imported.
+    datasets/   from a folder to cases: PH2, MADS, COCO's panoptic format
+    panoptic/   instances and panoptic maps (lesson 5)
+    pose/       joints of people (lesson 6)
+    drawn/      draws the built-in data sets
+
+Import this package before TensorFlow. It switches oneDNN on, which halves the time of a training
+step on most CPUs, and TensorFlow reads that switch only once, when it is imported.
 """
 
 import os

@@ -1,6 +1,8 @@
 """From logits to masks at the image's own size, and how good they are."""
 
+from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ from keras import ops
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial import KDTree
+from skimage.filters import threshold_otsu
 
 from segmentation_tf.images import read_image, read_mask, resize_image
 
@@ -148,3 +151,89 @@ def _network_input(model, image):
 def _outline(mask):
     """The pixels of a mask that have a neighbour outside: `(n, 2)`."""
     return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+
+
+# --- a baseline without a network
+
+
+def otsu_mask(image, clean=True):
+    """Segment uint8 RGB `(H, W, 3)` by darkness: bool `(H, W)`, at the image's own size.
+
+    The threshold splits the grey values so that each side varies least. With `clean`, only the
+    largest connected part stays and its holes are filled.
+    Source: N. Otsu, "A threshold selection method from gray-level histograms", 1979.
+    """
+    grey = np.asarray(Image.fromarray(image).convert("L"))
+    dark = grey <= threshold_otsu(grey)
+    return ndimage.binary_fill_holes(_largest_part(dark)) if clean else dark
+
+
+def _largest_part(mask):
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+
+
+# --- exported networks
+
+# What to install: to export, and to run. Keras needs tf2onnx to write ONNX.
+PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime tf2onnx"}
+
+
+class Exported:
+    """A network from a file: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
+
+    It has a Keras model's `input_shape` and is called like one, so that `evaluation` can use
+    either.
+    """
+
+    def __init__(self, input_shape, run):
+        self.input_shape, self._run = (None, *map(int, input_shape[1:])), run
+
+    def __call__(self, images, training=False):
+        if training:
+            raise ValueError("an exported network cannot be trained: train in Keras, export again")
+        return self._run(images)
+
+
+def load_exported(path, threads=1):
+    """Load a `.tflite` or `.onnx` file as an `Exported`; it computes with so many `threads`.
+
+    Raises ImportError where its runtime is not installed.
+    """
+    path = Path(path)
+    if path.suffix not in LOADERS:
+        raise ValueError(f"{path.name}: give a .tflite or .onnx file, as model.export writes them")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: export a model to it first")
+    return Exported(*LOADERS[path.suffix](str(path), threads))
+
+
+def _load_litert(path, threads):
+    interpreter = _runtime("ai_edge_litert.interpreter", ".tflite").Interpreter
+    # A signature's runner, unlike the bare interpreter, takes batches of any size.
+    run = interpreter(path, num_threads=threads).get_signature_runner()
+    ((name, details),) = run.get_input_details().items()
+    return details["shape_signature"], lambda images: next(iter(run(**{name: images}).values()))
+
+
+def _load_onnx(path, threads):
+    runtime = _runtime("onnxruntime", ".onnx")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    (image,) = session.get_inputs()
+    return image.shape, lambda images: session.run(None, {image.name: images})[0]
+
+
+LOADERS = {".tflite": _load_litert, ".onnx": _load_onnx}
+
+
+def _runtime(module, suffix):
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{suffix} files need packages that are not installed: pip install {PACKAGES[suffix]}"
+        ) from error

@@ -7,29 +7,19 @@ colour-blind readers tell them apart.
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch
-from scipy import ndimage
 
 from segmentation_tf.evaluation import predict_masks, score
 from segmentation_tf.images import read_image, read_mask
-from segmentation_tf.pose import JOINTS, LIMBS
 
 HIT, MISSED, FALSE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
 ERRORS = {"hit": HIT, "missed": MISSED, "false": FALSE}
-# Of classes by index, those of the drawn meadow first: they differ in lightness too.
-CLASSES = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
-           (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
-THINGS = ((230, 159, 0), (0, 114, 178), (240, 228, 66), (204, 121, 167), (0, 158, 115),
-          (213, 94, 0))  # fmt: skip
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
-LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (255, 255, 255)
-SIDES = {"left": LEFT, "right": RIGHT}
-PEOPLE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (204, 121, 167))
 PANEL = 2.3  # inches
 
 
 def show_cases(cases, columns=4):
     """Draw each case's image with the outline of its mask, titled with name and diagnosis."""
-    panels = _grid(len(cases), columns, height=0.95)
+    panels = grid(len(cases), columns, height=0.95)
     for panel, case in zip(panels, cases, strict=False):
         panel.imshow(read_image(case.image))
         _outline(panel, read_mask(case.mask))
@@ -42,7 +32,7 @@ def show_batch(images, masks, columns=4):
 
     images: float `(N, H, W, 3)` in [0, 1]; masks: `(N, H, W, 1)` in {0, 1}.
     """
-    panels = _grid(len(images), columns, height=1.0)
+    panels = grid(len(images), columns, height=1.0)
     for panel, image, mask in zip(panels, images, masks, strict=False):
         panel.imshow(image)
         _outline(panel, mask[..., 0])
@@ -64,7 +54,7 @@ def show_predictions(cases, predictions):
         row[3].set_title(f"Dice {score(mask, predicted)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
-    _legend(plt.gcf(), ERRORS)
+    add_legend(plt.gcf(), ERRORS)
     plt.show()
 
 
@@ -127,85 +117,11 @@ def show_maps(rows, titles, legend=None, labels=()):
     for panel, label in zip(axes[:, 0], labels, strict=False):
         panel.set_ylabel(label, fontsize=8)
     if legend:
-        _legend(figure, legend)
+        add_legend(figure, legend)
     plt.show()
 
 
-def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure=0.5):
-    """Draw pictures, each with its people: float `(P, 17, 3)` of `pose`, in px of the picture.
-
-    The left side is orange, the right side blue, and what has no side white; or, with
-    `by_person`, each person has a colour. A joint is a ring and not a dot if it is not seen, or
-    if the network is less than `sure` of it: where the third number is below. Raises ValueError
-    where there is no picture.
-    """
-    if not len(pictures):
-        raise ValueError("show_skeletons got no pictures; give it one or more")
-    height, width = np.shape(pictures[0])[:2]
-    panels = list(_grid(len(pictures), columns, height / width + 0.1 * bool(titles)))
-    for panel, (picture, skeletons) in zip(panels, zip(pictures, people, strict=True)):
-        panel.imshow(picture)
-        for number, skeleton in enumerate(skeletons):
-            one = PEOPLE[number % len(PEOPLE)] if by_person else None
-            _draw_skeleton(panel, np.asarray(skeleton), sure, one)
-        panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    for panel, title in zip(panels, titles, strict=False):
-        panel.set_title(title, fontsize=9)
-    if not by_person:
-        _legend(plt.gcf(), {"left": LEFT, "right": RIGHT, "middle": MIDDLE})
-    plt.show()
-
-
-def _draw_skeleton(panel, skeleton, sure, colour=None):
-    for ends in LIMBS:
-        sides = {JOINTS[joint].split("_")[0] for joint in ends}
-        shade = colour or (SIDES.get(sides.pop(), MIDDLE) if len(sides) == 1 else MIDDLE)
-        panel.plot(*skeleton[list(ends), :2].T, color=np.array(shade) / 255, linewidth=1.5)
-    for name, (x, y, third) in zip(JOINTS, skeleton, strict=True):
-        shade = np.array(colour or SIDES.get(name.split("_")[0], MIDDLE)) / 255
-        face = shade if third >= sure else "none"
-        panel.plot(x, y, "o", markersize=3.5, markerfacecolor=face, markeredgecolor=shade)
-
-
-def class_colours(names):
-    """The colours of classes in `paint_classes`, as a legend: a dict, name to RGB."""
-    return {name: CLASSES[i % len(CLASSES)] for i, name in enumerate(names)}
-
-
-def paint_classes(classes):
-    """A map of classes, uint8 `(H, W)` of indices, as uint8 RGB; 255, nobody knows, is black."""
-    table = np.resize(np.array(CLASSES, np.uint8), (256, 3))
-    table[255] = 0
-    return table[classes]
-
-
-def paint_instances(picture, instances, colours=None):
-    """Tint each instance of a uint8 RGB picture `(H, W, 3)`, with a white line where two touch.
-
-    `instances`: int `(H, W)`, 0 none, negative a crowd, which stays as it is. `colours`: a dict,
-    number to RGB; by default THINGS, in turn.
-    """
-    painted, colours = picture.astype(float), colours or _telling_apart(instances)
-    for number in np.unique(instances[instances > 0]).tolist():
-        where = instances == number
-        painted[where] = 0.3 * painted[where] + 0.7 * np.array(colours[number])
-    lowest = ndimage.minimum_filter(np.where(instances > 0, instances, instances.max() + 1), 3)
-    painted[(instances > 0) & (lowest < instances)] = 255
-    return painted.astype(np.uint8)
-
-
-def _telling_apart(instances):
-    """A colour of THINGS for each instance, another one for those that touch: a dict."""
-    colours = {}
-    for number in np.unique(instances[instances > 0]).tolist():
-        around = ndimage.binary_dilation(instances == number, np.ones((3, 3)))
-        taken = {colours.get(other) for other in np.unique(instances[around]).tolist()}
-        turn = [THINGS[(number - 1 + i) % len(THINGS)] for i in range(len(THINGS))]
-        colours[number] = next((colour for colour in turn if colour not in taken), turn[0])
-    return colours
-
-
-def _grid(count, columns, height):
+def grid(count, columns, height):
     """Empty panels in rows of `columns`; `height` is a panel's share of its width."""
     rows = -(-count // columns)
     size = (columns * PANEL, rows * PANEL * height)
@@ -219,7 +135,7 @@ def _outline(panel, mask):
     panel.contour(mask, levels=[0.5], colors="white", linewidths=1.5)
 
 
-def _legend(figure, colours):
+def add_legend(figure, colours):
     patches = [
         Patch(facecolor=np.array(colour) / 255, edgecolor="0.5", label=name)
         for name, colour in colours.items()

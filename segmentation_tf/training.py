@@ -2,12 +2,12 @@
 
 import contextlib
 import math
+import signal
+import threading
+import time
 
 import keras
-import tensorflow as tf
 from keras import ops
-
-from segmentation_tf.callbacks import Backup, Interruption, Progress
 
 # So that a trained model can be saved and loaded with its loss.
 register = keras.saving.register_keras_serializable("segmentation_tf")
@@ -26,8 +26,6 @@ def train(
     metrics=None,
     verbose=True,
     callbacks=(),
-    backup=None,
-    deterministic=False,
 ):
     """Compile and fit a model that returns logits; return the Keras `History`.
 
@@ -37,14 +35,6 @@ def train(
     functions like the loss, by default Dice of one class; [] for none. `callbacks`: more of
     Keras' callbacks; at the end of an epoch they meet the weights of its last step.
     A model built in the scope of a `tf.distribute` strategy is trained by that strategy.
-
-    `backup`: a folder that keeps the state after every epoch. After a crash, the same call goes
-    on after the last whole epoch, with draws of its own, and a history of the epochs that were
-    left. Each training needs its own folder; one that comes to its end removes it. ValueError
-    where it holds the state of another training.
-    `deterministic`: the same weights, bit by bit, whenever this runs on the same machine with a
-    dataset made anew and `keras.utils.set_random_seed` before the model was built. It stays
-    switched on in the process (TensorFlow only).
 
     Ctrl-C, or Jupyter's stop button, ends the training after the step it is in and a validation,
     with the weights of the best epoch so far by the validation's loss; a second one interrupts at
@@ -59,39 +49,24 @@ def train(
         raise ValueError("train_data must be finite and hold at least one batch")
     if epochs is None:
         epochs = default_epochs(steps_an_epoch)
-    loss = loss or bce_dice_loss
-    recipe = {
-        "epochs": epochs,
-        "steps": steps_an_epoch,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "loss": getattr(loss, "__name__", type(loss).__name__),
-    }
-    keeper = Backup(backup, recipe) if backup else None
-    if deterministic:
-        _be_deterministic()
     with Interruption() as interruption:
         optimizer = epochs * steps_an_epoch, learning_rate, weight_decay
-        _compile(model, optimizer, loss, [dice] if metrics is None else metrics)
+        _compile(model, optimizer, loss or bce_dice_loss, [dice] if metrics is None else metrics)
         # The first meets the averages before they are swapped out again.
         watching = [interruption, keras.callbacks.SwapEMAWeights()]
-        watching += [Progress(epochs)] * verbose + [keeper] * bool(keeper)
-        try:
-            history = model.fit(
-                train_data.repeat(),  # one iterator for all epochs, which starts up only once
-                validation_data=validation_data,
-                epochs=epochs,
-                steps_per_epoch=steps_an_epoch,
-                callbacks=[*watching, *callbacks],
-                shuffle=False,  # the dataset shuffles itself
-                verbose=0,
-            )
-        finally:
-            model._initial_epoch = None  # set by a state that was taken up, and never by Keras
+        if verbose:
+            watching.append(Progress(epochs))
+        history = model.fit(
+            train_data.repeat(),  # one iterator for all epochs, which starts up only once
+            validation_data=validation_data,
+            epochs=epochs,
+            steps_per_epoch=steps_an_epoch,
+            callbacks=[*watching, *callbacks],
+            shuffle=False,  # the dataset shuffles itself
+            verbose=0,
+        )
     if interruption.asked and not verbose:
         raise KeyboardInterrupt
-    if keeper and not interruption.asked:
-        keeper.remove()
     return history
 
 
@@ -112,12 +87,6 @@ def _compile(model, optimizer, loss, metrics):
         # Made here, the optimizer's state need not be made while the graph is traced, which would
         # have to be traced twice.
         model.optimizer.build(model.trainable_variables)
-
-
-def _be_deterministic():
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"deterministic=True needs TensorFlow, not {keras.backend.backend()}")
-    tf.config.experimental.enable_op_determinism()
 
 
 def default_epochs(steps_an_epoch):
@@ -194,3 +163,73 @@ def _overlap(a, b):
     # The added pixel keeps two empty masks at 1 and the gradient finite.
     both = ops.sum(a * b, axis=(1, 2, 3))
     return (2 * both + 1) / (ops.sum(a, axis=(1, 2, 3)) + ops.sum(b, axis=(1, 2, 3)) + 1)
+
+
+# --- callbacks
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints about ten lines in a training run, whatever the number of epochs."""
+
+    def __init__(self, epochs, lines=10):
+        super().__init__()
+        self.epochs, self.every = epochs, max(1, round(epochs / lines))
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every and epoch not in (0, self.epochs - 1):
+            return
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
+        seconds = time.perf_counter() - self.start
+        print(f"epoch {epoch + 1:>3}/{self.epochs}  {shown}  {seconds:4.0f} s")
+
+
+class Interruption(keras.callbacks.Callback):
+    """Around `fit`: Ctrl-C ends the training after the step it is in, and the validation after it.
+
+    The weights that stay are then the best of those that were validated; without a validation,
+    those that `fit` leaves. A second Ctrl-C interrupts at once. Outside of the main thread, and
+    where Ctrl-C is ignored already, nothing changes.
+    """
+
+    def __enter__(self):
+        self.asked, self.lowest, self.weights = False, float("inf"), None
+        self.before = signal.getsignal(signal.SIGINT)
+        self.installed = threading.current_thread() is threading.main_thread()
+        self.installed &= callable(self.before)
+        if self.installed:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *error):
+        if self.installed:
+            signal.signal(signal.SIGINT, self.before)
+        if not self.asked or any(error):
+            return
+        kept = "without a validation, the weights are those of the last step"
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+            kept = f"the weights are those of epoch {self.best}, val_loss {self.lowest:.3f}"
+        print(f"stopped in epoch {self.epoch}; {kept}")
+
+    def _ask(self, number, frame):
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+        with contextlib.suppress(RuntimeError):  # in the middle of another print
+            print("stopping after this step; once more interrupts at once", flush=True)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training |= self.asked
+
+    def on_test_end(self, logs=None):
+        if logs["loss"] < self.lowest:
+            self.best, self.lowest = self.epoch, logs["loss"]
+            self.weights = self.model.get_weights()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training |= self.asked

@@ -3,7 +3,7 @@
 from matplotlib.patheffects import withStroke
 
 from drawing.sheet import INK, LARGE, WIDTH, add_picture, crop, new_sheet, text
-from segmentation_tf import ph2
+from segmentation_tf.datasets import ph2
 from segmentation_tf.images import read_image, read_mask
 
 NAMES = ("IMD075", "IMD169", "IMD134", "IMD194", "IMD024", "IMD008", "IMD196", "IMD298", "IMD321")

@@ -8,8 +8,9 @@ import math
 import keras
 
 from drawing.sheet import WIDTH, add_picture, new_sheet, text
-from segmentation_tf import ph2, pipeline, training
+from segmentation_tf import pipeline, training
 from segmentation_tf.cases import split_cases
+from segmentation_tf.datasets import ph2
 from segmentation_tf.evaluation import predict_mask
 from segmentation_tf.images import read_image, read_mask
 from segmentation_tf.models import build_unet

@@ -30,16 +30,23 @@ import tensorflow as tf
 from keras import layers
 from skimage import io, transform
 
-from segmentation_tf import ph2
-from segmentation_tf.baseline import otsu_mask
 from segmentation_tf.cases import fold_cases, split_cases
-from segmentation_tf.evaluation import bootstrap, evaluate, evaluate_masks, predict_masks
-from segmentation_tf.exported import PACKAGES, Exported, load_exported
-from segmentation_tf.folders import REPOSITORY
+from segmentation_tf.datasets import ph2
+from segmentation_tf.datasets.folders import REPOSITORY
+from segmentation_tf.drawn import dancers, dermoscopy, meadow
+from segmentation_tf.evaluation import (
+    PACKAGES,
+    Exported,
+    bootstrap,
+    evaluate,
+    evaluate_masks,
+    load_exported,
+    otsu_mask,
+    predict_masks,
+)
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.synthetic import dancers, dermoscopy, meadow
 from segmentation_tf.training import STEPS, bce_dice_loss, dice, make_optimizer, train
 
 RUN = REPOSITORY / "notebooks" / "run.py"

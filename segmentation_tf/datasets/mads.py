@@ -1,0 +1,227 @@
+"""The Segmentation Full Body MADS set: 1192 frames of dance, martial arts and sports, and masks
+of the person in them.
+
+Source: PAGE below, CC BY-ND 4.0. The films are those of W. Zhang, Z. Liu, L. Zhou, H. Leung,
+A. B. Chan, "Martial Arts, Dancing and Sports dataset: a challenging stereo and multi-view dataset
+for 3D human pose estimation", Image and Vision Computing 61, 2017.
+
+To put it into data/mads, where `load_cases` finds it:
+
+    python -m segmentation_tf.datasets.mads archive.zip    the zip, downloaded in a browser
+    python -m segmentation_tf.datasets.mads                from Kaggle, with kagglehub
+"""
+
+import argparse
+import csv
+import io
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from itertools import chain
+
+from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.datasets import archives, folders
+from segmentation_tf.datasets.atomic import complete_folder
+from segmentation_tf.datasets.folders import (
+    REPOSITORY,
+    children,
+    choose_folder,
+    levels,
+    read_text,
+    subfolders,
+    way_out,
+)
+from segmentation_tf.images import check_cases
+
+SLUG = "tapakah68/segmentation-full-body-mads-dataset"
+PAGE = f"https://www.kaggle.com/datasets/{SLUG}"
+ARCHIVES = folders.ARCHIVES | {".zip": "python -m segmentation_tf.datasets.mads {name}"}
+PARTS = ("images", "masks")
+NAME = re.compile(r"(?P<group>[^_]+_[^_]+)_C\d+_\d+")  # activity_sequence_camera_frame
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def load_cases(root=None):
+    """Return the cases of a MADS folder, a sorted list of Case; every `label` is None.
+
+    `root` (str or Path) is the folder that holds `images` and `masks`, or one up to three levels
+    above it. Without it: the environment's MADS_ROOT, else data/mads, else the drawn set.
+    images/NAME.png and masks/NAME.png are a case. Its group is activity and sequence, such as
+    HipHop_HipHop1: all cameras film the same performance, so they stay on one side of a split.
+
+    Where there is a df.csv, beside the two folders or between them and `root`, all that it lists
+    must be there; pairs that it does not list are read like the others, so that own frames can be
+    added, and it says how many they are. Collages and stray files are ignored; an empty mask is
+    a mask.
+    Every file is read to its end here: DatasetError names the first that cannot be used.
+    """
+    folder = choose_folder(root, "MADS_ROOT", "mads", drawn_folder, ARCHIVES)
+    home = _find_home(folder)
+    found = {part: _list_pictures(home / part) for part in PARTS}
+    table = _find_table(home, folder)
+    listed = _read_table(table) if table else {}
+    names = sorted(found["images"].keys() | found["masks"].keys() | listed.keys())
+    refuse_faults(_fault(name, home, found, listed, table) for name in names)
+    cases = sorted(_make_case(image, found["masks"][key]) for key, image in found["images"].items())
+    check_cases(cases, empty_mask_ok=True)
+    if table and len(cases) > len(listed):
+        print(f"mads: {len(cases) - len(listed)} of {len(cases)} cases are not in {table.name}")
+    return cases
+
+
+def drawn_folder():
+    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
+    # Imported here: whoever has the real images never needs the drawing.
+    from segmentation_tf.drawn import dancers
+
+    return dancers.draw_mads(REPOSITORY / "data" / "drawn" / f"MADS-v{dancers.VERSION}")
+
+
+def _find_home(root):
+    """The folder with `images` and `masks`, on the first level from `root` down that has one."""
+    for level in chain([[root]], levels(root, 3)):
+        found = {home.resolve(): home for home in level if _has_parts(subfolders(home))}
+        homes = list(found.values())  # one, where links lead to it on several ways
+        if homes[1:]:
+            raise DatasetError(f"{homes[0]} and {homes[1]} both hold the set; give one of them")
+        if homes:
+            return homes[0]
+    raise DatasetError(f"{root}: holds no folders images and masks; {_advice(root)}")
+
+
+def _has_parts(inside):
+    return {folder.name for folder in inside}.issuperset(PARTS)
+
+
+def _advice(root):
+    if _has_parts(subfolders(root.absolute().parent)):
+        return f"give the folder above it, {root.absolute().parent}"
+    otherwise = f"give the folder that the archive unpacks to. The data set: {PAGE}"
+    return way_out(root, otherwise, ARCHIVES)
+
+
+def _list_pictures(folder):
+    """The PNG files of a folder by their `_key`."""
+    found = {}
+    for file in children(folder):
+        if file.suffix.lower() == ".png":
+            twin = found.setdefault(_key(file.stem), file)
+            if twin is not file:
+                raise DatasetError(f"{file} and {twin.name} differ in case only; remove one")
+    if not found:
+        raise DatasetError(f"{folder}: holds no PNG files; unpack the archive again")
+    return found
+
+
+def _find_table(home, root):
+    """The df.csv beside `images` and `masks`, else above them up to `root`; None without one."""
+    depth = len(home.relative_to(root).parts)
+    tables = [folder / "df.csv" for folder in (home, *home.parents[:depth])]
+    return next((table for table in tables if os.path.isfile(table)), None)
+
+
+def _read_table(table):
+    """The file names in df.csv by their `_key`."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
+        paths = [row[part].replace("\\", "/") for row in rows for part in PARTS]
+        if not paths:
+            raise csv.Error("no rows")
+    except (csv.Error, KeyError, AttributeError) as error:
+        raise DatasetError(
+            f"{table}: is not the table with the columns {' and '.join(PARTS)}; copy it from the "
+            "archive, or remove it to go on without"
+        ) from error
+    files = [path.rsplit("/", 1)[-1] for path in paths]
+    return {_key(file).removesuffix(".png"): file for file in files}
+
+
+def _key(name):
+    """What the file names of one case share: case does not count, nor how an accent is stored."""
+    return unicodedata.normalize("NFC", name).lower()
+
+
+def _fault(key, home, found, listed, table):
+    """What is wrong with the case of this key, before its files are opened; else None."""
+    files = [found[part][key] for part in PARTS if key in found[part]]
+    for part in PARTS:
+        if key not in found[part]:
+            name = files[0].name if files else listed[key]
+            rest = [f"{file.parent.name}/{file.name}" for file in files]
+            rest += [f"its row of {table.name}"] if key in listed else []
+            return (
+                f"{home / part / name}: this file is missing; copy it from the archive, or remove "
+                f"{' and '.join(rest)} to go on without this case"
+            )
+    if not NAME.fullmatch(files[0].stem):
+        return (
+            f"{files[0]}: is not named activity_sequence_camera_frame, as "
+            "HipHop_HipHop1_C0_00180.png is; give it that name, or remove it and its mask"
+        )
+
+
+def _make_case(image, mask):
+    return Case(image.stem, image, mask, group=NAME.fullmatch(image.stem)["group"])
+
+
+# --- getting -----------------------------------------------------------------------------------
+
+
+def unpack(archive):
+    """Unpack the zip from Kaggle as data/mads and return that folder; see `archives.unpack`."""
+    return archives.unpack(archive, REPOSITORY / "data" / "mads")
+
+
+def fetch():
+    """Fetch the set from Kaggle as data/mads, with the kagglehub package; return that folder.
+
+    Raises DatasetError where kagglehub is not installed or Kaggle does not give the set out.
+    """
+    folder = REPOSITORY / "data" / "mads"
+    if folder.exists():
+        raise DatasetError(f"{folder}: is there already; rename or delete it to fetch it again")
+    by_hand = (
+        f"Or download the zip by hand from {PAGE} and unpack it with: "
+        f"{ARCHIVES['.zip'].format(name='archive.zip')}"
+    )
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise DatasetError(
+            f"{folder}: kagglehub, which would fetch it, is not installed; install it with: "
+            f"python -m pip install kagglehub. {by_hand}"
+        ) from error
+    try:
+        download = kagglehub.dataset_download(SLUG)
+    except Exception as error:  # kagglehub raises its own, those of requests, and others
+        raise DatasetError(
+            f"{folder}: Kaggle did not give it out ({error}). Make a token in the settings of "
+            "your Kaggle account and put it into the environment as KAGGLE_API_TOKEN (an older "
+            f"kaggle.json belongs in ~/.kaggle). {by_hand}"
+        ) from error
+    with complete_folder(folder, "the MADS set (about 500 MB)") as unfinished:
+        shutil.copytree(download, unfinished, dirs_exist_ok=True)
+    print(f"mads: kagglehub keeps another copy in {download}; delete it if you need the room")
+    return folder
+
+
+def main():
+    """The command `python -m segmentation_tf.datasets.mads`; see the top of this file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m segmentation_tf.datasets.mads", description=f"Put {PAGE} into data/mads."
+    )
+    parser.add_argument("archive", nargs="?", help="the zip; without it, kagglehub fetches it")
+    archive = parser.parse_args().archive
+    try:
+        folder = unpack(archive) if archive else fetch()
+        print(f"{folder}: {len(load_cases(folder))} cases, every one readable")
+    except DatasetError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The PH2 dermoscopy set: 200 images of moles, their lesion masks and three diagnoses.
+
+Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira, "PH2 - a
+dermoscopic image database for research and benchmarking", EMBC 2013.
+"""
+
+import os
+import re
+
+from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.datasets.folders import (
+    REPOSITORY,
+    children,
+    choose_folder,
+    levels,
+    read_text,
+    subfolders,
+    way_out,
+)
+from segmentation_tf.images import check_cases
+
+DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
+CODES = {"": None, "0": DIAGNOSES[0], "1": DIAGNOSES[1], "2": DIAGNOSES[2]}
+CORRECT = "correct the row, or remove the file to go on without labels"
+CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
+
+
+def load_cases(root=None):
+    """Return the cases of a PH2 folder, a sorted list of Case.
+
+    `root` (str or Path) is the folder PH2Dataset, one above it, or `PH2 Dataset images` itself.
+    Without it: the environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
+    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it (it says so).
+    Every file is read to its end here: DatasetError names the first that cannot be used.
+    """
+    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", drawn_folder)
+    case_folders = _find_case_folders(folder)
+    table = _find_table(folder, case_folders[0].parent)
+    labels = _parse_table(table) if table else {}
+    cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
+    check_cases(cases)
+    unlabelled = sum(case.label is None for case in cases)
+    if unlabelled:
+        source = f"in {table.name}" if table else "(there is no PH2_dataset.txt)"
+        print(f"PH2Dataset: no diagnosis {source} for {unlabelled} of {len(cases)} cases")
+    return cases
+
+
+def drawn_folder():
+    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
+    # Imported here: whoever has the real images never needs the drawing.
+    from segmentation_tf.drawn import dermoscopy
+
+    return dermoscopy.draw_ph2(REPOSITORY / "data" / "drawn" / f"PH2Dataset-v{dermoscopy.VERSION}")
+
+
+def _find_case_folders(root):
+    """The folders IMD002, IMD003, ... on the first level below `root` that has any."""
+    for level in levels(root, 3):
+        found = [child for child in level if CASE_NAME.fullmatch(child.name)]
+        if found:
+            return _refuse_twins(found)
+    advice = way_out(root, otherwise="give the folder PH2Dataset")
+    raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {advice}")
+
+
+def _refuse_twins(case_folders):
+    seen = {}
+    for folder in case_folders:
+        twin = seen.setdefault(folder.name.upper(), folder)
+        if twin is not folder:
+            raise DatasetError(f"{folder} and {twin} are the same case; keep one copy of the set")
+    return case_folders
+
+
+def _make_case(folder, labels):
+    name = folder.name.upper()
+    files = [file for part in (folder, *subfolders(folder)) for file in children(part)]
+    return Case(
+        name=name,
+        image=_find_file(files, folder, f"{name}.bmp", f"{name}_Dermoscopic_Image"),
+        mask=_find_file(files, folder, f"{name}_lesion.bmp", f"{name}_lesion"),
+        group=name,
+        label=labels.get(name),
+    )
+
+
+def _find_file(files, folder, wanted, home):
+    found = [file for file in files if file.name.lower() == wanted.lower()]
+    if found[1:]:
+        raise DatasetError(f"{found[0]} and {found[1]} may both be {wanted}; remove one of them")
+    if found:
+        return found[0]
+    others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
+    instead = f" ({', '.join(others)} is no replacement: it takes a BMP)" if others else ""
+    raise DatasetError(
+        f"{folder / home / wanted}: this file is missing{instead}; copy it from the archive, "
+        f"save your own picture as a BMP, or remove the folder {folder.name} to go on without it"
+    )
+
+
+def _find_table(root, images):
+    """The text table beside the images or at the root; None where there is none."""
+    above = images.absolute().parent
+    tables = [folder / "PH2_dataset.txt" for folder in (above, root, images)]
+    return next((table for table in tables if os.path.isfile(table)), None)
+
+
+def _parse_table(table):
+    """Diagnoses by case name; None where a row leaves it blank."""
+    labels = {}
+    for line in read_text(table).splitlines():
+        cells = [cell.strip() for cell in line.split("||")]  # '', name, histology, diagnosis, ...
+        if len(cells) > 4 and CASE_NAME.fullmatch(cells[1]):
+            name, label = cells[1].upper(), _diagnosis(cells[3], cells[1], table)
+            if labels.setdefault(name, label) != label:
+                raise DatasetError(
+                    f"{table}: {name} has two rows with different diagnoses; {CORRECT}"
+                )
+    if not labels:
+        raise DatasetError(
+            f"{table}: has no row such as || IMD003 || ... || 0 || ... ||; copy it again from the "
+            "archive, or remove the file to go on without labels"
+        )
+    return labels
+
+
+def _diagnosis(code, name, table):
+    if code in CODES:
+        return CODES[code]
+    raise DatasetError(
+        f"{table}: {name} has the clinical diagnosis {code[:20]}; known are 0, 1 and 2, so "
+        f"{CORRECT}"
+    )

@@ -1,0 +1,357 @@
+"""Drawn dancers: people who move in a studio, filmed by three cameras, in the folders of MADS.
+
+A frame is drawn in the order in which light meets the scene:
+
+    pose -> body and clothes -> light and shadow -> the studio behind -> camera
+
+(`motion`, `body`, `light`, `studio` with its `furniture`; `tracing` holds the geometry.) Within a
+sequence one person performs in one room, and the cameras C0, C1 and C2 film the same moments. So
+the frames of a sequence are alike: who splits them at random tests on what they trained on. On
+most days two sequences are filmed, in the same studio.
+
+What is a person: skin, hair and clothes. What is not: the racket in a player's hand, shadows, and
+the mannequin. The mask is drawn at half coverage: a pixel is the person's where they cover half
+of it or more in the middle of the exposure, however far the blur of motion reaches.
+
+joints.json holds `{"names": [17 names], "images": {name: [[x, y, visible], 16 more]}}`: for each
+image (without its ending) the JOINTS, which are COCO's in COCO's order; "left" is the person's
+own left. x, y: px of the image, (0, 0) is the middle of its top left pixel. visible: 1 where
+nothing but the joint's own flesh and cloth is before it; 0 where another part of the body, the
+racket or furniture hides it, or where it lies outside of the image.
+"""
+
+import io
+import json
+import math
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from segmentation_tf.drawn.body import Figure, plain, random_body
+from segmentation_tf.drawn.drawing import complete_folder, draw_parallel, smooth_noise
+from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
+from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, skeleton
+from segmentation_tf.drawn.studio import SIZE, random_room, reduce, screen_light, view_room
+from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, unit
+
+VERSION = 3  # of the drawing: a change of any pixel needs a new number, and so a new folder
+
+SEQUENCES = (
+    *(f"HipHop_HipHop{i}" for i in range(1, 15)),
+    *(f"Jazz_Jazz{i}" for i in range(1, 13)),
+    *(f"Kata_{kata}" for kata in ("F1", "F2", "F3", "F4", "F5", "N1", "N2", "N3", "P2", "P3")),
+    *("Sports_Badminton", "Sports_Basketball", "Sports_Football", "Sports_Handball"),
+    *("Sports_Tennis", "Sports_Volleyball"),
+    *(f"Taichi_S{i}" for i in range(1, 13)),
+)  # twice the real set's 27, of fewer frames each: a network has to meet many people
+CAMERAS = ("C0", "C1", "C2")
+FRAMES = 3  # of each camera
+STEP = 45  # frames of the film from one to the next
+EXPOSURE = 0.02  # s
+DIMMING = 0.2  # deviation of the logarithm of the light of a circuit of lamps
+RACKETS = {"Sports_Badminton": (0.40, 0.09, 0.005), "Sports_Tennis": (0.34, 0.125, 0.011)}  # m
+TREE = Path(*["segmentation_full_body_mads_dataset_1192_img"] * 2)
+
+FACE = {  # places as seen from the centre of the head: left, up, front in m
+    "nose": (0, -0.028, 0.1),
+    "left_eye": (0.034, 0, 0.075),
+    "right_eye": (-0.034, 0, 0.075),
+    "left_ear": (0.08, -0.015, 0),
+    "right_ear": (-0.08, -0.015, 0),
+}
+LIMBS = {  # how deep a joint lies under the surface at most, the thickest clothes included, in m
+    "shoulder": 0.11,
+    "elbow": 0.09,
+    "wrist": 0.09,
+    "hip": 0.2,
+    "knee": 0.13,
+    "ankle": 0.1,
+}
+JOINTS = (*FACE, *(f"{side}_{limb}" for limb in LIMBS for side in ("left", "right")))
+DEPTHS = (*[0.04] * len(FACE), *np.repeat(list(LIMBS.values()), 2))
+
+
+class Film:
+    """One sequence: the person, what they do, and the studio."""
+
+    def __init__(self, sequence, seed):
+        self.name, self.key = SEQUENCES[sequence], (seed, sequence)
+        rng = np.random.default_rng(self.key)
+        activity = self.name.split("_")[0]
+        self.day = day_of(sequence)
+        self.room = open_room(self.day, seed)
+        self.body = random_body(rng, activity)
+        self.performance = Performance(rng, activity)
+
+    def bones(self, frame, later=0.0):
+        """The skeleton at a frame of the film, or some seconds later."""
+        seconds = frame / FRAMES_PER_SECOND + later
+        return skeleton(self.body, self.performance.pose(seconds), self.performance.place(seconds))
+
+
+@lru_cache(maxsize=1)
+def open_film(sequence, seed):
+    return Film(sequence, seed)
+
+
+def day_of(sequence):
+    """On two days of three, two sequences are filmed before furniture and cameras are moved."""
+    return 3 * sequence // 5
+
+
+@lru_cache(maxsize=1)
+def open_room(day, seed):
+    return random_room(np.random.default_rng([seed, day, 2]))
+
+
+@lru_cache(maxsize=1)
+def studio_view(day, camera, seed):
+    """The studio is drawn once for all that a camera films on a day."""
+    room = open_room(day, seed)
+    return view_room(room, room.cameras[camera])
+
+
+def frame_numbers(sequence, seed=0):
+    """The frames that are drawn of a sequence, the same for all its cameras."""
+    first = np.random.default_rng([seed, sequence, 1]).integers(1, 9)
+    return [STEP * int(first + k) for k in range(FRAMES)]
+
+
+def draw_frame(sequence, camera, frame, seed=0):
+    """Draws one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
+
+    `sequence` is a number, the place in SEQUENCES. `image`: uint8 (384, 512, 3); `mask`: bool
+    (384, 512); `joints`: [x, y, visible] for each of JOINTS. A pure function of its arguments,
+    the same in every process.
+    """
+    film = open_film(sequence, seed)
+    view = studio_view(film.day, camera, seed)
+    rng = np.random.default_rng([*film.key, camera, frame])
+    bones = film.bones(frame)
+    figure = Figure(film.body, bones)
+    surface, person = see(view, figure.dressed(), racket(film.name, bones))
+    spheres = figure.spheres()
+
+    # Somebody plays with the dimmers; all cameras see it.
+    levels = np.exp(np.random.default_rng([*film.key, frame]).normal(0, DIMMING, 2))
+    lamps = film.room.lamps.dimmed(levels)
+    light = np.tensordot(levels.astype(np.float32), view.light, 1)
+    rows, columns, x, y = view.screen
+    light[:, rows, columns] = screen_light(rng, film.room.show, x, y)
+    light = reduce(light) * shadow_on_floor(lamps, view, spheres, bones)
+    layer = reduce(shaded(lamps, surface, spheres))
+    put_before(light, smeared(layer, surface, bones, film.bones(frame, EXPOSURE)), surface.window)
+    mask = np.zeros(SIZE, bool)
+    mask[picture_part(surface.window)] = reduce(person.astype(np.float32)) >= 0.5
+    return take_picture(film, camera, frame, rng, light), mask, see_joints(figure, surface, person)
+
+
+# --- the person in the picture ---------------------------------------------------------------
+
+
+def see(view, parts, others):
+    """The performer as a camera sees them, without what furniture hides.
+
+    Returns the Surface of a window, and where in it the `parts` are seen and not the `others`.
+    """
+    solids = [solid for part in parts + others for solid in part.solids]
+    margin = np.array([-1, 1, -1, 1]) * 12 * FINE  # for the blur of motion
+    top, bottom, left, right = (np.array(view.camera.window(solids)) + margin) // FINE * FINE
+    height, width = view.depth.shape
+    window = (max(top, 0), min(bottom, height), max(left, 0), min(right, width))
+    surface = Surface(view.camera, window)
+    for part in others + parts:
+        surface.add(part)
+    top, bottom, left, right = window
+    hidden = surface.depth > view.depth[top:bottom, left:right]
+    surface.depth[hidden] = np.inf
+    surface.part[hidden] = -1
+    return surface, surface.part >= len(others)
+
+
+def picture_part(window):
+    """Where the fine pixels of a window lie in the picture: slices of rows and of columns."""
+    top, bottom, left, right = (edge // FINE for edge in window)
+    return slice(top, bottom), slice(left, right)
+
+
+def shaded(lamps, surface, spheres):
+    """Light from a surface to the camera and how much it covers: (4, H, W), fine pixels."""
+    rows, columns = np.nonzero(surface.part >= 0)
+    # Light is soft: of the fine pixels of a pixel, one stands for all.
+    pixels = rows // FINE * surface.part.shape[1] + columns // FINE
+    _, chosen, back = np.unique(pixels, return_index=True, return_inverse=True)
+    points = surface.points(rows[chosen], columns[chosen])
+    normals = surface.normals(rows[chosen], columns[chosen], points)
+    view = surface.camera.position.astype(np.float32)[:, None] - points
+    view /= np.sqrt((view**2).sum(axis=0))
+    # A gleam of the lamps above (J. Blinn, "Models of light reflection", 1977), and the pale rim
+    # of cloth and skin that are seen along their surface.
+    half = view + np.array([[0], [1], [0]], np.float32)
+    half /= np.sqrt((half**2).sum(axis=0))
+    gleam = 0.35 * np.maximum((half * normals).sum(axis=0), 0) ** 24
+    rim = 1 + 0.1 * (1 - np.clip((view * normals).sum(axis=0), 0, 1)) ** 3
+    falling = lit(lamps, points, normals, spheres)
+    light = np.zeros((4, *surface.part.shape), np.float32)
+    light[:3, rows, columns] = (falling * rim)[:, back] * surface.colour[:, rows, columns]
+    light[:3, rows, columns] += (falling * gleam)[:, back] * surface.gloss[rows, columns]
+    light[3, rows, columns] = 1
+    return light
+
+
+def shadow_on_floor(lamps, view, spheres, bones):
+    """What the performer's shadow leaves of the light: (H, W), 1 where there is none."""
+    x, z, is_floor = view.floor
+    origin = bones.joints["pelvis"][[0, 2]] - 1.6
+    shadow = performer_shadow(lamps, spheres, origin, (int(3.2 / CELL),) * 2)
+    return 1 - is_floor * (1 - sample(shadow, origin, x, z))
+
+
+def smeared(layer, surface, bones, later):
+    """A layer (4, H, W) with what moves fast smeared along its way during the exposure."""
+    names = [n for n in bones.joints if n.endswith(("wrist", "ankle", "elbow", "knee", "head"))]
+    here, there = (
+        surface.camera.project([skeleton.joints[name] for name in names])[:, :2]
+        for skeleton in (bones, later)
+    )
+    rows, columns = picture_part(surface.window)
+    y, x = np.indices(layer.shape[1:], dtype=np.float32)
+    a, b = (here - [columns.start, rows.start]).T[:, :, None, None]
+    near = np.exp(-((x - a) ** 2 + (y - b) ** 2) / 260)  # each joint moves what is around it
+    way = np.tensordot((there - here).astype(np.float32), near / (near.sum(0) + 0.15), (0, 0))
+    fast = np.hypot(*way) > 0.8
+    taps = np.linspace(-0.5, 0.5, 7)
+    places = [(at[fast] + taps[:, None] * move[fast]) for at, move in ((y, way[1]), (x, way[0]))]
+    for plane in layer:
+        plane[fast] = ndimage.map_coordinates(plane, places, order=1, mode="nearest").mean(axis=0)
+    return layer
+
+
+def put_before(light, layer, window):
+    """Lays a layer (4, H, W) over its window of the picture's light, in place."""
+    behind = light[:, *picture_part(window)]
+    behind *= 1 - layer[3]
+    behind += layer[:3]
+
+
+def racket(name, bones):
+    """The racket of a player, in the right hand: handle, frame and a few strings."""
+    if name not in RACKETS:
+        return []
+    long, wide, thick = RACKETS[name]
+    wrist, elbow = bones.joints["right_wrist"], bones.joints["right_elbow"]
+    along = unit(unit(wrist - elbow) + 0.5 * bones.chest[1])
+    side = unit(np.cross(along, bones.chest[2]) + 1e-3)
+    grip = wrist + 0.06 * along
+    middle = grip + (long + 1.2 * wide) * along
+    angles = np.linspace(0, 2 * math.pi, 13)
+    rim = [middle + wide * (1.25 * math.cos(a) * along + math.sin(a) * side) for a in angles]
+    frame = [Limb(a, b, (thick, thick)) for a, b in zip(rim[:-1], rim[1:])]
+    frame.append(Limb(grip, grip + long * along, (1.4 * thick, thick)))
+    ends = [(middle + wide * s * side, 1.1 * wide * along) for s in (-0.5, 0, 0.5)]
+    strings = [Limb(a - b, a + b, (0.002, 0.002)) for a, b in ends]
+    return [Part(frame, plain((60, 90, 150)), 0, 0.5), Part(strings, plain((190, 190, 180)))]
+
+
+def see_joints(figure, surface, person):
+    """[x, y, visible] for each of JOINTS."""
+    places = [figure.head_at(*FACE[n]) if n in FACE else figure.joints[n] for n in JOINTS]
+    rows, columns = picture_part(surface.window)
+    seen = []
+    for (x, y, depth), flesh in zip(surface.camera.project(places), DEPTHS):
+        row, column = (round(FINE * (at + 0.5) - 0.5) for at in (y - rows.start, x - columns.start))
+        inside = 0 <= row < person.shape[0] and 0 <= column < person.shape[1]
+        own = inside and person[row, column] and surface.depth[row, column] > depth - flesh
+        seen.append([round(float(x), 2), round(float(y), 2), int(own)])
+    return seen
+
+
+# --- the camera ------------------------------------------------------------------------------
+
+
+def take_picture(film, camera, frame, rng, light):
+    """From light (3, H, W) to what a small video camera stores: uint8 (H, W, 3).
+
+    Exposure drifts and lamps flicker from frame to frame, so that no two backgrounds are equal;
+    bright things glow; noise, a little blur and the blocks of JPEG come last.
+    """
+    own = np.random.default_rng([*film.key, camera])  # what stays the same for all its frames
+    gain, warm, noise = own.uniform(0.85, 1.25), own.normal(0, 0.05), own.uniform(0.006, 0.016)
+    soft, quality, phase = own.uniform(0.35, 0.6), int(own.integers(72, 90)), own.uniform(0, 6)
+    exposure = gain * math.exp(0.15 * math.sin(frame / 60 + phase) + rng.normal(0, 0.1))
+    tint = np.array([1 + warm, 1, 1 - warm]) * (1 + rng.normal(0, 0.02, 3)) * exposure
+    x = np.linspace(-0.5, 0.5, SIZE[1], dtype=np.float32)
+    y = np.linspace(-0.5, 0.5, SIZE[0], dtype=np.float32)[:, None]
+    flicker = 1 + rng.normal(0, 0.15) * x + rng.normal(0, 0.08) * y
+    light = light * tint.astype(np.float32)[:, None, None] * flicker
+    light *= 1 - 0.45 * (y**2 + x**2)  # lenses are darker towards the corners
+    light += glow(np.maximum(light - 0.9, 0))
+    light += noise * np.sqrt(light + 0.01) * rng.standard_normal(light.shape, np.float32)
+    light = ndimage.gaussian_filter(np.maximum(light, 0), (0, soft, soft))
+    value = (light / np.sqrt(1 + 0.25 * light**2)) ** (1 / 2.2)  # bright light is pressed together
+    value = 6 + 235 * value + 1.2 * smooth_noise(rng, SIZE, 3)
+    stored = io.BytesIO()
+    image = Image.fromarray(np.clip(value, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    image.save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored))
+
+
+def glow(light):
+    """The haze of a lens around what is too bright, made on a grid of 4 x 4 px."""
+    coarse = light.reshape(3, SIZE[0] // 4, 4, SIZE[1] // 4, 4).mean(axis=(2, 4))
+    haze = 0.12 * ndimage.gaussian_filter(coarse, (0, 2, 2))
+    haze += 0.05 * ndimage.gaussian_filter(coarse, (0, 7, 7))
+    return np.stack([Image.fromarray(plane).resize(SIZE[::-1], Image.BILINEAR) for plane in haze])
+
+
+# --- the folder ------------------------------------------------------------------------------
+
+
+def draw_mads(folder, seed=0, sequences=None, processes=None):
+    """Draws all sequences (or those given by number) into `folder`, laid out as MADS; its Path.
+
+    A folder that is there already is left as it is. Otherwise it appears complete or not at all:
+    see `drawing.complete_folder`. DatasetError where it cannot be written.
+    """
+    folder = Path(folder).absolute()
+    if folder.is_dir():
+        return folder
+    sequences = range(len(SEQUENCES)) if sequences is None else sequences
+    with complete_folder(folder, megabytes=95) as unfinished:
+        for sub in ("images", "masks", "collages"):
+            (unfinished / TREE / sub).mkdir(parents=True)
+        days = groupby(sequences, key=day_of)
+        films = [list(of_day) for _, of_day in days]
+        jobs = [(unfinished / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
+        joints = {}
+        for of_camera in draw_parallel(save_frames, jobs, "drawing dancers", processes):
+            joints |= of_camera
+        (unfinished / TREE / "joints.json").write_text(
+            json.dumps({"names": JOINTS, "images": joints})
+        )
+        table = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg"
+                 for n, name in enumerate(sorted(joints))]  # fmt: skip
+        text = "\n".join([",images,masks,collages", *table]) + "\n"
+        (unfinished / "df.csv").write_text(text, newline="\n")
+    return folder
+
+
+def save_frames(folder, sequences, camera, seed):
+    """Draws what one camera films of the sequences of a day; the joints by name of the image."""
+    joints = {}
+    for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s, seed)):
+        name = f"{SEQUENCES[sequence]}_{CAMERAS[camera]}_{frame:05d}"
+        image, mask, joints[name] = draw_frame(sequence, camera, frame, seed)
+        image = Image.fromarray(image)
+        mask = Image.merge("RGB", [Image.fromarray(mask).convert("L")] * 3)
+        collage = Image.new("RGB", (2 * image.width, image.height))
+        collage.paste(image, (0, 0))
+        collage.paste(mask, (image.width, 0))
+        image.save(folder / "images" / f"{name}.png", compress_level=4)  # half the time of 6
+        mask.save(folder / "masks" / f"{name}.png")
+        collage.save(folder / "collages" / f"{name}.jpg", quality=85)
+    return joints

@@ -1,0 +1,175 @@
+"""What every drawn data set needs: a folder that is complete or absent, cases drawn by several
+processes with one progress bar, and the few painting tools that all scenes share."""
+
+import contextlib
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from tqdm import tqdm
+
+from segmentation_tf.cases import DatasetError
+from segmentation_tf.datasets import atomic
+
+
+def complete_folder(folder, megabytes=150):
+    """`atomic.complete_folder` for drawn images that take about so many `megabytes`."""
+    return atomic.complete_folder(folder, f"the drawn images (about {megabytes} MB)")
+
+
+# --- several processes, one progress bar -----------------------------------------------------
+
+
+def draw_parallel(draw, jobs, title, processes=None):
+    """Calls `draw(*job)` for every job in a pool of processes; results in the order of `jobs`.
+
+    `draw` is a function of a module (workers import it by name), and so is all that it needs.
+    Works in scripts without a `__main__` guard, in notebooks and under any start method. Raises
+    what `draw` raises; the workers end with the caller, however it ends.
+    """
+    jobs = list(jobs)
+    processes = min(processes or len(_usable_cores()), len(jobs), 16)
+    pool = ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+    try:
+        with _no_main_module(), _environment_of_workers():
+            futures = {pool.submit(draw, *job): place for place, job in enumerate(jobs)}
+        results = [None] * len(jobs)
+        with tqdm(total=len(jobs), desc=title, file=sys.stdout, mininterval=1) as bar:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                bar.update()
+        return results
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            f"{title}: a drawing process was killed, most likely for lack of memory. "
+            "Close other programs and run again."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _usable_cores():
+    affinity = getattr(os, "sched_getaffinity", None)
+    return affinity(0) if affinity else range(os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def _no_main_module():
+    """Hides the caller's script while the workers start.
+
+    A fresh worker runs the script of its parent once more, to find functions defined there. The
+    drawing needs none of them, and a script that trains a model would train it in every worker.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _environment_of_workers():
+    """Sets what the workers that start now find in their environment.
+
+    One thread each: as many workers as cores, each with as many threads, take twice the time
+    waiting for another. And the kernels that every x86-64 processor with AVX2 has: NumPy and
+    OpenBLAS choose theirs by the processor, and one with AVX-512 would draw some pixels by a
+    level brighter or darker.
+    """
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    wanted = dict.fromkeys([*threads, "VECLIB_MAXIMUM_THREADS"], "1")
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    if {"X86_V3", "AVX2"} & set(found):
+        beyond = [name for name in found if name.startswith(("X86_V4", "AVX512"))]
+        wanted |= {"NPY_DISABLE_CPU_FEATURES": " ".join(beyond), "OPENBLAS_CORETYPE": "Haswell"}
+    before = {name: os.environ.get(name) for name in (*wanted, "NPY_ENABLE_CPU_FEATURES")}
+    os.environ.update(wanted)
+    os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # NumPy takes only one of the two
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _end_with_parent():
+    """Lets a worker end when its parent is gone, and leaves Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+# --- painting tools --------------------------------------------------------------------------
+
+
+def smooth_noise(rng, shape, scale):
+    """Random float32 field of `shape` (H, W): mean 0, deviation 1, blobs about `scale` px wide."""
+    step = max(scale / 2.5, 1)  # blurred on a coarse grid, then enlarged: much faster
+    grid = [math.ceil(length / step) + 1 for length in shape]
+    noise = rng.standard_normal(grid, dtype=np.float32)
+    sigma = scale / step / 3
+    kernel = np.exp(-(np.arange(-4.0, 5.0) ** 2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    for axis in (0, 1):
+        noise = ndimage.correlate1d(noise, kernel, axis, mode="wrap")
+    noise /= np.float32(kernel @ kernel)  # the deviation that is left after both passes
+    if step == 1:
+        return noise[: shape[0], : shape[1]]
+    box = (0, 0, shape[1] / step, shape[0] / step)
+    return np.asarray(Image.fromarray(noise).resize(shape[::-1], Image.BICUBIC, box=box))
+
+
+def smoothstep(values, low, high):
+    """0 below `low`, 1 above `high`, a smooth rise between."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def cells(rng, y, x, spacing, jitter=0.8):
+    """A random honeycomb: which cell each point lies in, and where in it.
+
+    `y`, `x`: coordinates in px, any one shape. Returns three arrays of that shape: distance to
+    the centre of the cell, distance to its wall (both in units of `spacing`), and a random
+    number in [0, 1) that is the cell's own. Steven Worley's cellular texture (SIGGRAPH 1996), on
+    rows of centres that are offset like bricks.
+    """
+    y, x = (np.asarray(v, np.float32) / np.float32(spacing) for v in (y, x))
+    row, column = (np.floor(v).astype(np.intp) for v in (y, x))
+    row0, column0 = row.min() - 1, column.min() - 2
+    grid = (row.max() - row0 + 2, column.max() - column0 + 3)
+    shift = jitter * (rng.random((2, *grid), dtype=np.float32) - 0.5)
+    rows, columns = np.indices(grid, dtype=np.float32)
+    centre_y = (rows + row0 + 0.5 + shift[0]).ravel()
+    centre_x = (columns + column0 + rows % 2 / 2 + shift[1]).ravel()
+    own = rng.random(grid, dtype=np.float32).ravel()
+    first = np.full(y.shape, np.inf, np.float32)
+    second = first.copy()
+    nearest = np.zeros(y.shape, np.intp)
+    place = (row - row0) * grid[1] + column - column0
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            near = place + (dy * grid[1] + dx)
+            distance = (y - centre_y[near]) ** 2 + (x - centre_x[near]) ** 2
+            np.minimum(second, np.maximum(first, distance), out=second)
+            np.copyto(nearest, near, where=distance < first)
+            np.minimum(first, distance, out=first)
+    first, second = np.sqrt(first), np.sqrt(second)
+    return first, (second - first) / 2, own[nearest]

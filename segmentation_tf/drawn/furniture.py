@@ -1,0 +1,142 @@
+"""What stands about in the drawn studio, all of it background: chairs, a coat over one of them,
+tripods, bags, clothes on a rail, a table, and the white mannequin, naked or in a costume."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from segmentation_tf.drawn.body import COLOURS, SOBER, Body, Figure, plain, random_body
+from segmentation_tf.drawn.motion import skeleton, turned
+from segmentation_tf.drawn.tracing import Box, Limb, Part
+
+
+def random_things(rng, half, cameras):
+    """Furniture of a room with the given cameras, behind the performer more than before: parts."""
+    seat = random_paint(rng)
+    kinds = [lambda *place: chair(*place, seat)] * rng.integers(3, 7)
+    kinds += [tripod] * rng.integers(1, 4) + [bag] * rng.integers(1, 3)
+    kinds += [rail] * (rng.random() < 0.6) + [table] * (rng.random() < 0.5)
+    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])
+    things = []
+    for kind in kinds:
+        nearest, farthest = (2.1, 3.6) if kind is mannequin else (2.3, 4.8)
+        things += kind(rng, *free_place(rng, half, cameras, nearest, farthest))
+    return things + (coat(rng, things[0].solids[1]) if rng.random() < 0.6 else [])
+
+
+def free_place(rng, half, cameras, nearest, farthest):
+    """A place (x, 0, z) that blocks no camera, and a turn towards the middle, more or less."""
+    views = np.array([camera.position for camera in cameras])[:, [0, 2]]
+    while True:
+        angle, away = rng.uniform(-math.pi, math.pi), rng.uniform(nearest, farthest)
+        where = away * np.array([math.sin(angle), math.cos(angle)])
+        in_view = views @ where / np.linalg.norm(views, axis=1) / away > math.cos(0.4)
+        too_near = np.linalg.norm(views - where, axis=1) < 2.2
+        outside = half[[0, 2]] - np.abs(where) < 0.4
+        if not (in_view.any() or too_near.any() or outside.any()):
+            return np.array([where[0], 0, where[1]]), angle + math.pi + rng.normal(0, 0.7)
+
+
+def random_paint(rng):
+    return plain(COLOURS[rng.integers(len(COLOURS))])
+
+
+def boxes(where, turn, places):
+    """Boxes of one thing: (centre, sizes) in its own frame, turned and moved to its place."""
+    frame = turned(np.eye(3), twist=turn)
+    return [Box(where + np.array(centre) @ frame, sizes, frame) for centre, sizes in places]
+
+
+def chair(rng, where, turn, seat):
+    soft = [((0, 0.45, 0), (0.44, 0.05, 0.42)), ((0, 0.72, -0.2), (0.42, 0.3, 0.035))]
+    legs = [((x, 0.23, z), (0.025, 0.46, 0.025)) for x in (-0.19, 0.19) for z in (-0.19, 0.19)]
+    legs += [((x, 0.6, -0.2), (0.025, 0.4, 0.025)) for x in (-0.19, 0.19)]
+    return [
+        Part(boxes(where, turn, soft), seat, 0, 0.1),
+        Part(boxes(where, turn, legs), plain((70, 70, 74)), 0, 0.4),
+    ]
+
+
+def coat(rng, back):
+    """A coat over the back of a chair: shoulders, body, a sleeve."""
+    side, up, front = np.asarray(back.frame, float)
+    top = back.centre + 0.17 * up
+    left, right = top + 0.03 * front - 0.15 * side, top + 0.03 * front + 0.15 * side
+    hem, cuff = top - 0.5 * up - 0.1 * front, right + 0.08 * side - 0.45 * up
+    solids = [
+        Limb(left, right, (0.07, 0.07), front, flat=0.9, folds=0.012),
+        Limb(top - 0.04 * front, hem, (0.16, 0.21), front, flat=0.35, cut=True, folds=0.02),
+        Limb(right + 0.04 * side, cuff, (0.07, 0.05), front, cut=True, folds=0.012),
+    ]
+    return [Part(solids, random_paint(rng), 0.05)]
+
+
+def tripod(rng, where, turn):
+    """A stand with a camera or a lamp on it."""
+    height = rng.uniform(1.1, 1.7)
+    hub, top = where + [0, 0.62 * height, 0], where + [0, height, 0]
+    solids = [Limb(hub, top, (0.014, 0.014))]
+    for angle in turn + np.array([0.3, 2.4, 4.5]):
+        foot = where + [0.4 * math.sin(angle), 0.01, 0.4 * math.cos(angle)]
+        solids.append(Limb(hub, foot, (0.016, 0.012)))
+    sizes = (0.13, 0.12, 0.18) if rng.random() < 0.6 else (0.3, 0.3, 0.1)
+    solids += boxes(top, turn, [((0, 0.06, 0), sizes)])
+    return [Part(solids, plain((28, 28, 30)), 0, 0.3)]
+
+
+def bag(rng, where, turn):
+    side = turned(np.eye(3), twist=turn)[0]
+    low, high = where + [0, 0.13, 0], where + [0, 0.26, 0]
+    solids = [
+        Limb(low, low + 0.3 * side, (0.14, 0.13), folds=0.014, phase=turn),
+        Limb(high + 0.1 * side, high + 0.2 * side, (0.02, 0.02)),
+    ]
+    return [Part(solids, random_paint(rng), 0.02, 0.1)]
+
+
+def table(rng, where, turn):
+    """A table with a box on it."""
+    wood = plain(((120, 86, 58), (60, 44, 34), (190, 188, 180))[rng.integers(3)])
+    places = [((x, 0.36, z), (0.04, 0.72, 0.04)) for x in (-0.55, 0.55) for z in (-0.25, 0.25)]
+    places.append(((0, 0.735, 0), (1.25, 0.03, 0.62)))
+    load = [((rng.uniform(-0.4, 0.4), 0.9, 0), (0.36, 0.3, 0.3))]
+    return [
+        Part(boxes(where, turn, places), wood, 0, 0.2),
+        Part(boxes(where, turn, load), plain(SOBER[rng.integers(len(SOBER))]), 0, 0.1),
+    ]
+
+
+def rail(rng, where, turn):
+    """Clothes on a rail: upright, coloured, folded, and nobody in them."""
+    poles = [((x, 0.8, 0), (0.03, 1.6, 0.03)) for x in (-0.6, 0.6)]
+    poles += [((x, 0.02, 0), (0.04, 0.04, 0.5)) for x in (-0.6, 0.6)]
+    poles.append(((0, 1.6, 0), (1.23, 0.03, 0.03)))
+    parts = [Part(boxes(where, turn, poles), plain((110, 110, 114)), 0, 0.5)]
+    side = turned(np.eye(3), twist=turn)[0]
+    for x in np.linspace(-0.45, 0.45, rng.integers(3, 7)):
+        top = where + [0, 1.5, 0] + x * side
+        hem = top - [0, rng.uniform(0.6, 1.0), 0]
+        cloth = Limb(top, hem, (0.06, 0.15), side, flat=0.45, cut=True, folds=0.005, phase=9 * x)
+        parts.append(Part([cloth], random_paint(rng), 0, 0.05))
+    return parts
+
+
+def mannequin(rng, where, turn):
+    """A figure from a shop window on its plate: the shape of a person, but none.
+
+    Half of them wear a costume. Then little but the bare white head and the plate tells them from
+    a person, unless one has seen the room before and knows that this one never moves.
+    """
+    white = (226, 224, 218) if rng.random() < 0.8 else (190, 176, 160)
+    costume = ("HipHop", "Jazz", "Kata", "Taichi")[rng.integers(4)] if rng.random() < 0.5 else None
+    if costume:
+        body = replace(random_body(rng, costume), skin=white)
+    else:
+        body = Body(rng.uniform(1.65, 1.82), 0.9, bool(rng.random() < 0.5), skin=white)
+    arms = rng.uniform((0.1, -0.95, -0.1, 0.1, -0.95, -0.1), (0.35, -0.5, 0.45, 0.35, -0.5, 0.45))
+    pose = np.array([0.03, 0, 0, 0, 0.09, 0.04, 0, 0.12, -0.03, 0, *arms, rng.normal(0, 0.3), 0])
+    figure = Figure(body, skeleton(body, pose, (where[0], where[2], turn)))
+    plate = Limb(where + [0, 0.005, 0], where + [0, 0.02, 0], (0.17, 0.17), cut=True)
+    parts = figure.dressed(alive=False) if costume else figure.naked()
+    return [*parts, Part([plate], plain((150, 150, 152)), 0, 0.5)]

@@ -1,0 +1,220 @@
+"""Drawn sheep: fleece, face, ears and legs as solids around a spine, in many poses.
+
+Lengths are metres of a grown sheep that is 0.9 m high with its fleece; a lamb is smaller, has
+longer legs for its size, and no thick wool yet.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from segmentation_tf.drawn.body import srgb
+from segmentation_tf.drawn.tracing import Limb, Part, unit
+
+# Breeds as they look: fleece, and face with legs (0 to 255).
+BREEDS = (
+    ((226, 216, 196), (44, 38, 36)),  # Suffolk: a black face
+    ((230, 222, 206), (206, 188, 166)),  # Texel: white all over
+    ((222, 212, 190), (126, 92, 66)),  # brown faces
+    ((214, 206, 190), (70, 60, 54)),  # grey faces
+    ((92, 70, 54), (50, 40, 34)),  # brown
+    ((58, 52, 50), (34, 30, 30)),  # black
+)
+COMMON = 4  # breeds that make whole flocks; the others are single black sheep among them
+POSES = ("stands", "grazes", "lies")
+# Waves of wool in 1/m, as a limb sees them: in no direction more than in another.
+LOCKS = np.array([[31, 12, -9], [-14, 29, 17], [9, -23, 33], [26, 27, 21], [-33, 20, -25]],
+                 np.float32)  # fmt: skip
+
+
+@dataclass
+class Sheep:
+    """How one sheep looks: `size` 1 is grown, `leggy` and `woolly` are factors."""
+
+    size: float
+    fleece: tuple
+    face: tuple
+    leggy: float = 1.0
+    woolly: float = 1.0
+    phase: float = 0.0  # of its locks
+
+    @property
+    def lamb(self):
+        return self.size < 0.75
+
+
+@dataclass
+class Stance:
+    """Where a sheep is (x, z in m), where it looks (radians) and what it does."""
+
+    x: float
+    z: float
+    turn: float
+    pose: str = "stands"
+    head: float = 0.0  # turned by so many radians to its left
+    step: float = 0.0  # how far its legs are apart, -1 to 1
+
+
+def random_sheep(rng, breed):
+    """A sheep or lamb of a flock of this breed."""
+    black = rng.random() < 0.07
+    fleece, face = BREEDS[int(rng.integers(COMMON, len(BREEDS))) if black else breed]
+    lamb = rng.random() < 0.25
+    tint = rng.normal(1, 0.04) * np.array([1, rng.normal(1, 0.01), rng.normal(1, 0.03)])
+    return Sheep(
+        size=rng.uniform(0.5, 0.66) if lamb else rng.uniform(0.9, 1.1),
+        fleece=tuple(np.clip(np.array(fleece) * tint, 0, 245)),
+        face=tuple(np.clip(np.array(face) * tint, 0, 245)),
+        leggy=1.18 if lamb else rng.uniform(0.92, 1.04),
+        woolly=0.8 if lamb else rng.uniform(0.92, 1.12),
+        phase=rng.uniform(0, 6),
+    )
+
+
+class Wool(Limb):
+    """A limb with locks of wool all over."""
+
+    def distance(self, points):
+        local = self.frame @ (points - self.start)
+        side, along, front = local
+        t = np.minimum(np.maximum(along / self.length, 0), 1)
+        phases = self.phase * np.arange(1, len(LOCKS) + 1, dtype=np.float32)[:, None]
+        locks = np.sin(LOCKS @ local + phases).sum(axis=0)
+        radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t + self.folds * locks
+        away = np.sqrt(side**2 + (along - t * self.length) ** 2 + (front / self.flat) ** 2)
+        return (away - radius) * min(1, self.flat)
+
+
+class Posed:
+    """A sheep in its stance: its parts for tracing, each a `Part`."""
+
+    def __init__(self, sheep, stance):
+        self.sheep, self.stance = sheep, stance
+        sin, cos = math.sin(stance.turn), math.cos(stance.turn)
+        # Rows: along the spine to the head, up, to the sheep's right.
+        self.frame = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+        self.lies = stance.pose == "lies"
+        self.legs = 0.36 * sheep.leggy
+        self.back = 0.2 if self.lies else self.legs + 0.25
+
+    def at(self, along, up, right):
+        """A place of the sheep in the world: metres before its middle, over the spine, right."""
+        local = self.sheep.size * np.array([along, self.back + up, right])
+        return local @ self.frame + [self.stance.x, 0, self.stance.z]
+
+    def limb(self, start, end, radii, flat=1.0, front=None, kind=Limb, folds=0.0):
+        size = self.sheep.size
+        front = self.frame[2] if front is None else front
+        radii = (radii[0] * size, radii[1] * size)
+        return kind(self.at(*start), self.at(*end), radii, front, 0, flat, False, folds,
+                    self.sheep.phase)  # fmt: skip
+
+    def wool(self, start, end, radii, flat=1.0):
+        thick = self.sheep.woolly
+        radii = (radii[0] * thick, radii[1] * thick)
+        return self.limb(start, end, radii, flat, kind=Wool, folds=0.007 * self.sheep.size)
+
+    # --- where the head is ---
+
+    def neck(self):
+        """Ends of the neck, as `at` takes them, and the direction in which the nose points."""
+        turn, head = self.stance.head, math.cos(self.stance.head)
+        right = -math.sin(turn)
+        if self.stance.pose == "grazes":
+            drop = 0.06 + 0.1 - self.back
+            return (
+                (0.3, -0.03, 0),
+                (0.5, 0.55 * drop, 0.1 * right),
+                (0.55 * head, -0.8, 0.55 * right),
+            )
+        return (0.28, 0.06, 0), (0.46, 0.28, 0.1 * right), (0.9 * head, -0.42, 0.9 * right)
+
+    def parts(self):
+        """Fleece, head and legs."""
+        return [self.fleece(), self.head(), *([] if self.lies else [self.all_legs()])]
+
+    def fleece(self):
+        """Barrel, rump, chest, neck and the tops of the legs."""
+        start, end, _ = self.neck()
+        solids = [
+            self.wool((-0.27, 0.0, 0), (0.25, 0.0, 0), (0.27, 0.245), 0.92),
+            self.wool((-0.34, -0.03, 0), (-0.34, 0.03, 0), (0.21, 0.2), 1.0),
+            self.wool(start, end, (0.19, 0.115), 0.9),
+            self.wool((-0.58, 0.06, 0), (-0.6, -0.16, 0), (0.05, 0.04)),
+        ]
+        if not self.lies:
+            for right in (-0.12, 0.12):
+                solids += [
+                    self.wool((-0.36, -0.1, right), (-0.38, -0.27, right), (0.125, 0.06)),
+                    self.wool((0.24, -0.1, right), (0.25, -0.26, right), (0.1, 0.055)),
+                ]
+        return Part(solids, self.paint_fleece(), 0.05 * self.sheep.size)
+
+    def paint_fleece(self):
+        colour, phase, back = 0.9 * srgb(*self.sheep.fleece), self.sheep.phase, self.at(0, 0, 0)
+        size, frame = self.sheep.size, self.frame.astype(np.float32)
+        middle = back.astype(np.float32)[:, None]
+
+        def paint(points):
+            along, up, right = frame @ (points - middle) / size
+            locks = np.sin(75 * along + 3 * np.sin(31 * up + phase) + 25 * right)
+            locks += np.sin(68 * up + 2 * np.sin(43 * along - 29 * right) - 21 * along)
+            locks += np.sin(83 * right + 2 * np.sin(37 * along + phase) + 35 * up)
+            dirt = 1 - 0.3 * np.clip(-up / 0.3, 0, 1) ** 2
+            return colour * ((1 + 0.075 * locks) * dirt)
+
+        return paint
+
+    def head(self):
+        """A wedge of a face with ears to the sides, eyes and a nose painted on, a tuft above."""
+        _, end, nose = self.neck()
+        nose = unit(np.array(nose))
+        size = self.sheep.size * (1.25 if self.sheep.lamb else 1.0)  # lambs have big heads
+        poll = self.at(*end) + self.sheep.size * 0.05 * (nose @ self.frame)
+        forward = unit(nose @ self.frame)
+        across = unit(np.cross(forward, [0, 1.0, 0]))
+        crown = np.cross(across, forward)
+
+        def spot(front, up, side):
+            return poll + size * (front * forward + up * crown + side * across)
+
+        face = Limb(spot(0.02, 0, 0), spot(0.22, -0.02, 0), (0.092 * size, 0.056 * size), across,
+                    flat=0.82)  # fmt: skip
+        solids = [face, Limb(spot(0, -0.03, 0), spot(0.12, -0.06, 0), (0.07 * size, 0.04 * size))]
+        for side in (-1, 1):
+            ear = spot(-0.02, 0.045, 0.07 * side), spot(-0.05, 0.04, 0.2 * side)
+            solids.append(Limb(*ear, (0.036 * size, 0.016 * size), crown, flat=0.5))
+        skin, dark = srgb(*self.sheep.face), srgb(24, 20, 20)
+        frame = np.stack([forward, crown, across]).astype(np.float32)
+        centre = poll.astype(np.float32)[:, None]
+
+        def paint(points):
+            front, up, side = frame @ (points - centre) / size
+            light = np.repeat(skin, len(front), axis=1)
+            eye = (front - 0.075) ** 2 + (up - 0.03) ** 2 < 0.019**2
+            light[:, eye & (np.abs(side) > 0.03)] = dark
+            light[:, front > 0.245] = 0.5 * skin + 0.5 * dark  # the nose
+            inside = (np.abs(side) > 0.1) & (front > -0.035)  # of the ears
+            light[:, inside] = light[:, inside] * 0.8 + 0.2 * srgb(200, 150, 140)
+            return light
+
+        return Part(solids, paint, 0.03 * size, 0.1)
+
+    def all_legs(self):
+        """Two joints each, hooves at the ground."""
+        step, knee, ground = 0.09 * self.stance.step, -self.back + 0.45 * self.legs, -self.back
+        solids = []
+        for right, sign in ((-0.11, 1), (0.11, -1)):
+            hind, fore = sign * step, -sign * step
+            solids += [
+                self.limb((-0.38, -0.25, right), (-0.43 + hind / 2, knee, right), (0.05, 0.032)),
+                self.limb((-0.43 + hind / 2, knee, right), (-0.4 + hind, ground, right),
+                          (0.032, 0.034)),
+                self.limb((0.25, -0.24, right), (0.26 + fore / 2, knee, right), (0.045, 0.032)),
+                self.limb((0.26 + fore / 2, knee, right), (0.25 + fore, ground, right),
+                          (0.03, 0.034)),
+            ]  # fmt: skip
+        skin = srgb(*self.sheep.face) * np.float32(0.9)
+        hoof, high = srgb(40, 34, 30), np.float32(0.06 * self.sheep.size)
+        return Part(solids, lambda p: np.where(p[1] < high, hoof, skin), 0.01, 0.0)

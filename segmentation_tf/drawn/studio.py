@@ -1,0 +1,331 @@
+"""The drawn studio: a dark room with a carpet, a lit screen, and things on its walls.
+
+A room is one for all three cameras of a sequence. Walls, floor and ceiling are a box seen from
+inside, which each ray leaves at a known depth; the furniture is made of traced solids. Colours
+are linear shares of light until the camera makes a picture of them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from segmentation_tf.drawn.body import BRIGHT, COLOURS, srgb
+from segmentation_tf.drawn.drawing import smooth_noise, smoothstep
+from segmentation_tf.drawn.furniture import random_things
+from segmentation_tf.drawn.light import Lamps, furniture_shadow, lit, random_lamps, sample
+from segmentation_tf.drawn.tracing import FINE, Camera, Surface
+
+SIZE = (384, 512)  # height and width of all pictures in px
+CEILING, FLOOR, WALLS = 1, 4, (0, 2, 3, 5)  # faces of the room: +x +y +z -x -y -z
+
+
+@dataclass
+class Hanging:
+    """A flat thing on a wall (a face of the room), m along and up it; the screen has no texture."""
+
+    wall: int
+    left: float
+    right: float
+    bottom: float
+    top: float
+    texture: np.ndarray | None = None
+
+    def seen_at(self, u, v, border=0.0):
+        """Which points of the wall it covers, and where on it they lie: x, y from 0 to below 1."""
+        inside = (u > self.left - border) & (u < self.right + border)
+        inside &= (v > self.bottom - border) & (v < self.top + border)
+        x = (u[inside] - self.left) / (self.right - self.left)
+        y = (self.top - v[inside]) / (self.top - self.bottom)
+        return inside, x.clip(0, 0.9999), y.clip(0, 0.9999)  # rounding may reach 1
+
+
+@dataclass
+class Room:
+    """What is decided about a studio before anybody looks at it."""
+
+    half: np.ndarray  # half its width, its height, half its depth in m
+    lamps: Lamps
+    walls: dict  # face: (colour, kind, phase)
+    carpet: np.ndarray  # (3, 1)
+    lines: tuple  # on the carpet: angle, spacing, width, darkness, how many ways
+    pictures: list
+    screen: Hanging
+    show: str  # what the screen shows
+    things: list  # parts
+    cameras: list
+    grain: np.ndarray  # noise for all surfaces, (512, 512)
+
+
+def random_room(rng):
+    """A studio, what stands in it, and the cameras."""
+    half = np.array([rng.uniform(4.6, 5.8), rng.uniform(2.9, 3.5), rng.uniform(4.6, 5.8)])
+    cameras, lamps = random_cameras(rng), random_lamps(rng, half)
+    first, faces = random_wall(rng), rng.permutation(WALLS)
+    walls = {int(face): first if rng.random() < 0.6 else random_wall(rng) for face in faces}
+    carpet = rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))
+    angle = (0, math.pi / 4, rng.uniform(0, 3))[rng.choice(3, p=[0.6, 0.15, 0.25])]
+    lines = (angle, rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05), rng.uniform(0.35, 0.8))
+    width, middle, low = rng.uniform(1.7, 2.8), rng.uniform(-1.3, 1.3), rng.uniform(0.7, 1.1)
+    screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
+    return Room(
+        half=half,
+        lamps=lamps,
+        walls=walls,
+        carpet=carpet.astype(np.float32),
+        lines=(*lines, rng.integers(1, 3)),
+        pictures=[hanging for face in faces[1:] for hanging in random_hangings(rng, face)],
+        screen=screen,
+        show=("slides", "film", "white")[rng.choice(3, p=[0.45, 0.45, 0.1])],
+        things=random_things(rng, half, cameras),
+        cameras=cameras,
+        grain=smooth_noise(rng, (512, 512), 2.5),
+    )
+
+
+def random_cameras(rng):
+    """Three tripods around the middle, two of them about a quarter turn from the first."""
+    first, cameras = rng.uniform(0, 2 * math.pi), []
+    for turn in (0, rng.uniform(0.9, 1.5), -rng.uniform(0.9, 1.5)):
+        angle, away = first + turn, rng.uniform(3.5, 4.0)
+        position = np.array([away * math.sin(angle), rng.uniform(1.0, 2.1), away * math.cos(angle)])
+        target = rng.normal(0, 0.15), rng.uniform(0.95, 1.2), rng.normal(0, 0.15)
+        cameras.append(Camera.looking(position, target, rng.uniform(455, 505), SIZE))
+    return cameras
+
+
+def random_wall(rng):
+    """Colour, kind and phase of a wall: paint, a curtain, panels, or bricks."""
+    kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
+    dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
+    grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
+    tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
+    tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
+    return srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6)
+
+
+def random_hangings(rng, face):
+    """Posters, doors and boards along a wall, with gaps."""
+    left = -4.2
+    while left < 3.5:
+        left += rng.uniform(0.4, 2.2)
+        kind = ("poster", "door", "board", "gap")[rng.choice(4, p=[0.45, 0.15, 0.15, 0.25])]
+        width, low, high = {
+            "poster": (rng.uniform(0.5, 0.9), rng.uniform(1.0, 1.3), rng.uniform(1.9, 2.4)),
+            "door": (0.95, 0, 2.1),
+            "board": (rng.uniform(1.2, 2), 0.9, rng.uniform(1.7, 2)),
+            "gap": (1, 0, 0),
+        }[kind]
+        if kind != "gap":
+            yield Hanging(face, left, left + width, low, high, texture(rng, kind))
+        left += width
+
+
+def texture(rng, kind):
+    """What a poster, a door or a board looks like: (3, 64, 48)."""
+
+    def any_colour():
+        return srgb(*COLOURS[rng.integers(len(COLOURS))])
+
+    y, x = np.indices((64, 48))
+    canvas = np.empty((3, 64, 48), np.float32)
+    if kind == "door":
+        canvas[:] = srgb(*rng.uniform(50, 130, 3))[..., None]
+        canvas[:, (np.abs(x - 24) > 22) | (y < 2)] *= 0.4
+        canvas[:, (np.abs(x - 42) < 2) & (np.abs(y - 34) < 2)] = 0.5
+    elif kind == "board":
+        canvas[:] = rng.uniform(0.1, 0.45)
+        canvas[:, (smooth_noise(rng, (64, 48), 4) > 1.2) & (y > 8) & (y < 52)] *= 0.4
+        canvas[:, (x < 1) | (x > 46) | (y < 1) | (y > 62)] = 0.3
+    else:
+        canvas[:] = any_colour()[..., None] * rng.uniform(0.15, 0.45)
+        shapes = smooth_noise(rng, (64, 48), 22)
+        canvas[:, shapes > 0.3] = 0.45 * any_colour()
+        canvas[:, shapes < -0.9] = 0.4 * any_colour()
+        for row in range(6, 60, rng.integers(7, 20)):
+            canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = 0.7 * any_colour()[..., None]
+    return canvas
+
+
+# --- what a camera sees of it ----------------------------------------------------------------
+
+
+@dataclass
+class View:
+    """A room seen by one camera, without the performer; fine pixels, where not said otherwise."""
+
+    camera: Camera
+    light: np.ndarray  # (2, 3, H, W) float32, by each circuit of lamps
+    depth: np.ndarray  # (H, W) float32, m
+    floor: np.ndarray  # (3, H, W) of the picture's pixels: x and z in m, and 1 where it is floor
+    screen: tuple  # rows and columns that show the screen, and x, y on it
+
+
+def view_room(room, camera):
+    """Draws a room once for all the frames of a camera."""
+    height, width = FINE * SIZE[0], FINE * SIZE[1]
+    surface = Surface(camera, (0, height, 0, width))
+    for part in room.things:
+        surface.add(part)
+    depth, face, points = leave_room(room, camera)
+    empty = np.isinf(surface.depth.ravel())
+    circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
+    spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
+    shadow = furniture_shadow(room.half, spheres)
+    light = np.zeros((2, *points.shape), np.float32)
+    for number in range(6):
+        where = np.nonzero((face == number) & empty)[0]
+        if len(where):
+            some = points[:, where]
+            colour = face_colour(room, camera, number, some, depth[where], shadow)
+            light[..., where] = face_light(circuits, number, some) * colour
+            if number == CEILING:
+                add_panels(light, where, circuits, some)
+    shown = np.nonzero((face == room.screen.wall) & empty)[0]
+    u = along_wall(room.screen.wall, points[:, shown])
+    inside, x, y = room.screen.seen_at(u, points[1, shown])
+    screen = (*np.divmod(shown[inside], width), x, y)
+
+    things = ~empty.reshape(height, width)
+    light = light.reshape(2, 3, height, width)
+    spots = surface.points(*np.nonzero(things))
+    normals = surface.normals(*np.nonzero(things), spots)
+    dim = 0.45 + 0.55 * smoothstep(spots[1], 0, 0.5)  # near the floor, all stands in shadows
+    falling = np.stack([lit(lamps, spots, normals) for lamps in circuits])
+    light[..., things] = surface.colour[:, things] * falling * dim
+    depth = np.minimum(depth.reshape(height, width), surface.depth)
+    is_floor = ((face == FLOOR) & empty).reshape(height, width)[::FINE, ::FINE]
+    x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
+    return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
+
+
+def leave_room(room, camera):
+    """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
+    rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
+    rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
+    start = camera.position.astype(np.float32)[:, None]
+    low, high = room.half * [-1, 0, -1], room.half
+    ends = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)
+    exits = (ends - start) / rays
+    axis = exits.argmin(axis=0)
+    depth = np.take_along_axis(exits, axis[None], 0)[0]
+    face = axis + 3 * (np.take_along_axis(rays, axis[None], 0)[0] < 0)
+    return depth, face, start + depth * rays
+
+
+def face_light(circuits, face, points):
+    """Light of both circuits that falls on points of a face of the room: (2, 3, N)."""
+    # Light is soft: one of four neighbours stands for all.
+    some = points[:, ::4]
+    normals = np.zeros_like(some)
+    normals[face % 3] = -1 if face < 3 else 1
+    light = np.stack([lit(lamps, some, normals) for lamps in circuits])
+    return np.repeat(light, 4, axis=-1)[..., : points.shape[1]]
+
+
+def face_colour(room, camera, face, points, depth, shadow):
+    """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
+    if face == CEILING:
+        return ceiling(points)
+    if face == FLOOR:
+        # How long a pixel lies on the floor: far lines blur into the carpet.
+        long = depth**2 / float(camera.focal * camera.position[1])
+        reaching = sample(shadow, -room.half[[0, 2]], points[0], points[2])
+        return reaching * carpet(room, points, long)
+    return wall_colour(room, face, along_wall(face, points), points[1])
+
+
+def along_wall(face, points):
+    """Where along a wall points lie, in m from its middle, from left to right as seen inside."""
+    x, _, z = points
+    return {0: z, 2: -x, 3: -z, 5: x}[face]
+
+
+def grain(room, u, v, scale):
+    """The room's noise at places in m, `scale` m a grain: (N,)."""
+    return room.grain[(v / scale).astype(np.intp) % 512, (u / scale).astype(np.intp) % 512]
+
+
+def carpet(room, points, long):
+    """Grey carpet with dark lines: (3, N). `long`: m of the floor in a pixel."""
+    x, _, z = points
+    value = 1 + 0.16 * np.minimum(0.012 / long, 1) * grain(room, x, z, 0.004)
+    value += 0.07 * grain(room, x + 9, z + 9, 0.05) + 0.07 * grain(room, x + 20, z + 20, 0.24)
+    angle, spacing, width, dark, ways = room.lines
+    for turn in range(ways):
+        across = x * math.cos(angle + turn * math.pi / 2) + z * math.sin(angle + turn * math.pi / 2)
+        away = np.abs((across / spacing) % 1 - 0.5) * spacing
+        blur = np.maximum(width, long)
+        value *= 1 - dark * width / blur * (1 - smoothstep(away, blur * 0.35, blur * 0.75))
+    return room.carpet * np.maximum(value, 0.1)
+
+
+def ceiling(points):
+    """Dark tiles: (1, N)."""
+    x, _, z = points
+    joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
+    return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
+
+
+def add_panels(light, where, circuits, points):
+    """The lamps themselves, far brighter than all else: adds to light (2, 3, pixels)."""
+    x, _, z = points
+    full = sum(lamps.power for lamps in circuits).max()
+    for own, lamps in zip(light, circuits):
+        for place, power in zip(lamps.places, lamps.power.T):
+            panel = (np.abs(x - place[0]) < 0.32) & (np.abs(z - place[2]) < 0.32)
+            own[:, where[panel]] += 5 / full * power[:, None]
+
+
+def wall_colour(room, face, u, v):
+    """Colour (3, N) of a wall at u m along and v m up it, with what hangs there."""
+    colour, kind, phase = room.walls[face]
+    value = 1 + 0.03 * grain(room, u + 7, v + 7, 0.01) + 0.08 * grain(room, u + 30, v + 30, 0.3)
+    if kind == "curtain":
+        bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
+        value *= 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
+    elif kind == "panels":
+        value *= 1 - 0.45 * ((u / 1.2) % 1 < 0.015) - 0.45 * ((v / 1.2) % 1 < 0.015)
+    elif kind == "bricks":
+        row = np.floor(v / 0.08)
+        column = u / 0.24 + row / 2
+        joint = ((v / 0.08) % 1 < 0.12) | (column % 1 < 0.05)
+        value *= (1 + 0.25 * np.sin(91 * row + 57 * np.floor(column))) * (1 - 0.35 * joint)
+    light = colour * np.maximum(value, 0.1) * np.where(v < 0.09, 0.5, 1)  # skirting
+    for hanging in room.pictures:
+        if hanging.wall == face:
+            inside, x, y = hanging.seen_at(u, v)
+            light[:, inside] = hanging.texture[:, (64 * y).astype(int), (48 * x).astype(int)]
+    if face == room.screen.wall:
+        light[:, room.screen.seen_at(u, v, border=0.06)[0]] = 0.01
+    return light
+
+
+def screen_light(rng, show, x, y):
+    """What the screen shows at places (N,) from 0 to 1: light (3, N); a new picture each call."""
+    shown = np.ones((3, 90, 150), np.float32)
+    if show == "film":  # sky, hills, and something before them
+        tint = srgb(*rng.uniform(90, 240, 3))[..., None]
+        height = np.linspace(0, 1, 90)[:, None] + 0.12 * smooth_noise(rng, (90, 150), 45)
+        hills = smoothstep(height, 0.45, 0.6)
+        shown = (1 - hills) * (0.5 + 0.5 * tint) + 0.35 * hills * tint[::-1]
+        shown *= np.maximum(1 + 0.25 * smooth_noise(rng, (90, 150), 9), 0)
+        figure = smoothstep(smooth_noise(rng, (90, 150), 32), 0.9, 1.0)
+        shown += figure * (srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None] - shown)
+        shown *= rng.uniform(0.6, 1.3)
+    elif show == "slides":
+        paper = rng.choice([0.95, 0.7, 0.12])
+        shown *= paper
+        title, bars = (srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None] for _ in range(2))
+        shown[:, 8:17, 12 : rng.integers(60, 130)] = title
+        for row in range(28, 80, 9):
+            shown[:, row : row + 3, 14 : rng.integers(30, 80)] = 0.8 if paper < 0.5 else 0.08
+        for left in range(98, rng.integers(115, 145), 11):
+            shown[:, rng.integers(30, 70) : 80, left : left + 7] = bars
+    return shown[:, (y * 90).astype(int), (x * 150).astype(int)]
+
+
+def reduce(fine):
+    """Mean of each FINE x FINE block: from fine pixels to those of the picture."""
+    corners = [fine[..., y::FINE, x::FINE] for y in range(FINE) for x in range(FINE)]
+    return sum(corners) / np.float32(FINE**2)

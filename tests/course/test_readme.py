@@ -1,0 +1,190 @@
+"""The pages: links that lead somewhere, two languages that agree, minutes that are true."""
+
+import ast
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from pages import text_of
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGLISH, HINDI = ROOT / "README.md", ROOT / "README.hi.md"
+LAB, LAB_HINDI = ROOT / "lab" / "README.md", ROOT / "lab" / "README.hi.md"
+IN_HINDI = {ENGLISH: HINDI, LAB: LAB_HINDI}
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def prose(text):
+    """Without code, where brackets are no links and hashes are no headings."""
+    return re.sub(r"^(?: {4}|\t).*$|^```[\s\S]*?^```|`[^`\n]*`", "", text, flags=re.M)
+
+
+def headings(text):
+    return re.findall(r"(?m)^(#+) +(.+)$", prose(text))
+
+
+def anchor(heading):
+    """The name that GitHub gives a heading: Hindi's vowel signs are marks, and they stay."""
+    kept = [c for c in heading.strip().lower() if unicodedata.category(c)[0] in "LMN" or c in "-_ "]
+    return "".join(kept).replace(" ", "-")
+
+
+def anchors(text):
+    return [anchor(heading) for _, heading in headings(text)]
+
+
+def broken_links(path, text):
+    """Relative links, anchors and images of `path` that lead nowhere, and images without words."""
+    faults = []
+    for picture, words, target in LINK.findall(prose(text)):
+        if picture and len(words) < 20:
+            faults.append(f"{target}: no alternative text")
+        if re.match(r"(https?|mailto):", target):
+            continue
+        file, _, name = target.partition("#")
+        there = (path.parent / file).resolve()
+        if file and not there.is_file():
+            faults.append(f"{target}: no such file")
+        elif name and name not in anchors(text_of(there) if file else text):
+            faults.append(f"{target}: no such heading")
+    return faults
+
+
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
+DISTRIBUTED = ROOT / "tests" / "distributed" / "README.md"
+PAGES = [
+    ENGLISH, HINDI, LAB, LAB_HINDI, ROOT / "lab" / "teacher.md", DISTRIBUTED, *LESSONS, SOLUTION
+]  # fmt: skip
+
+
+def called(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=called)
+def test_links_anchors_and_images_lead_somewhere(page):
+    assert broken_links(page, text_of(page)) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "[gone](nowhere.md)",
+        "[gone](#no-such-heading)",
+        "[gone](README.hi.md#no-such-heading)",
+        "![A picture that nobody drew](images/gone.svg)",
+        "![short](images/unet.svg)",
+    ],
+)
+def test_a_broken_link_is_found(fault):
+    assert len(broken_links(ENGLISH, f"# Title\n\n{fault}\n")) == 1
+
+
+def test_links_in_code_are_no_links_and_anchors_are_githubs():
+    assert broken_links(ENGLISH, "# A, b!\n\n[up](#a-b) `[x](y)`\n\n    [x](y)\n") == []
+    assert anchor("Without make (Windows, for example)") == "without-make-windows-for-example"
+    assert anchor("कूटक और विकूटक") == "कूटक-और-विकूटक"
+
+
+@pytest.mark.parametrize("english", IN_HINDI, ids=called)
+def test_both_languages_have_the_same_sections_commands_pictures_and_links(english):
+    hindi = IN_HINDI[english]
+    for part in (levels, commands, tables, answers):
+        assert part(text_of(english)) == part(text_of(hindi)), part.__name__
+    assert targets(english, text_of(english)) == targets(hindi, text_of(hindi))
+
+
+def levels(text):
+    return [len(marks) for marks, _ in headings(text)]
+
+
+def commands(text):
+    return re.findall(r"(?m)^ {4}.*$", text)
+
+
+def targets(path, text):
+    """Where links lead, but for those to the page in the other language.
+
+    An anchor is known by the place of its heading, since the words differ, and an English page's
+    link to a page by that page in Hindi, where there is one: so the Hindi page must link to it.
+    """
+    other = {**IN_HINDI, **{hindi: english for english, hindi in IN_HINDI.items()}}[path]
+    found = []
+    for _, _, target in LINK.findall(prose(text)):
+        if re.match(r"(https?|mailto):", target):
+            found.append(target)
+            continue
+        file, _, name = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if there != other:
+            place = name and anchors(text_of(there) if file else text).index(name)
+            found.append((IN_HINDI.get(there, there) if path in IN_HINDI else there, place))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("link", "same"),
+    [
+        ("[x](../README.hi.md#झटपट-शुरुआत)", True),
+        ("[x](../README.hi.md#झटपट-शुरुआत) [y](README.md)", True),
+        ("[x](../README.hi.md#पाठ)", False),
+        ("[x](../README.hi.md)", False),
+        ("[x](../README.md#quick-start)", False),
+        ("[x](https://example.org)", False),
+        ("", False),
+    ],
+)
+def test_a_link_to_another_place_is_found(link, same):
+    there = targets(LAB, "[x](../README.md#quick-start) [y](README.hi.md)")
+    assert len(there) == 1 and (targets(LAB_HINDI, link) == there) is same
+
+
+def tables(text):
+    return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
+def answers(text):
+    """The choices of the quizzes, and which one each answer begins with."""
+    return re.findall(r"(?m)^- ([A-C])\.", text), re.findall(r"</summary>\s+([A-C])\b", text)
+
+
+@pytest.mark.parametrize("english", IN_HINDI, ids=called)
+def test_the_other_language_is_one_link_away(english):
+    hindi = IN_HINDI[english]
+    for page, other in ((english, hindi), (hindi, english)):
+        assert f"]({other.name})*" in text_of(page).splitlines()[2]
+
+
+@pytest.mark.parametrize("page", [ENGLISH, HINDI], ids=lambda page: page.name)
+def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
+    measured = json.loads((ROOT / "notebooks" / "minutes.json").read_text(encoding="utf-8"))
+    stated = dict(re.findall(r"\(notebooks/(\w+)\.ipynb\) \|.*\| *([\d.]+) \|", text_of(page)))
+    assert set(stated) == set(measured) == {path.stem for path in LESSONS}
+    for name, minutes in measured.items():
+        # Less than a minute is "1" in the table, whatever it is exactly.
+        assert max(minutes, 1) / 2 <= float(stated[name]) <= 2 * max(minutes, 1), name
+
+
+def imports_of(module):
+    tree = ast.parse((ROOT / "segmentation_tf" / module).read_text(encoding="utf-8"))
+    froms = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    names = [[alias.name for alias in n.names] for n in froms if n.module == "segmentation_tf"]
+    names += [[n.module.split(".")[1]] for n in froms if n.module.startswith("segmentation_tf.")]
+    return {f"{name}.py" for row in names for name in row}
+
+
+@pytest.mark.parametrize("page", [ENGLISH, HINDI], ids=lambda page: page.name)
+def test_the_table_of_modules_is_complete_and_each_imports_only_earlier_ones(page):
+    rows = re.findall(r"(?m)^\| (`\w+\.py`.*?) \|", page.read_text(encoding="utf-8"))
+    rows = [re.findall(r"`(\w+\.py)`", row) for row in rows]
+    there = {path.name for path in (ROOT / "segmentation_tf").glob("*.py")} - {"__init__.py"}
+    assert {module for row in rows for module in row} == there
+    known = set()
+    for row in rows:
+        known |= set(row)
+        for module in row:
+            assert imports_of(module) <= known, module

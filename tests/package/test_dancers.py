@@ -1,0 +1,354 @@
+"""The drawn dancers: people, masks and joints that agree, in a folder that is laid out as MADS."""
+
+import hashlib
+import json
+import re
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from processes import contents, start, unfinished
+from segmentation_tf.cases import DatasetError
+from segmentation_tf.datasets import mads
+from segmentation_tf.drawn import dancers, furniture, studio
+from segmentation_tf.drawn.body import Figure, plain
+from segmentation_tf.drawn.motion import POSES, Performance, mirrored, skeleton
+from segmentation_tf.drawn.tracing import Box, Camera, Limb, Part, Surface
+
+SEQUENCE = dancers.SEQUENCES.index("Sports_Badminton")
+FRAME = dancers.frame_numbers(SEQUENCE)[2]
+
+
+@pytest.fixture(scope="module")
+def moment():
+    """One moment of one sequence by the three cameras: [(image, mask, joints)]."""
+    return [dancers.draw_frame(SEQUENCE, camera, FRAME) for camera in range(3)]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A set of one sequence with one frame a camera."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dancers, "FRAMES", 1)
+        patch.setattr(dancers, "draw_parallel", lambda draw, jobs, *_: [draw(*job) for job in jobs])
+        return dancers.draw_mads(tmp_path_factory.mktemp("drawn") / "mads", sequences=[SEQUENCE])
+
+
+def digest(image, mask, joints):
+    return hashlib.sha256(image.tobytes() + mask.tobytes() + repr(joints).encode()).hexdigest()
+
+
+# --- one frame -------------------------------------------------------------------------------
+
+
+def test_a_frame_is_an_image_with_a_person(moment):
+    for image, mask, joints in moment:
+        assert image.dtype == np.uint8 and image.shape == (384, 512, 3)
+        assert mask.dtype == bool and mask.shape == (384, 512)
+        assert 0.015 < mask.mean() < 0.1
+        pieces, _ = ndimage.label(mask, np.ones((3, 3)))
+        largest = np.bincount(pieces[mask]).max()
+        assert largest > 0.9 * mask.sum(), "a person is one piece, but for what furniture cuts"
+        assert len(joints) == len(dancers.JOINTS) == 17
+
+
+def test_joints_are_cocos():
+    assert dancers.JOINTS[:5] == ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+    assert dancers.JOINTS[5::2] == (
+        "left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee", "left_ankle"
+    )  # fmt: skip
+    assert all(a[5:] == b[6:] for a, b in zip(dancers.JOINTS[5::2], dancers.JOINTS[6::2]))
+
+
+def test_visible_joints_lie_in_the_mask_and_most_are_visible(moment):
+    near = [ndimage.binary_dilation(mask, iterations=2) for _, mask, _ in moment]
+    for mask, (_, _, joints) in zip(near, moment):
+        visible = [(x, y) for x, y, seen in joints if seen]
+        assert len(visible) >= 6
+        assert all(mask[round(y), round(x)] for x, y in visible)
+
+
+def test_no_face_is_visible_from_behind():
+    """Where the nose is farther than both ears, the head hides it."""
+    film = dancers.open_film(SEQUENCE, 0)
+
+    def from_behind(camera, frame):
+        figure = Figure(film.body, film.bones(frame))
+        places = [figure.head_at(*dancers.FACE[name]) for name in dancers.FACE]
+        depth = film.room.cameras[camera].project(places)[:, 2]
+        return depth[0] > depth[3:].max() + 0.03
+
+    frames = range(dancers.STEP, 20 * dancers.STEP, dancers.STEP)
+    views = [(c, f) for c in range(3) for f in frames if from_behind(c, f)]
+    joints = dancers.draw_frame(SEQUENCE, *views[0])[2]
+    assert not any(seen for _, _, seen in joints[:3])
+
+
+def test_three_cameras_see_the_same_joints(moment):
+    """Each joint, placed in space by two cameras, is where the third one sees it."""
+    cameras = dancers.open_film(SEQUENCE, 0).room.cameras
+    for views in zip(*(joints for _, _, joints in moment)):
+        rays = []
+        for camera, (x, y, _) in zip(cameras[:2], views):
+            local = [(x + 0.5 - 256) / camera.focal, (y + 0.5 - 192) / camera.focal, 1]
+            rays.append(camera.frame.T @ local)
+        apart = cameras[1].position - cameras[0].position
+        lengths = np.linalg.lstsq(np.stack([rays[0], -rays[1]], axis=1), apart, rcond=None)[0]
+        place = cameras[0].position + lengths[0] * rays[0]
+        x, y, _ = cameras[2].project([place])[0]
+        assert np.hypot(x - views[2][0], y - views[2][1]) < 1
+
+
+def test_a_frame_is_the_same_in_every_process_and_others_differ(moment):
+    code = """
+import hashlib
+from segmentation_tf.drawn.dancers import SEQUENCES, draw_frame, frame_numbers
+sequence = SEQUENCES.index("Sports_Badminton")
+image, mask, joints = draw_frame(sequence, 1, frame_numbers(sequence)[2])
+print(hashlib.sha256(image.tobytes() + mask.tobytes() + repr(joints).encode()).hexdigest())
+"""
+    output, errors = start(code).communicate(timeout=120)
+    assert output.strip() == digest(*moment[1]), errors
+    assert len({digest(*seen) for seen in moment}) == 3
+
+
+def performer(film):
+    return Figure(film.body, film.bones(FRAME)).dressed()
+
+
+def test_nothing_but_the_performer_is_in_the_mask(moment):
+    """Masks stay within what a camera sees of the performer in an empty space."""
+    film = dancers.open_film(SEQUENCE, 0)
+    for camera, (_, mask, _) in zip(film.room.cameras, moment):
+        nothing = SimpleNamespace(camera=camera, depth=np.full((768, 1024), np.inf))
+        surface, person = dancers.see(nothing, performer(film), [])
+        outline = np.zeros((768, 1024), bool)
+        top, bottom, left, right = surface.window
+        outline[top:bottom, left:right] = person
+        covered = studio.reduce(outline.astype(float))
+        assert not (mask & (covered == 0)).any()
+
+
+def test_what_stands_before_the_performer_is_cut_out_of_the_mask():
+    film, view = (
+        dancers.open_film(SEQUENCE, 0),
+        dancers.studio_view(dancers.day_of(SEQUENCE), 0, 0),
+    )
+    _, alone = dancers.see(view, performer(film), [])
+    pelvis = film.bones(FRAME).joints["pelvis"]
+    before = pelvis + 0.3 * (view.camera.position - pelvis)
+    figure = furniture.mannequin(np.random.default_rng(0), before * [1, 0, 1], 0.0)
+    surface = Surface(view.camera, (0, 768, 0, 1024))
+    for part in figure:
+        surface.add(part)
+    crowded = SimpleNamespace(camera=view.camera, depth=np.minimum(view.depth, surface.depth))
+    _, rest = dancers.see(crowded, performer(film), [])
+    assert not (rest & ~alone).any()
+    assert rest.sum() < 0.8 * alone.sum()
+
+
+def test_a_racket_is_drawn_and_not_in_the_mask():
+    film, view = (
+        dancers.open_film(SEQUENCE, 0),
+        dancers.studio_view(dancers.day_of(SEQUENCE), 0, 0),
+    )
+    bones = film.bones(FRAME)
+    surface, person = dancers.see(view, performer(film), dancers.racket(film.name, bones))
+    assert ((surface.part >= 0) & ~person).sum() > 50
+    assert dancers.racket("Jazz_Jazz1", bones) == []
+
+
+# --- how people move -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activity", POSES)
+def test_bodies_keep_their_bones_and_stand_on_the_floor(activity):
+    film = dancers.open_film(SEQUENCE, 0)
+    performance = Performance(np.random.default_rng(4), activity)
+    lowest = []
+    for seconds in np.arange(10, 40, 1.7):
+        joints = skeleton(film.body, performance.pose(seconds), performance.place(seconds)).joints
+        for side in ("left", "right"):
+            shoulder, elbow, wrist, hip, knee, ankle = (
+                joints[f"{side}_{name}"]
+                for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+            )
+            for a, b, length in (
+                (shoulder, elbow, film.body.upper_arm),
+                (elbow, wrist, film.body.forearm),
+                (hip, knee, film.body.thigh),
+                (knee, ankle, film.body.shin),
+            ):
+                assert np.linalg.norm(a - b) == pytest.approx(length, rel=1e-6)
+        lowest.append(min(joints[f"{side}_ankle"][1] for side in ("left", "right")))
+    assert min(lowest) > film.body.ankle - 0.02, "no foot goes through the floor"
+    assert np.median(lowest) < film.body.ankle + 0.06, "one foot stands, most of the time"
+
+
+def test_motion_is_smooth():
+    performance = Performance(np.random.default_rng(1), "HipHop")
+    body = dancers.open_film(SEQUENCE, 0).body
+    wrists = np.array([
+        skeleton(body, performance.pose(t), performance.place(t)).joints["left_wrist"]
+        for t in np.arange(8, 14, 0.01)
+    ])  # fmt: skip
+    speed = np.linalg.norm(np.diff(wrists, axis=0), axis=1) / 0.01
+    assert 0.5 < speed.max() < 15, "m/s; a boxer's fist makes about 10"
+
+
+def test_mirroring_a_pose_twice_gives_it_back():
+    poses = np.array(POSES["Jazz"])
+    assert np.allclose(mirrored(mirrored(poses)), poses)
+    assert not np.allclose(mirrored(poses), poses)
+
+
+# --- geometry --------------------------------------------------------------------------------
+
+CAMERA = Camera.looking(np.array([0.0, 1, 4]), (0, 1, 0), 400, (384, 512))
+
+
+def traced(solid):
+    surface = Surface(CAMERA, (0, 768, 0, 1024))
+    surface.add(Part([solid], plain((200, 100, 50))))
+    return surface
+
+
+def test_a_traced_ball_is_as_large_and_as_far_as_it_should_be():
+    surface = traced(Limb((0, 1, 0), (0, 1, 0), (0.5, 0.5)))
+    assert surface.depth.min() == pytest.approx(3.5, abs=0.01)
+    radius = 2 * 400 * 0.5 / np.sqrt(4**2 - 0.5**2)
+    assert (surface.part == 0).sum() == pytest.approx(np.pi * radius**2, rel=0.03)
+    rows, columns = np.nonzero(surface.part == 0)
+    points = surface.points(rows, columns)
+    normals = surface.normals(rows, columns, points)
+    outward = (points - [[0], [1], [0]]) / np.linalg.norm(points - [[0], [1], [0]], axis=0)
+    assert ((normals * outward).sum(axis=0) > 0.95).mean() > 0.99
+
+
+def test_a_traced_box_hides_what_is_behind_it():
+    surface = traced(Box((0, 1, 0), (1, 1, 1)))
+    before = surface.depth.copy()
+    surface.add(Part([Limb((0, 1, -1), (0, 1, -1), (0.3, 0.3))], plain((0, 0, 0))))
+    assert np.array_equal(surface.depth, before)
+    assert set(np.unique(surface.part)) == {-1, 0}
+
+
+def test_parts_outside_of_the_window_keep_their_number():
+    surface = Surface(CAMERA, (0, 768, 0, 1024))
+    for x in (50, 0):  # far to the right of the picture, then in its middle
+        surface.add(Part([Limb((x, 1, 0), (x, 1, 0), (0.3, 0.3))], plain((0, 0, 0))))
+    assert set(np.unique(surface.part)) == {-1, 1}
+
+
+def test_rays_and_projection_agree():
+    rows, columns = np.array([10, 300, 700]), np.array([20, 512, 1000])
+    points = CAMERA.position[:, None] + 2.5 * CAMERA.rays(rows, columns)
+    x, y, depth = CAMERA.project(points.T).T
+    assert np.allclose(2 * (x + 0.5) - 0.5, columns, atol=1e-2)
+    assert np.allclose(2 * (y + 0.5) - 0.5, rows, atol=1e-2)
+    assert np.allclose(depth, 2.5, atol=1e-5)
+
+
+# --- the folder ------------------------------------------------------------------------------
+
+
+def test_the_folder_is_laid_out_as_mads_is(drawn):
+    names = sorted(f"Sports_Badminton_{c}_{dancers.frame_numbers(SEQUENCE)[0]:05d}" for c in
+                   dancers.CAMERAS)  # fmt: skip
+    inner = "segmentation_full_body_mads_dataset_1192_img/" * 2
+    files = [f"images/{n}.png" for n in names] + [f"masks/{n}.png" for n in names]
+    files += [f"collages/{n}.jpg" for n in names] + ["joints.json"]
+    assert sorted(contents(drawn)) == sorted(["df.csv", *(inner + file for file in files)])
+    rows = [f"{k},images/{n}.png,masks/{n}.png,collages/{n}.jpg" for k, n in enumerate(names)]
+    assert (drawn / "df.csv").read_text().splitlines() == [",images,masks,collages", *rows]
+
+
+def test_files_have_the_formats_of_mads(drawn):
+    for path in (drawn / dancers.TREE / "images").iterdir():
+        image = Image.open(path)
+        mask = Image.open(drawn / dancers.TREE / "masks" / path.name)
+        collage = Image.open(drawn / dancers.TREE / "collages" / f"{path.stem}.jpg")
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", (512, 384))
+        assert (mask.format, mask.mode, mask.size) == ("PNG", "RGB", (512, 384))
+        assert (collage.format, collage.size) == ("JPEG", (1024, 384))
+        planes = np.asarray(mask)
+        assert set(np.unique(planes)) == {0, 255}
+        assert (planes == planes[..., :1]).all()
+
+
+def test_joints_of_all_images_are_stored(drawn):
+    stored = json.loads((drawn / dancers.TREE / "joints.json").read_text())
+    assert tuple(stored["names"]) == dancers.JOINTS
+    assert set(stored["images"]) == {p.stem for p in (drawn / dancers.TREE / "images").iterdir()}
+    frame = dancers.frame_numbers(SEQUENCE)[0]
+    assert (
+        stored["images"][f"Sports_Badminton_C0_{frame:05d}"]
+        == dancers.draw_frame(SEQUENCE, 0, frame)[2]
+    )
+
+
+def test_the_plan_has_groups_cameras_and_a_frame_every_45():
+    assert len(dancers.SEQUENCES) >= 8
+    assert len(dancers.SEQUENCES) * len(dancers.CAMERAS) * dancers.FRAMES >= 240
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]+_[A-Za-z]*\d*", name) for name in dancers.SEQUENCES)
+    for sequence in range(len(dancers.SEQUENCES)):
+        frames = dancers.frame_numbers(sequence)
+        assert set(np.diff(frames)) == {45} and frames[0] % 45 == 0
+
+
+def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
+    (tmp_path / "mads").mkdir()
+    assert dancers.draw_mads(tmp_path / "mads") == tmp_path / "mads"
+    assert list((tmp_path / "mads").iterdir()) == []
+
+
+def test_a_killed_run_leaves_nothing_finished(tmp_path):
+    folder = tmp_path / "mads"
+    code = "import sys; from segmentation_tf.drawn import dancers as d; d.draw_mads(sys.argv[1])"
+    run = start(code, folder)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate(timeout=30)  # returns once the workers, which share its pipes, are gone, too
+    assert unfinished(folder), "the run was in the middle"
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_a_dataset_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DatasetError, match="about 95 MB"):
+        dancers.draw_mads(tmp_path / "file" / "mads", sequences=[0])
+
+
+# --- the whole set, drawn once for this test and for the lab -----------------------------------
+
+
+def test_the_whole_set_has_a_person_on_every_image_and_is_hard():
+    whole = mads.drawn_folder()
+    masks = {p.stem: np.asarray(Image.open(p))[..., 0] > 0
+             for p in sorted((whole / dancers.TREE / "masks").iterdir())}  # fmt: skip
+    assert len(masks) == len(dancers.SEQUENCES) * len(dancers.CAMERAS) * dancers.FRAMES
+    shares = [mask.mean() for mask in masks.values()]
+    assert 0.03 < np.mean(shares) < 0.05 and min(shares) > 0.01
+    images = {name: np.asarray(Image.open(whole / dancers.TREE / "images" / f"{name}.png"))
+              for name in masks}  # fmt: skip
+    names = sorted(masks)
+    # No person: what got brighter or darker since another frame of the same camera.
+    changed = [
+        dice(np.abs(images[a].astype(int) - images[b]).max(axis=2) > 20, masks[a])
+        for a, b in zip(names[1:], names)
+        if a[:-6] == b[:-6]
+    ]
+    assert np.mean(changed) < 0.5, "the background of one frame is no background of the next"
+    for darker in (False, True):
+        bright = [dice((images[n].mean(axis=2) > 110) != darker, masks[n]) for n in names]
+        assert np.mean(bright) < 0.4
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)

@@ -1,0 +1,172 @@
+"""Scores against numbers worked by hand; masks at the image's own size."""
+
+import keras
+import numpy as np
+import pytest
+
+from ph2_tree import disc, write_ph2
+from segmentation_tf import evaluation
+from segmentation_tf.datasets import ph2
+from segmentation_tf.evaluation import (
+    METRICS,
+    bootstrap,
+    evaluate,
+    evaluate_masks,
+    hd95,
+    predict_logits,
+    predict_mask,
+    score,
+)
+from segmentation_tf.images import read_image, read_mask
+
+EMPTY = np.zeros((30, 40), bool)
+BLOCK = EMPTY.copy()
+BLOCK[10:20, 10:20] = True
+
+
+def shifted(mask, x):
+    return np.roll(mask, x, axis=1)
+
+
+def test_scores_by_hand():
+    found = score(BLOCK, shifted(BLOCK, 5))  # half of the block is hit
+    assert found["dice"] == pytest.approx(0.5)
+    assert found["iou"] == pytest.approx(1 / 3)
+    assert found["precision"] == found["recall"] == pytest.approx(0.5)
+    assert found["accuracy"] == pytest.approx(1 - 100 / 1200)
+    assert found["hd95"] == 5
+
+
+def test_iou_never_exceeds_dice():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        found = score(rng.random((8, 8)) < 0.3, rng.random((8, 8)) < 0.5)
+        assert found["iou"] <= found["dice"]
+        assert found["iou"] == pytest.approx(found["dice"] / (2 - found["dice"]))
+
+
+def test_precision_and_recall_are_not_swapped():
+    found = score(BLOCK, np.ones_like(BLOCK))
+    assert found["recall"] == 1 and found["precision"] == pytest.approx(100 / 1200)
+
+
+def test_empty_masks():
+    agree = score(EMPTY, EMPTY)
+    assert [agree[m] for m in ("dice", "iou", "precision", "recall")] == [1, 1, 1, 1]
+    assert hd95(EMPTY, EMPTY) == 0
+    for pair in ((EMPTY, BLOCK), (BLOCK, EMPTY)):
+        assert [score(*pair)[m] for m in ("dice", "iou", "precision", "recall")] == [0, 0, 0, 0]
+        assert hd95(*pair) == pytest.approx(50)  # the diagonal of 30 x 40
+
+
+def test_hd95_passes_over_a_speck_and_is_symmetric():
+    speck = BLOCK.copy()
+    speck[25, 35] = True
+    assert hd95(BLOCK, speck) == hd95(speck, BLOCK) == 0
+    assert hd95(BLOCK, BLOCK) == 0
+
+
+def test_hd95_against_all_pairs_of_outline_points():
+    a = disc((60, 80), (30, 30), 17)
+    b = disc((60, 80), (25, 42), 11)
+    points = [evaluation._outline(mask) for mask in (a, b)]
+    distances = np.linalg.norm(points[0][:, None] - points[1][None], axis=-1)
+    expected = max(np.percentile(distances.min(axis=i), 95) for i in (0, 1))
+    assert hd95(a, b) == pytest.approx(expected)
+
+
+def test_score_refuses_masks_of_two_sizes():
+    with pytest.raises(ValueError, match="resize it first"):
+        score(BLOCK, BLOCK[:-1])
+
+
+def test_bootstrap_covers_the_mean_and_narrows_with_more_values():
+    rng = np.random.default_rng(1)
+    few, many = bootstrap(rng.normal(0.8, 0.1, 20)), bootstrap(rng.normal(0.8, 0.1, 500))
+    assert few.low < few.mean < few.high
+    assert many.high - many.low < (few.high - few.low) / 2
+    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(500), rel=0.15)
+    assert bootstrap([0.5, 0.5]) == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap([])
+
+
+def darkness_model(shape=(64, 64, 3)):
+    """A network with nothing to learn: the logit is positive where the image is dark."""
+    inputs = keras.Input(shape)
+    flip = keras.initializers.Constant(-10 / 3)
+    layer = keras.layers.Conv2D(
+        1, 1, kernel_initializer=flip, bias_initializer=keras.initializers.Constant(5.0)
+    )
+    return keras.Model(inputs, layer(inputs))
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    return ph2.load_cases(write_ph2(tmp_path_factory.mktemp("data") / "PH2Dataset", [0, 1, 2]))
+
+
+def test_predicted_mask_has_the_size_of_the_image(cases):
+    image = read_image(cases[0].image)
+    mask = predict_mask(darkness_model(), image)
+    assert mask.dtype == bool and mask.shape == image.shape[:2] == (57, 77)
+    assert score(read_mask(cases[0].mask), mask)["dice"] > 0.9
+
+
+def test_image_is_scaled_inside(cases):
+    image = read_image(cases[0].image)
+    small = np.zeros((64, 64, 3), np.uint8)
+    assert predict_logits(darkness_model(), small) == pytest.approx(5)
+    assert predict_logits(darkness_model(), small + np.uint8(255)) == pytest.approx(-5, abs=1e-4)
+    with pytest.raises(ValueError, match="uint8"):
+        predict_mask(darkness_model(), image / 255)
+    with pytest.raises(ValueError, match="uint8"):
+        predict_mask(darkness_model(), image[..., 0])
+
+
+def test_threshold_is_a_probability(cases):
+    image, model = read_image(cases[0].image), darkness_model()
+    logits = predict_logits(model, image)
+    np.testing.assert_array_equal(predict_mask(model, image), logits > 0)
+    np.testing.assert_array_equal(
+        predict_mask(model, image, threshold=0.9), 1 / (1 + np.exp(-logits)) > 0.9
+    )
+    with pytest.raises(ValueError, match="threshold"):
+        predict_mask(model, image, threshold=0)
+
+
+def test_flips_are_turned_back_before_they_are_averaged(cases):
+    # A network that looks at one pixel sees the same in every mirror image.
+    image, model = read_image(cases[0].image), darkness_model()
+    np.testing.assert_allclose(
+        predict_logits(model, image, flips=True), predict_logits(model, image), atol=1e-4
+    )
+
+
+def test_flips_average_what_depends_on_the_side():
+    # This one's logit is the horizontal position; its mean over the flips is the same everywhere.
+    inputs = keras.Input((8, 8, 3))
+    across = keras.layers.Lambda(lambda x: x[..., :1] * 0 + np.arange(8, dtype="float32")[:, None])
+    model = keras.Model(inputs, across(inputs))
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert np.ptp(predict_logits(model, image)) == 7
+    np.testing.assert_allclose(predict_logits(model, image, flips=True), 3.5)
+
+
+def test_evaluation_has_a_row_a_case_and_means(cases):
+    result = evaluate(darkness_model(), cases)
+    assert [row["name"] for row in result.rows] == ["IMD002", "IMD003", "IMD004"]
+    assert [row["label"] for row in result.rows] == list(ph2.DIAGNOSES)
+    assert set(result.means) == set(METRICS)
+    for metric in METRICS:
+        assert result.means[metric].mean == pytest.approx(np.mean([r[metric] for r in result.rows]))
+    assert result.means["dice"].mean > 0.9
+    assert "dice" in str(result) and "95 %" in str(result)
+
+
+def test_perfect_and_shuffled_predictions(cases):
+    masks = [read_mask(case.mask) for case in cases]
+    assert evaluate_masks(cases, masks).means["dice"] == (1, 1, 1)
+    assert evaluate_masks(cases, masks[::-1]).means["dice"].mean < 0.99
+    with pytest.raises(ValueError):
+        evaluate_masks(cases, masks[:2])

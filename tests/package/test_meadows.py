@@ -1,0 +1,192 @@
+"""The drawn meadows: what is drawn, and that the folder is what COCO's tools read."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from segmentation_tf.cases import DatasetError
+from segmentation_tf.drawn import drawing, meadow
+from segmentation_tf.drawn.meadow import BUSH, FENCE, GRASS, SHEEP, SIZE, SKY
+from segmentation_tf.panoptic.maps import colours_to_ids
+
+SOME = range(0, 24, 2)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [meadow.draw_picture(number, 0) for number in SOME]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return meadow.draw_meadows(tmp_path_factory.mktemp("drawn") / "meadow", meadows=[0, 7])
+
+
+@pytest.fixture(scope="module")
+def table(folder):
+    return json.loads((folder / "annotations" / "panoptic_meadow.json").read_text())
+
+
+def segments_of(panoptic, category):
+    return [number for number, label in panoptic.classes.items() if label == category]
+
+
+def sheep_mask(panoptic):
+    return np.isin(panoptic.ids, segments_of(panoptic, SHEEP))
+
+
+# --- one picture -----------------------------------------------------------------------------
+
+
+def test_a_picture_and_its_segments(pictures):
+    for image, panoptic in pictures:
+        assert image.dtype == np.uint8 and image.shape == (*SIZE, 3)
+        assert panoptic.ids.shape == SIZE
+        assert set(np.unique(panoptic.ids)) - {0} == set(panoptic.classes)
+        assert {GRASS, SKY} <= set(panoptic.classes.values()) <= {GRASS, SKY, BUSH, FENCE, SHEEP}
+        for stuff in (GRASS, SKY, BUSH, FENCE):
+            assert len(segments_of(panoptic, stuff)) <= 1, "stuff is one segment"
+        sheep = [np.count_nonzero(panoptic.ids == n) for n in segments_of(panoptic, SHEEP)]
+        assert min(sheep) >= meadow.LEAST
+        assert np.mean(panoptic.ids == 0) < 0.005, "void is for slivers only"
+
+
+def test_a_picture_is_the_same_every_time_and_others_differ():
+    def digest(number, picture, seed=0):
+        image, panoptic = meadow.draw_picture(number, picture, seed)
+        return hashlib.sha256(image.tobytes() + panoptic.ids.tobytes()).hexdigest()
+
+    assert digest(5, 1) == digest(5, 1)
+    assert len({digest(5, 0), digest(5, 1), digest(6, 0), digest(5, 0, seed=1)}) == 4
+
+
+def test_both_pictures_of_a_meadow_show_one_flock_under_one_sun():
+    first, again = (meadow.random_meadow(np.random.default_rng([0, 3])) for _ in range(2))
+    other = meadow.random_meadow(np.random.default_rng([0, 4]))
+    assert first.flock == again.flock and first.flock != other.flock
+    assert np.array_equal(first.sun, again.sun) and not np.array_equal(first.sun, other.sun)
+
+
+def test_there_is_enough_of_every_class_and_of_every_size(pictures):
+    classes = [set(panoptic.classes.values()) for _, panoptic in pictures]
+    for category in (BUSH, FENCE, SHEEP):
+        assert sum(category in found for found in classes) >= len(classes) / 3
+    areas = [
+        np.count_nonzero(panoptic.ids == number)
+        for _, panoptic in pictures
+        for number in segments_of(panoptic, SHEEP)
+    ]
+    assert len(areas) >= 5 * len(pictures)
+    assert np.percentile(areas, 90) > 6 * np.percentile(areas, 10), "near and far, ewe and lamb"
+
+
+def test_a_third_of_the_sheep_cannot_be_told_apart_as_connected_components(pictures):
+    merged = total = 0
+    for _, panoptic in pictures:
+        components, _ = ndimage.label(sheep_mask(panoptic))
+        of_sheep = [
+            set(np.unique(components[panoptic.ids == number]))
+            for number in segments_of(panoptic, SHEEP)
+        ]
+        total += len(of_sheep)
+        merged += sum(
+            any(one & other for j, other in enumerate(of_sheep) if j != i)
+            for i, one in enumerate(of_sheep)
+        )
+    assert 0.3 < merged / total < 0.55
+
+
+def test_nearer_sheep_hide_farther_ones():
+    """Both stand on the line of sight; drawn in either order, the near one is whole."""
+    rng = np.random.default_rng(0)
+    place = meadow.random_meadow(rng)
+    near = meadow.Posed(place.flock[0], meadow.Stance(0, -5, 0))
+    far = meadow.Posed(place.flock[1], meadow.Stance(0.2, -7, 0))
+    seen = []
+    for flock in ([near], [near, far], [far, near]):
+        scene = meadow.Scene(np.random.default_rng(1), place)
+        scene.add_ground()
+        scene.add_sheep(flock)
+        seen.append(scene.seen == meadow.FIRST + flock.index(near))
+    agree = [np.mean(seen[0] == other) for other in seen[1:]]
+    assert min(agree) > 0.999
+
+
+def test_the_side_towards_the_sun_is_brighter():
+    place = meadow.random_meadow(np.random.default_rng(2))
+    place.sun = meadow.unit(np.array([1.0, 0.7, 0.3]))
+    sheep = meadow.Posed(place.flock[0], meadow.Stance(0, -4, np.pi / 2))
+    scene = meadow.Scene(np.random.default_rng(1), place)
+    scene.add_ground()
+    scene.add_sheep([sheep])
+    columns = np.nonzero(scene.seen == meadow.FIRST)[1]
+    middle = (columns.min() + columns.max()) / 2
+    on = scene.seen == meadow.FIRST
+    right = np.indices(on.shape)[1] > middle
+    assert scene.light[:, on & right].mean() > 1.3 * scene.light[:, on & ~right].mean()
+
+
+# --- the folder ------------------------------------------------------------------------------
+
+
+def test_the_json_has_what_cocos_tools_ask_for(table):
+    assert {"info", "licenses", "images", "annotations", "categories"} <= set(table)
+    licences = {licence["id"] for licence in table["licenses"]}
+    assert all(image["license"] in licences for image in table["images"])
+    assert {c["name"]: c["isthing"] for c in table["categories"]} == {
+        "grass": 0, "sky": 0, "bush": 0, "fence": 0, "sheep": 1,
+    }  # fmt: skip
+    assert [image["id"] for image in table["images"]] == [1, 2, 15, 16]
+    assert [one["image_id"] for one in table["annotations"]] == [1, 2, 15, 16]
+
+
+def test_png_and_json_name_the_same_segments(folder, table):
+    sizes = {image["id"]: (image["height"], image["width"]) for image in table["images"]}
+    for annotation in table["annotations"]:
+        file = folder / "annotations" / "panoptic_meadow" / annotation["file_name"]
+        picture = Image.open(file)
+        assert picture.mode == "RGB"
+        ids = colours_to_ids(np.array(picture))
+        assert ids.shape == sizes[annotation["image_id"]]
+        for segment in annotation["segments_info"]:
+            rows, columns = np.nonzero(ids == segment["id"])
+            x, y, width, height = segment["bbox"]
+            assert segment["area"] == len(rows)
+            assert (x, y) == (columns.min(), rows.min())
+            assert (x + width - 1, y + height - 1) == (columns.max(), rows.max())
+            assert segment["iscrowd"] == 0
+        listed = {segment["id"] for segment in annotation["segments_info"]}
+        assert set(np.unique(ids)) - {0} == listed
+
+
+def test_images_lie_beside_and_say_their_meadow(folder, table):
+    groups = [image["group"] for image in table["images"]]
+    assert groups == ["meadow000", "meadow000", "meadow007", "meadow007"]
+    for image in table["images"]:
+        assert Image.open(folder / "images" / image["file_name"]).size == SIZE[::-1]
+    assert len(list((folder / "images").iterdir())) == 4
+
+
+def test_other_processes_draw_the_same(folder):
+    ids = colours_to_ids(np.array(Image.open(folder / meadow.PANOPTIC / "meadow007_1.png")))
+    ((_, panoptic),) = drawing.draw_parallel(meadow.draw_picture, [(7, 1)], "one", 1)
+    np.testing.assert_array_equal(ids, panoptic.ids)
+
+
+def test_there_are_at_least_300_pictures():
+    assert meadow.MEADOWS * meadow.PICTURES >= 300
+
+
+def test_a_folder_that_is_there_stays_and_an_error_leaves_none(tmp_path):
+    (tmp_path / "there").mkdir()
+    assert list(meadow.draw_meadows(tmp_path / "there").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match="cannot write"):
+        meadow.draw_meadows(tmp_path / "file" / "meadow", meadows=[0])
+    with pytest.raises(ValueError):
+        meadow.draw_meadows(tmp_path / "broken", meadows=[-1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]

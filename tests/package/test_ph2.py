@@ -1,0 +1,188 @@
+"""The PH2 loader: the archive as it circulates, and what it must refuse."""
+
+import shutil
+import zipfile
+
+import pytest
+from PIL import Image
+
+from ph2_tree import disc, write_case, write_ph2
+from segmentation_tf.cases import DatasetError
+from segmentation_tf.datasets import folders, ph2
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_ph2(tmp_path / "PH2Dataset", [0, 0, 1, 1, 2])
+
+
+def files_of(root, name):
+    folder = root / "PH2 Dataset images" / name
+    return (
+        folder / f"{name}_Dermoscopic_Image" / f"{name}.bmp",
+        folder / f"{name}_lesion" / f"{name}_lesion.bmp",
+    )
+
+
+def test_cases_are_sorted_paired_by_name_and_labelled(root):
+    cases = ph2.load_cases(root)
+    assert [c.name for c in cases] == ["IMD002", "IMD003", "IMD004", "IMD005", "IMD006"]
+    for case in cases:
+        assert (case.image, case.mask) == files_of(root, case.name)
+        assert case.group == case.name
+    assert [c.label for c in cases] == [ph2.DIAGNOSES[i] for i in (0, 0, 1, 1, 2)]
+
+
+def test_root_may_be_text_the_folder_above_or_the_images_folder(root):
+    cases = ph2.load_cases(root)
+    for other in (str(root), root.parent, root / "PH2 Dataset images"):
+        assert ph2.load_cases(other) == cases
+
+
+def test_nested_once_more(root, tmp_path):
+    (tmp_path / "outer").mkdir()
+    shutil.move(root, tmp_path / "outer" / "PH2Dataset")
+    assert [c.label for c in ph2.load_cases(tmp_path / "outer")].count("melanoma") == 1
+
+
+def test_stray_files_are_ignored(root):
+    cases = ph2.load_cases(root)
+    image, mask = files_of(root, "IMD003")
+    for stray in (
+        root / "Thumbs.db",
+        root / "PH2 Dataset images" / ".DS_Store",
+        image.parent / "._IMD003.bmp",
+        image.parent / "Thumbs.db",
+        mask.with_suffix(".jpg"),
+        mask.parent / "._IMD003_lesion.bmp",
+    ):
+        stray.write_bytes(b"not an image")
+    roi = image.parent.parent / "IMD003_roi"
+    roi.mkdir()
+    Image.fromarray(disc()).save(roi / "IMD003_R1_Label4.bmp")
+    (root / "__MACOSX" / "IMD003").mkdir(parents=True)
+    (root / ".hidden" / "IMD003").mkdir(parents=True)
+    assert ph2.load_cases(root) == cases
+
+
+def test_three_channel_mask_and_grey_image(root):
+    image, mask = files_of(root, "IMD002")
+    Image.open(mask).convert("RGB").save(mask)
+    Image.open(image).convert("L").save(image)
+    assert len(ph2.load_cases(root)) == 5
+
+
+def test_names_in_another_case(root):
+    images = root / "PH2 Dataset images"
+    image, mask = files_of(root, "IMD002")
+    image.rename(image.with_name("imd002.BMP"))
+    mask.rename(mask.with_name("IMD002_Lesion.bmp"))
+    (images / "IMD002").rename(images / "imd002")
+    assert ph2.load_cases(root)[0].name == "IMD002"
+
+
+def test_without_the_table_labels_are_none_and_it_says_so(root, capsys):
+    (root / "PH2_dataset.txt").unlink()
+    assert {c.label for c in ph2.load_cases(root)} == {None}
+    assert "there is no PH2_dataset.txt) for 5 of 5" in capsys.readouterr().out
+
+
+def refuse(root, match):
+    with pytest.raises(DatasetError, match=match) as caught:
+        ph2.load_cases(root)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_missing_file_is_named(root, which):
+    gone = files_of(root, "IMD004")[which]
+    gone.unlink()
+    assert str(gone) in refuse(root, "is missing.*or remove the folder IMD004")
+
+
+def test_picture_in_another_format_is_no_replacement(root):
+    image, _ = files_of(root, "IMD004")
+    image.rename(image.with_suffix(".png"))
+    refuse(root, "IMD004.bmp: this file is missing .IMD004.png is no replacement")
+
+
+def test_all_faults_are_counted(root):
+    for name in ("IMD003", "IMD005"):
+        files_of(root, name)[0].write_bytes(b"")
+    assert "IMD003.bmp" in refuse(root, r"1 more case")
+
+
+def test_empty_and_wrong_folders_are_refused(tmp_path):
+    refuse(tmp_path, "holds no PH2 case folders")
+    refuse(tmp_path / "nowhere", "no such folder")
+    (tmp_path / "holiday" / "pictures").mkdir(parents=True)
+    refuse(tmp_path / "holiday", "holds no PH2 case folders")
+    (tmp_path / "notes.txt").write_text("x")
+    refuse(tmp_path / "notes.txt", "is a file")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "command"), [(".zip", "zipfile -e"), (".rar", "unar"), (".7z", "7z x")]
+)
+def test_archive_is_refused_with_the_way_to_unpack_it(tmp_path, suffix, command):
+    archive = tmp_path / f"PH2Dataset{suffix}"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("PH2Dataset/readme", "x")
+    refuse(archive, f"is an archive.*{command}")
+    refuse(tmp_path, f"no PH2 case folders.*{command}")
+
+
+class TestWithoutRoot:
+    """With no root: the environment, then data/PH2Dataset, then the drawn set; it says which."""
+
+    @pytest.fixture(autouse=True)
+    def own_repository(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("PH2_ROOT", raising=False)
+        for module in (folders, ph2):
+            monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+        drawn = write_ph2(tmp_path / "drawn", [0])
+        monkeypatch.setattr(ph2, "drawn_folder", lambda: drawn)
+
+    def test_drawn_set_is_last(self, capsys):
+        assert len(ph2.load_cases()) == 1
+        assert "drawn set" in capsys.readouterr().out
+
+    def test_data_folder_goes_before(self, tmp_path, capsys):
+        write_ph2(tmp_path / "data" / "PH2Dataset", [0, 1])
+        assert len(ph2.load_cases()) == 2
+        assert "your copy" in capsys.readouterr().out
+
+    def test_environment_goes_first(self, tmp_path, capsys, monkeypatch):
+        write_ph2(tmp_path / "data" / "PH2Dataset", [0, 1])
+        write_ph2(tmp_path / "my PH2", [0, 1, 2])
+        monkeypatch.setenv("PH2_ROOT", str(tmp_path / "my PH2"))
+        assert len(ph2.load_cases()) == 3
+        assert "from PH2_ROOT" in capsys.readouterr().out
+
+    def test_relative_environment_counts_from_the_repository_too(self, tmp_path, monkeypatch):
+        write_ph2(tmp_path / "my PH2", [0, 1, 2])
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        monkeypatch.setenv("PH2_ROOT", "my PH2")
+        assert len(ph2.load_cases()) == 3
+
+    def test_wrong_environment_does_not_fall_back(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PH2_ROOT", str(tmp_path / "typo"))
+        with pytest.raises(DatasetError, match="PH2_ROOT=.*typo.*correct or unset PH2_ROOT"):
+            ph2.load_cases()
+
+    def test_quotes_and_blanks_around_the_path_do_no_harm(self, tmp_path, monkeypatch):
+        write_ph2(tmp_path / "my PH2", [0, 1, 2])
+        monkeypatch.setenv("PH2_ROOT", f'"{tmp_path / "my PH2"}" ')
+        assert len(ph2.load_cases()) == 3
+
+    def test_empty_data_folder_is_a_complaint_not_a_drawn_set(self, tmp_path):
+        (tmp_path / "data" / "PH2Dataset").mkdir(parents=True)
+        with pytest.raises(DatasetError, match="holds no PH2 case folders"):
+            ph2.load_cases()
+
+
+def test_case_without_a_row_is_counted(root, capsys):
+    write_case(root, "IMD099", disc())
+    assert ph2.load_cases(root)[-1].label is None
+    assert "for 1 of 6" in capsys.readouterr().out

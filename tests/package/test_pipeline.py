@@ -1,0 +1,206 @@
+"""Batches: shapes, ranges, and above all image and mask moved by the same draw."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ph2_tree import disc, write_ph2
+from segmentation_tf.cases import DatasetError
+from segmentation_tf.datasets import ph2
+from segmentation_tf.pipeline import (
+    augment,
+    load_arrays,
+    make_dataset,
+    random_transforms,
+    random_windows,
+    recolour,
+    warp,
+)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    return ph2.load_cases(write_ph2(tmp_path_factory.mktemp("data") / "PH2Dataset", [0, 1, 2] * 4))
+
+
+def collect(dataset):
+    return [np.concatenate(part) for part in zip(*dataset.as_numpy_iterator(), strict=True)]
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("size", "shape"), [(32, (32, 32)), ((24, 48), (24, 48))])
+def test_shapes_types_and_ranges(cases, size, shape, training):
+    dataset = make_dataset(cases, size, 5, training=training)
+    images, masks = next(iter(dataset))
+    assert images.shape == (5, *shape, 3) and images.dtype == tf.float32
+    assert masks.shape == (5, *shape, 1) and masks.dtype == tf.float32
+    assert dataset.element_spec[0].shape.as_list() == [None, *shape, 3]
+    images, masks = collect(dataset)
+    assert len(images) == len(masks) == 12
+    assert 0 <= images.min() < 0.4 and 0.6 < images.max() <= 1
+
+
+def test_short_last_batch_is_kept(cases):
+    assert [len(images) for images, _ in make_dataset(cases, 32, 5)] == [5, 5, 2]
+    assert int(make_dataset(cases, 32, 5, training=True).cardinality()) == 3
+
+
+def test_mask_is_binary_after_every_transform(cases):
+    dataset = make_dataset(cases, 33, 4, training=True)
+    for _ in range(10):
+        assert set(np.unique(collect(dataset)[1])) == {0, 1}
+
+
+def test_pairs_stay_together_through_shuffling_and_augmentation(cases):
+    # In these images the lesson is dark, so a threshold on the image gives the mask back.
+    images, masks = collect(make_dataset(cases, 64, 3, training=True).repeat(5))
+    seen = images.mean(axis=-1, keepdims=True)
+    middle = (seen.min(axis=(1, 2, 3), keepdims=True) + seen.max(axis=(1, 2, 3), keepdims=True)) / 2
+    agree = ((seen < middle) == (masks > 0)).mean(axis=(1, 2, 3))
+    assert agree.min() > 0.95
+
+
+def disc_batch(count, centre, radius):
+    """A batch of the same disc, float32 `(count, 64, 64, 1)`."""
+    marks = disc(size=(64, 64), centre=centre, radius=radius)
+    return tf.repeat(tf.constant(marks[None, ..., None], tf.float32), count, axis=0)
+
+
+def test_augmentation_moves_image_and_mask_by_the_same_draw():
+    # The mask is given as image too: what comes back must still be the same picture.
+    batch = disc_batch(32, centre=(20, 40), radius=15)
+    transforms = random_transforms(tf.shape(batch), (3, 4))
+    assert len(np.unique(transforms.numpy(), axis=0)) == 32
+    images, masks = augment(tf.repeat(batch, 3, axis=3), batch, (1, 2))
+    moved = (masks.numpy() != batch.numpy()).mean(axis=(1, 2, 3))
+    assert moved.min() > 0.001 and moved.max() > 0.1
+    grey = images.numpy().mean(axis=-1, keepdims=True)
+    middle = (grey.min(axis=(1, 2, 3), keepdims=True) + grey.max(axis=(1, 2, 3), keepdims=True)) / 2
+    assert ((grey > middle) == (masks.numpy() > 0)).mean(axis=(1, 2, 3)).min() > 0.98
+
+
+def test_different_draws_would_be_noticed():
+    # The check above can fail: two draws in place of one tear image and mask apart.
+    batch = disc_batch(32, centre=(20, 40), radius=15)
+    _, first = augment(tf.repeat(batch, 3, axis=3), batch, (1, 2))
+    _, second = augment(tf.repeat(batch, 3, axis=3), batch, (5, 6))
+    assert (first.numpy() == second.numpy()).mean() < 0.98
+
+
+def test_windows_show_the_same_place_of_image_and_mask_upright_and_at_many_places():
+    bar = tf.constant(np.tile(np.arange(96)[:, None, None] < 48, (8, 1, 128, 1)).astype("float32"))
+    images, masks = random_windows(tf.repeat(bar, 3, axis=3), bar, (64, 32), (1, 2))
+    assert images.shape == (8, 64, 32, 3) and masks.shape == (8, 64, 32, 1)
+    assert set(np.unique(masks)) == {0, 1}
+    assert ((images.numpy()[..., :1] > 0.5) == (masks.numpy() > 0)).mean() > 0.98
+    # The upper half stays above, tilted by 0.1 radians at most: 3 px over the width of 32.
+    edges = masks.numpy().sum(axis=(1, 3))
+    assert np.ptp(edges, axis=1).max() <= 5
+    assert np.ptp(edges.mean(axis=1)) > 8  # and each window was taken at another height
+
+
+def test_windows_lie_in_the_frame_but_for_the_shift():
+    ramp = tf.constant(np.tile(np.arange(128.0) / 127, (64, 64, 1)).astype("float32")[..., None])
+    _, masks = random_windows(tf.repeat(ramp, 3, axis=3), ramp, (32, 32), (3, 4))
+    middles = masks.numpy().mean(axis=(1, 2, 3))
+    assert middles.min() < 0.25 and middles.max() > 0.75  # from one side of the frame to the other
+
+
+def test_rotation_keeps_areas_and_colours_stay_in_range():
+    batch = disc_batch(64, centre=(31, 31), radius=12)
+    _, masks = augment(tf.zeros((64, 64, 64, 3)), batch, (7, 8))
+    share = masks.numpy().mean(axis=(1, 2, 3)) / batch.numpy().mean()
+    assert 0.55 < share.min() and share.max() < 1.75  # zoom by 0.8 to 1.25 in each direction
+    coloured = recolour(tf.random.uniform((16, 8, 8, 3)), (1, 2)).numpy()
+    assert coloured.min() >= 0 and coloured.max() <= 1
+
+
+def test_training_data_differ_between_epochs_and_repeat_between_runs(cases):
+    def epochs():
+        dataset = make_dataset(cases, 32, 4, training=True, seed=3)
+        return collect(dataset)[0], collect(dataset)[0]
+
+    first, second = epochs(), epochs()
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0], second[0])
+    np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_without_training_order_and_values_stay(cases):
+    images, masks = collect(make_dataset(cases, 32, 4))
+    arrays = load_arrays(cases, 32)
+    np.testing.assert_array_equal(images, arrays[0].astype("float32") / 255)
+    np.testing.assert_array_equal(masks, arrays[1])
+
+
+def test_other_targets_come_from_the_case(cases):
+    def number_and_area(case):
+        return np.full((16, 16, 2), (int(case.name[3:]), 0.5), "float32")
+
+    images, targets = collect(make_dataset(cases, 16, 5, targets=number_and_area))
+    assert targets.shape == (12, 16, 16, 2) and targets.dtype == np.float32
+    assert [t[0, 0, 0] for t in targets] == [int(case.name[3:]) for case in cases]
+
+
+def number_of(case):
+    return int(case.name[3:])
+
+
+def test_other_pictures_come_from_the_case(cases):
+    def grey(case):
+        return Image.new("RGB", (20, 30), (10 * number_of(case),) * 3)
+
+    for images, masks in (load_arrays(cases, 16, read=grey), collect(make_dataset(cases, 16, 5))):
+        assert images.shape == (12, 16, 16, 3)
+        np.testing.assert_array_equal(masks, load_arrays(cases, 16)[1])
+    images, _ = collect(make_dataset(cases, 16, 5, read=grey))
+    np.testing.assert_allclose(images[:, 3, 5, 1], [number_of(c) / 25.5 for c in cases], rtol=1e-5)
+
+
+def test_targets_may_be_no_maps(cases):
+    images, targets = load_arrays(cases, 16, targets=lambda case: [[number_of(case), 0.5]])
+    assert images.dtype == np.uint8
+    assert targets.shape == (12, 1, 2) and targets.dtype == np.float32
+    assert targets[:, 0, 0].tolist() == [number_of(case) for case in cases]
+
+
+def test_a_change_takes_the_place_of_augment_in_training_alone(cases):
+    def change(images, numbers, seed):
+        return images[:, :8, 4:], (numbers, tf.repeat(seed[None], len(numbers), axis=0))
+
+    def make(training):
+        return make_dataset(
+            cases, 16, 5, training, targets=lambda case: [number_of(case)], change=change
+        )
+
+    images, targets = zip(*make(training=True), strict=True)
+    assert [len(batch) for batch in images] == [5, 5, 2]
+    numbers, seeds = (np.concatenate(part) for part in zip(*targets, strict=True))
+    assert seeds.shape == (12, 2) and len(np.unique(seeds, axis=0)) == 3, "one draw a batch"
+    numbers = numbers[:, 0]
+    assert sorted(numbers) == sorted(map(number_of, cases))
+    plain, order = collect(make(training=False))
+    assert plain.shape == (12, 16, 16, 3)
+    where = [order[:, 0].tolist().index(number) for number in numbers]
+    np.testing.assert_array_equal(np.concatenate(images), plain[where, :8, 4:])
+
+
+def test_warp_sends_output_to_input_and_mirrors_at_an_edge():
+    image = np.arange(12, dtype="float32").reshape(1, 3, 4, 1)
+    shift = tf.constant([[1.0, 0, 2, 0, 1, 1, 0, 0]])  # two to the right, one down
+    found = warp(tf.constant(image), shift, "NEAREST", (2, 3)).numpy()[0, ..., 0]
+    np.testing.assert_array_equal(found, [[6, 7, 7], [10, 11, 11]])
+    assert warp(tf.constant(image), shift, "BILINEAR").shape == image.shape
+
+
+def test_file_that_broke_later_is_a_dataset_error_before_the_first_batch(tmp_path):
+    broken = ph2.load_cases(write_ph2(tmp_path / "PH2Dataset", [0, 1]))
+    broken[1].image.write_bytes(b"BM")
+    with pytest.raises(DatasetError, match="IMD003.bmp"):
+        make_dataset(broken, 32, 4)
+
+
+def test_no_cases_is_an_error():
+    with pytest.raises(ValueError, match="no cases"):
+        make_dataset([], 32, 4)

@@ -1,0 +1,184 @@
+"""Figures: the right panels, colours that mean what the legend says, nothing blank."""
+
+import keras
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from ph2_tree import write_ph2
+from segmentation_tf import plotting
+from segmentation_tf.datasets import ph2
+from segmentation_tf.drawn import meadow
+from segmentation_tf.images import read_mask
+from segmentation_tf.panoptic import plotting as panoptic_plotting
+from segmentation_tf.panoptic.plotting import class_colours, paint_classes, paint_instances
+from segmentation_tf.pose.joints import JOINTS
+from segmentation_tf.pose.plotting import show_skeletons
+
+COLOURS = (plotting.HIT, plotting.MISSED, plotting.FALSE)
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return ph2.load_cases(write_ph2(tmp_path / "PH2Dataset", [0, 1, 2]))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def titles():
+    places = ("center", "left", "right")
+    return [panel.get_title(loc) for panel in plt.gcf().axes for loc in places]
+
+
+def test_overlay_colours_hit_missed_and_false():
+    image = np.full((2, 2, 3), 100, np.uint8)
+    mask = np.array([[True, True], [False, False]])
+    predicted = np.array([[True, False], [True, False]])
+    overlay = plotting.error_overlay(image, mask, predicted)
+    expected = [0.4 * 100 + 0.6 * np.array(colour) for colour in COLOURS]
+    np.testing.assert_allclose(
+        [overlay[0, 0], overlay[0, 1], overlay[1, 0]], np.floor(expected), atol=1
+    )
+    np.testing.assert_array_equal(overlay[1, 1], image[1, 1])
+
+
+def test_error_colours_differ_for_colour_blind_readers():
+    # Lightness alone tells them apart: hue may be lost.
+    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in COLOURS)
+    assert np.diff(lightness).min() > 30
+
+
+def test_predictions_have_four_panels_a_case_and_the_dice(cases):
+    masks = [read_mask(case.mask) for case in cases]
+    plotting.show_predictions(cases, masks)
+    figure = plt.gcf()
+    assert len(figure.axes) == 12
+    shown = titles()
+    assert {"image", "mask", "prediction", "errors"} <= set(shown)
+    assert shown.count("Dice 1.00") == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hit", "missed", "false"]
+
+
+def test_cases_show_outline_name_and_diagnosis(cases):
+    plotting.show_cases(cases, columns=2)
+    assert "IMD004\nmelanoma" in titles()
+    assert all(panel.collections for panel in plt.gcf().axes[:3])
+
+
+def test_batch_shows_every_image_with_its_outline():
+    masks = np.zeros((6, 16, 16, 1), "float32")
+    masks[:, 4:9, 4:9] = 1
+    plotting.show_batch(np.random.default_rng(0).random((6, 16, 16, 3)), masks)
+    assert [len(panel.images) for panel in plt.gcf().axes] == [1] * 6 + [0] * 2
+    assert all(panel.collections for panel in plt.gcf().axes[:6])
+
+
+def test_history_shows_loss_and_dice(cases):
+    history = keras.callbacks.History()
+    history.history = {"loss": [1, 0.5], "val_loss": [1.1, 0.7], "dice": [0.2, 0.6]}
+    plotting.show_history(history)
+    left, right = plt.gcf().axes
+    np.testing.assert_array_equal(left.lines[1].get_ydata(), [1.1, 0.7])
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), [0.2, 0.6])
+    assert len(right.lines) == 1, "what was not watched is not drawn"
+    assert left.get_xlabel() == "epoch" and right.get_ylabel() == "mean Dice"
+
+
+def test_maps_have_titles_labels_and_a_legend():
+    picture, share = np.zeros((6, 8, 3), np.uint8), np.linspace(0, 1, 48).reshape(6, 8)
+    legend = class_colours(["grass", "sky"])
+    plotting.show_maps([[picture, share]] * 2, ["image", "distance"], legend, ["a", "b"])
+    figure = plt.gcf()
+    assert [len(panel.images) for panel in figure.axes] == [1] * 4
+    assert [title for title in titles() if title] == ["image", "distance"]
+    assert [panel.get_ylabel() for panel in figure.axes] == ["a", "", "b", ""]
+    assert figure.axes[1].images[0].get_clim() == (0, 1)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grass", "sky"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "titles"), [([], ["a"]), ([[]], ["a"]), ([[np.zeros((4, 4))]], [])]
+)
+def test_maps_of_nothing_are_refused(rows, titles):
+    with pytest.raises(ValueError, match="show_maps got no pictures"):
+        plotting.show_maps(rows, titles)
+
+
+def test_skeletons_of_nobody_are_refused():
+    with pytest.raises(ValueError, match="show_skeletons got no pictures"):
+        show_skeletons([], [])
+
+
+def test_classes_are_painted_as_the_legend_says():
+    names = [str(i) for i in range(9)]  # more than there are colours
+    painted = paint_classes(np.array([[0, 4, 8, 255]], np.uint8))
+    colours = list(class_colours(names).values())
+    np.testing.assert_array_equal(painted, [[colours[0], colours[4], colours[8], (0, 0, 0)]])
+
+
+def test_the_drawn_meadow_has_the_colours_of_its_json():
+    assert panoptic_plotting.CLASSES[:5] == tuple(meadow.COLOURS.values())
+
+
+def test_class_colours_differ_for_colour_blind_readers():
+    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in panoptic_plotting.CLASSES[:5])
+    assert np.diff(lightness).min() > 20
+
+
+def test_instances_that_touch_have_different_colours_whatever_their_numbers():
+    grey, instances = np.full((3, 6, 3), 100, np.uint8), np.tile([1, 1, 7, 7, 13, 13], (3, 1))
+    painted = paint_instances(grey, instances)[1]
+    assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
+
+
+def test_instances_have_colours_and_a_white_line_where_they_touch():
+    grey, instances = np.full((3, 8, 3), 100, np.uint8), np.tile([0, 1, 1, 2, 2, 0, 9, -1], (3, 1))
+    painted = paint_instances(grey, instances)[1]
+    np.testing.assert_array_equal(painted[[0, 5, 7]], 100)
+    np.testing.assert_array_equal(painted[3], 255)
+    expected = [0.3 * 100 + 0.7 * np.array(panoptic_plotting.THINGS[i]) for i in (0, 0, 1, 2)]
+    np.testing.assert_allclose(painted[[1, 2, 4, 6]], expected, atol=1)
+    chosen = paint_instances(grey, instances, dict.fromkeys((1, 2, 9), (200, 0, 0)))
+    np.testing.assert_allclose(chosen[1, 6], (170, 30, 30), atol=1)
+
+
+def test_a_picture_without_instances_stays_as_it_is():
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    for none in (0, -1):
+        np.testing.assert_array_equal(paint_instances(grey, np.full((4, 4), none)), grey)
+
+
+def skeleton_at(x):
+    return np.stack([np.full(17, x), np.linspace(2, 20, 17), [1.0] * 9 + [0.2] * 8], axis=1)
+
+
+def test_skeletons_have_sides_rings_and_titles():
+    pictures = [np.zeros((24, 32, 3), np.uint8)] * 3
+    show_skeletons(pictures, [[skeleton_at(9.0)]] * 3, ["a", "b", "c"], columns=2)
+    assert {"a", "b", "c"} <= set(titles())
+    panel = plt.gcf().axes[0]
+    assert panel.get_xlim() == (-0.5, 31.5) and panel.get_ylim() == (23.5, -0.5)
+    dots = [line for line in panel.lines if line.get_marker() == "o"]
+    rings = [str(dot.get_markerfacecolor()) == "none" for dot in dots]
+    assert rings == [False] * 9 + [True] * 8
+    left, right = JOINTS.index("left_wrist"), JOINTS.index("right_wrist")
+    assert tuple(dots[left].get_markeredgecolor()) == tuple(np.array(pose_plotting.LEFT) / 255)
+    assert tuple(dots[right].get_markeredgecolor()) == tuple(np.array(pose_plotting.RIGHT) / 255)
+    named = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
+    assert named == ["left", "right", "middle"]
+
+
+def test_people_have_a_colour_each_and_missing_joints_are_not_drawn():
+    two = np.stack([skeleton_at(9.0), skeleton_at(20.0)])
+    two[1, 4:] = np.nan
+    show_skeletons([np.zeros((24, 32, 3), np.uint8)], [two], by_person=True)
+    limbs = [line for line in plt.gcf().axes[0].lines if len(line.get_xdata()) == 2]
+    colours = {tuple(line.get_color()) for line in limbs}
+    assert len(colours) == 2 and not plt.gcf().legends

@@ -1,0 +1,268 @@
+"""Skeletons from maps: exact on exact maps, and of two people whose limbs cross."""
+
+import numpy as np
+import pytest
+
+from segmentation_tf.pose import targets
+from segmentation_tf.pose.joints import AWAY, JOINTS, LIMBS, MIRRORED
+from segmentation_tf.pose.skeletons import (
+    Bond,
+    find_peaks,
+    find_skeletons,
+    limb_score,
+    match_limb,
+    mirror_maps,
+    nearest_skeletons,
+    one_skeleton,
+    probabilities,
+    refine,
+)
+
+SIZE, STRIDE = 192, 4
+WRIST = JOINTS.index("left_wrist")
+UPRIGHT = np.array(
+    [
+        *((20.2, 6.1), (21.3, 5.2), (19.4, 5.3), (22.1, 6.3), (18.2, 6.2)),
+        *((23.7, 11.2), (16.6, 11.4), (25.2, 17.3), (14.8, 17.1), (26.1, 22.7), (13.9, 23.2)),
+        *((22.3, 23.6), (18.1, 23.4), (22.8, 31.2), (17.6, 31.4), (23.1, 39.3), (17.2, 39.1)),
+    ]
+)  # x and y in cells
+
+
+def in_px(cells):
+    """A skeleton `(17, 3)` in px, all seen."""
+    return np.c_[(np.asarray(cells) + 0.5) * STRIDE - 0.5, np.ones(17)].astype("float32")
+
+
+def exact(*people):
+    """The maps, each summing to 1, and the fields that belong to people `(17, 3)`."""
+    people = np.stack(people)[None]
+    maps = targets.heatmaps(people, SIZE, STRIDE).numpy()[0].astype(float)
+    fields = targets.limb_fields(people, SIZE, STRIDE).numpy()[0]
+    return maps / maps.sum(axis=(0, 1)), fields
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """Two people, 6 cells apart; the left forearm and lower leg of each reach across the other."""
+    one, other = UPRIGHT.copy(), UPRIGHT + (6, 0)
+    one[WRIST], other[WRIST] = other[7] + (0.5, 4), one[7] + (0.3, 4.2)
+    one[15], other[15] = other[13] + (0.7, 5.1), one[13] + (-0.2, 5.4)
+    return in_px(one), in_px(other)
+
+
+def same(found, true):
+    return np.nanmax(np.abs(found[:, :2] - true[:, :2])) < 0.5
+
+
+def gaussian(*peaks, shape=(12, 14), sigma=1.0):
+    """A map that sums to 1, of Gaussians (row, column, weight)."""
+    rows, columns = np.indices(shape)
+    heatmap = sum(
+        weight * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * sigma**2))
+        for row, column, weight in peaks
+    )
+    return heatmap / heatmap.sum()
+
+
+# --- maps ------------------------------------------------------------------------------------
+
+
+def test_probabilities_are_a_softmax_over_the_cells_of_each_map():
+    logits = np.log([[[1.0, 5], [2, 5]], [[3, 5], [4, 5]]])
+    np.testing.assert_allclose(
+        probabilities(logits), [[[0.1, 0.25], [0.2, 0.25]], [[0.3, 0.25], [0.4, 0.25]]]
+    )
+
+
+def test_probabilities_of_huge_logits_sum_to_one():
+    logits = np.random.default_rng(0).normal(0, 1e5, (2, 5, 7, 3)).astype("float32")
+    found = probabilities(logits)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), 1, rtol=1e-5)
+
+
+def test_maps_of_a_mirrored_picture_come_back():
+    person = in_px(UPRIGHT)
+    mirrored = person[list(MIRRORED)] * (-1, 1, 1) + (SIZE - 1, 0, 0)
+    (maps, _), (others, _) = exact(person), exact(mirrored.astype("float32"))
+    np.testing.assert_allclose(mirror_maps(others), maps, atol=1e-6)
+    np.testing.assert_array_equal(mirror_maps(mirror_maps(maps[None])), maps[None])
+
+
+# --- peaks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [(5, 4), (5.3, 3.8), (4.6, 4.49)])
+def test_the_top_of_a_gaussian_between_cells_is_exact(place):
+    heatmap = gaussian((*place, 1))
+    assert refine(heatmap, 5, 4) == pytest.approx(place, abs=1e-9)
+
+
+def test_a_peak_moves_half_a_cell_at_most_and_not_at_an_edge():
+    ramp = np.tile(np.exp(np.arange(8.0) ** 2 / 16), (8, 1))
+    assert refine(ramp, 3, 7) == (3, 7)
+    assert refine(ramp, 0, 4) == (0, 4), "the row is at an edge, and the column has no top"
+    steep = np.tile(np.exp(-((np.arange(8.0) - 5.2) ** 2)), (8, 1))
+    assert refine(steep, 3, 4) == (3, 4.5)
+
+
+def test_two_peaks_come_with_their_shares_the_surest_first():
+    heatmap = gaussian((3.2, 3.4, 1), (8, 10.3, 3))
+    found = find_peaks(heatmap)
+    np.testing.assert_allclose(found[:, :2], [[8, 10.3], [3.2, 3.4]], atol=0.01)
+    shares = [heatmap[6:11, 8:13].sum(), heatmap[1:6, 1:6].sum()]
+    np.testing.assert_allclose(found[:, 2], shares)
+    assert 0.7 < shares[0] < 0.75 and 0.23 < shares[1] < 0.25
+
+
+def test_a_peak_below_the_least_is_none():
+    heatmap = gaussian((3.2, 3.4, 1), (8, 10.3, 3))
+    assert len(find_peaks(heatmap, least=0.3)) == 1 and len(find_peaks(heatmap, least=0.8)) == 0
+    assert find_peaks(heatmap, least=0.8).shape == (0, 3)
+    assert len(find_peaks(np.full((48, 48), 1 / 48**2))) == 0
+    assert len(find_peaks(np.zeros((6, 6)), least=0)) == 0
+
+
+def test_a_peak_in_a_corner_is_found():
+    found = find_peaks(gaussian((0, 13, 1)))
+    np.testing.assert_array_equal(found[:, :2], [[0, 13]])
+    assert found[0, 2] > 0.9
+
+
+@pytest.mark.parametrize("place", [(5.5, 4), (5, 4.5), (5.5, 4.5)])
+def test_a_peak_midway_between_cells_is_one_peak(place):
+    found = find_peaks(gaussian((*place, 1)))
+    assert len(found) == 1
+    np.testing.assert_allclose(found[0, :2], place)
+
+
+def test_two_peaks_are_further_apart_than_the_distance():
+    heatmap = np.full((9, 9), 1e-3)
+    heatmap[4, 2], heatmap[4, 5] = 0.4, 0.5
+    assert len(find_peaks(heatmap)) == 2
+    np.testing.assert_array_equal(find_peaks(heatmap, distance=3)[:, :2], [[4, 5]])
+
+
+def test_one_skeleton_is_exact_on_exact_maps():
+    person = in_px(UPRIGHT)
+    found = one_skeleton(exact(person)[0], STRIDE)
+    np.testing.assert_allclose(found[:, :2], person[:, :2], atol=0.01)
+    assert (found[:, 2] > 0.95).all() and (found[:, 2] <= 1).all()
+
+
+def test_one_skeleton_takes_the_surer_peak_and_knows_nothing_of_an_empty_map():
+    maps = np.zeros((12, 14, 17))
+    maps[..., 3] = gaussian((3, 3, 1), (8, 10, 2))
+    found = one_skeleton(maps, 2)
+    np.testing.assert_allclose(found[3, :2], [20.5, 16.5], atol=0.05)
+    assert np.isnan(np.delete(found, 3, axis=0)).all()
+
+
+# --- limbs -----------------------------------------------------------------------------------
+
+
+def test_a_limb_scores_by_how_its_field_runs():
+    right = np.tile((1.0, 0.0), (9, 9, 1))
+    assert limb_score(right, (4, 1), (4, 7)) == pytest.approx(1)
+    assert limb_score(right, (4, 7), (4, 1)) == pytest.approx(-1)
+    assert limb_score(right, (1, 4), (7, 4)) == pytest.approx(0)
+    assert limb_score(right, (1, 1), (5, 4)) == pytest.approx(0.6)
+    assert limb_score(right, (4, 4), (4, 4)) == 0
+    assert limb_score(0 * right, (4, 1), (4, 7)) == 0
+    assert limb_score(right[..., ::-1], (1, 4), (7, 4)) == pytest.approx(1), "y is down"
+
+
+def test_half_a_limb_scores_half():
+    field = np.zeros((9, 12, 2))
+    field[:, 6:, 0] = 1
+    assert limb_score(field, (4, 1), (4, 10)) == pytest.approx(0.5)
+
+
+def fits(limb, first, second):
+    return [[0.9, 0.8, 0.1], [0.85, 0.3, 0.2]][first][second]
+
+
+def test_limbs_are_matched_the_best_first():
+    # The best sum would be 0.8 + 0.85, but 0.9 comes first and leaves 0.3.
+    assert match_limb(7, [0, 1], [0, 1, 2], fits, 0.25) == [Bond(7, 0, 0, 0.9), Bond(7, 1, 1, 0.3)]
+
+
+def test_a_limb_below_the_least_is_none():
+    assert match_limb(7, [0, 1], [0, 1, 2], fits, 0.4) == [Bond(7, 0, 0, 0.9)]
+    assert match_limb(7, [], [0, 1, 2], fits, 0.4) == []
+
+
+# --- people ----------------------------------------------------------------------------------
+
+
+def test_every_joint_of_two_people_whose_limbs_cross_goes_to_its_owner(crossing):
+    found = find_skeletons(*exact(*crossing), STRIDE)
+    assert found.shape == (2, 17, 3)
+    one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
+    assert not np.isnan(found).any() and same(one, crossing[0]) and same(other, crossing[1])
+
+
+def test_nearest_joints_exchange_limbs_that_cross(crossing):
+    found = nearest_skeletons(exact(*crossing)[0], STRIDE)
+    assert len(found) == 2
+    for skeleton in found:
+        off = [np.abs(skeleton[:, :2] - person[:, :2]).max(axis=1) for person in crossing]
+        owner = np.argmin(off, axis=0)
+        assert np.min(off, axis=0).max() < 0.5, "every joint is somebody's"
+        assert owner[7] != owner[WRIST] and owner[13] != owner[15]
+
+
+def test_people_apart_are_found_by_either():
+    truth = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
+    maps, fields = exact(*truth)
+    for found in (find_skeletons(maps, fields, STRIDE), nearest_skeletons(maps, STRIDE)):
+        one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
+        assert same(one, truth[0]) and same(other, truth[1])
+
+
+def test_a_joint_without_a_peak_stays_nan(crossing):
+    maps, fields = exact(crossing[0])
+    maps[..., WRIST] = 1 / maps[..., 0].size
+    (found,) = find_skeletons(maps, fields, STRIDE)
+    assert np.isnan(found[WRIST]).all()
+    assert not np.isnan(np.delete(found, WRIST, axis=0)).any() and same(found, crossing[0])
+
+
+def test_where_no_field_runs_a_joint_is_nobodys():
+    person = in_px(UPRIGHT)
+    maps, fields = exact(person)
+    limb = LIMBS.index((7, WRIST))
+    fields[..., 2 * limb : 2 * limb + 2] = 0
+    (found,) = find_skeletons(maps, fields, STRIDE)
+    assert np.flatnonzero(np.isnan(found[:, 0])).tolist() == [WRIST]
+    (found,) = find_skeletons(maps, fields, STRIDE, score=0)
+    assert same(found, person) and not np.isnan(found).any()
+
+
+def test_nobody_is_no_skeleton():
+    nothing = np.full((48, 48, 17), 1 / 48**2)
+    assert find_skeletons(nothing, np.zeros((48, 48, 36)), STRIDE).shape == (0, 17, 3)
+    assert nearest_skeletons(nothing, STRIDE).shape == (0, 17, 3)
+
+
+def test_few_joints_are_nobody():
+    maps, fields = exact(in_px(UPRIGHT))
+    maps[..., 4:] = 1 / maps[..., 0].size
+    assert find_skeletons(maps, fields, STRIDE, joints=5).shape == (0, 17, 3)
+    (found,) = find_skeletons(maps, fields, STRIDE, joints=4)
+    assert np.flatnonzero(~np.isnan(found[:, 0])).tolist() == [0, 1, 2, 3]
+
+
+def test_whoever_has_more_joints_comes_first():
+    small, large = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
+    small[11:] = AWAY[11:]
+    maps, fields = exact(small, large)
+    found = find_skeletons(maps, fields, STRIDE)
+    assert same(found[0], large) and same(found[1][:11], small[:11])
+    assert np.isnan(found[1][11:]).all()
+
+
+def test_fields_of_other_maps_are_refused():
+    with pytest.raises(ValueError, match="must belong together"):
+        find_skeletons(np.full((8, 8, 17), 1 / 64), np.zeros((9, 8, 36)), 4)

@@ -1,0 +1,177 @@
+"""Losses against numbers worked by hand, and a training run that learns."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ph2_tree import write_ph2
+from segmentation_tf.datasets import ph2
+from segmentation_tf.models import build_unet
+from segmentation_tf.pipeline import make_dataset
+from segmentation_tf.training import (
+    WarmCosine,
+    bce_dice_loss,
+    bce_loss,
+    dice,
+    dice_loss,
+    make_optimizer,
+    train,
+)
+
+MASK = np.array([[1, 1], [0, 0]], "float32").reshape(1, 2, 2, 1)
+LOGITS = np.array([[2, -1], [-3, 0.5]], "float32").reshape(1, 2, 2, 1)
+
+
+def by_hand():
+    probabilities = 1 / (1 + np.exp(-LOGITS))
+    return np.where(MASK == 1, -np.log(probabilities), -np.log(1 - probabilities)).mean()
+
+
+def test_bce_is_the_mean_log_loss_and_keras_agrees():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    assert float(bce_loss(MASK, LOGITS)[0]) == pytest.approx(by_hand(), rel=1e-5)
+    assert float(loss(MASK, LOGITS)) == pytest.approx(by_hand(), rel=1e-5)
+
+
+def test_dice_loss_of_certain_predictions():
+    certain = np.where(MASK == 1, 40, -40).astype("float32")
+    assert float(dice_loss(MASK, certain)[0]) == pytest.approx(0, abs=1e-6)
+    assert float(dice_loss(MASK, -certain)[0]) == pytest.approx(1 - 1 / 5, abs=1e-6)
+    total = bce_loss(MASK, LOGITS) + dice_loss(MASK, LOGITS)
+    assert float(bce_dice_loss(MASK, LOGITS)[0]) == pytest.approx(float(total[0]))
+
+
+def test_dice_thresholds_the_logit_at_zero():
+    # Hit 1, missed 1, false 1, and the added pixel: (2 * 1 + 1) / (2 + 2 + 1).
+    assert float(dice(MASK, LOGITS)[0]) == pytest.approx(3 / 5)
+
+
+def test_dice_is_per_image_and_two_empty_masks_agree():
+    masks = np.zeros((2, 4, 4, 1), "float32")
+    masks[0, :2] = 1
+    logits = np.full((2, 4, 4, 1), -5, "float32")
+    np.testing.assert_allclose(dice(masks, logits), [1 / 9, 1], rtol=1e-6)
+
+
+def test_loss_is_finite_for_extreme_logits():
+    for value in (-1e4, 0, 1e4):
+        assert np.isfinite(bce_dice_loss(MASK, np.full_like(LOGITS, value))).all()
+
+
+def test_learning_rate_rises_and_falls():
+    optimizer = make_optimizer(steps=100, learning_rate=0.01)
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 50, 100)]
+    assert rates[0] < 0.001 and rates[1] == pytest.approx(0.01) and rates[3] < 1e-6
+    assert rates[1] > rates[2] > rates[3]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40, 800])
+def test_learning_rate_is_keras_cosine_decay_with_warm_up(steps):
+    warm_up = max(1, steps // 20)
+    keras_rate = keras.optimizers.schedules.CosineDecay(
+        0.02 / 20, max(1, steps - warm_up), warmup_target=0.02, warmup_steps=warm_up
+    )
+    ours = WarmCosine(0.02, steps)
+    for step in range(steps):
+        assert float(ours(step)) == pytest.approx(float(keras_rate(step)), abs=1e-7)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    return ph2.load_cases(write_ph2(tmp_path_factory.mktemp("data") / "PH2Dataset", [0, 1, 2] * 4))
+
+
+def test_training_learns_and_reports(cases, capsys):
+    keras.utils.set_random_seed(0)
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    data = make_dataset(cases, 32, 4, training=True), make_dataset(cases, 32, 4)
+    history = train(model, *data, epochs=40)
+    assert isinstance(history, keras.callbacks.History)
+    assert set(history.history) == {"loss", "dice", "val_loss", "val_dice"}
+    assert history.history["loss"][-1] < history.history["loss"][0] / 2
+    assert history.history["val_dice"][-1] > 0.85
+    assert len(capsys.readouterr().out.splitlines()) <= 14
+
+
+def test_weights_after_training_are_the_ones_that_were_validated(cases):
+    keras.utils.set_random_seed(0)
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    watch = make_dataset(cases, 32, 4)
+    history = train(model, make_dataset(cases, 32, 4, training=True), watch, epochs=3)
+    again = model.evaluate(watch, return_dict=True, verbose=0)
+    assert again["dice"] == pytest.approx(history.history["val_dice"][-1], abs=1e-5)
+
+
+def test_every_epoch_takes_every_batch_once_and_draws_anew(cases):
+    data, seen = make_dataset(cases, 32, 5, training=True), []
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def spy(images, masks):
+        tf.py_function(lambda i: seen.append(i.numpy()), [images], [])
+        return images, masks
+
+    spied = data.map(spy)
+    assert len(spied) == 3
+    train(model, spied, loss=loss, epochs=2, verbose=False)
+    assert int(model.optimizer.iterations) == 6
+    assert [len(batch) for batch in seen[:6]] == [5, 5, 2] * 2  # prefetching may look ahead
+    assert not np.array_equal(np.concatenate(seen[:3]), np.concatenate(seen[3:6]))
+
+
+def test_loss_can_be_chosen(cases):
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    data = make_dataset(cases, 32, 4)
+    history = train(model, data, loss=keras.losses.BinaryCrossentropy(from_logits=True), epochs=1)
+    assert model.evaluate(data, verbose=0)[0] == pytest.approx(
+        np.mean([np.mean(bce_loss(m, model(i))) for i, m in data.unbatch().batch(12)]), rel=1e-4
+    )
+    assert set(history.history) == {"loss", "dice"}
+
+
+def test_metrics_can_be_chosen_or_left_out(cases):
+    def share(mask, logits):
+        return keras.ops.mean(mask, axis=(1, 2, 3))
+
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    data = make_dataset(cases, 32, 4)
+    history = train(model, data, data, epochs=1, metrics=[share, dice], verbose=False).history
+    assert set(history) == {"loss", "share", "dice", "val_loss", "val_share", "val_dice"}
+    masks = np.concatenate([masks for _, masks in data])
+    assert history["share"] == history["val_share"] == [pytest.approx(masks.mean(), rel=1e-5)]
+    assert set(train(model, data, epochs=1, metrics=[], verbose=False).history) == {"loss"}
+
+
+def test_callbacks_join_the_training(cases):
+    ended = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ended.append(epoch))
+    model = build_unet((32, 32, 3), filters=(8, 16))
+    train(model, make_dataset(cases, 32, 4), epochs=2, callbacks=[note])
+    assert ended == [0, 1]
+
+
+def test_endless_or_empty_data_are_refused(cases):
+    data = make_dataset(cases, 32, 4)
+    for bad in (data.repeat(), data.take(0)):
+        with pytest.raises(ValueError, match="finite"):
+            train(build_unet((32, 32, 3), filters=(8, 16)), bad)
+
+
+def test_data_set_of_another_size_fails_early(cases):
+    with pytest.raises(ValueError):
+        train(build_unet((32, 32, 3), filters=(8, 16)), make_dataset(cases, 48, 4), epochs=1)
+
+
+def test_package_switches_onednn_on_unless_the_user_decided():
+    show = "import os, segmentation_tf; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    for given, expected in ((None, "1"), ("0", "0")):
+        clean = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+        environment = clean if given is None else {**clean, "TF_ENABLE_ONEDNN_OPTS": given}
+        command = [sys.executable, "-c", show]
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == expected

@@ -1,0 +1,143 @@
+"""The same seed gives the same: drawn sets, splits and trainings, on every run and machine."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+
+import drawn_sets
+from ph2_tree import write_ph2
+from processes import contents, run
+from segmentation_tf.cases import Case, fold_cases, split_cases
+from segmentation_tf.datasets import coco_panoptic, folders, ph2
+from segmentation_tf.drawn import drawing
+
+STORED = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))
+
+
+# --- drawn sets ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=drawn_sets.SETS, ids=lambda module: module.__name__)
+def described(request):
+    name, found = drawn_sets.describe(request.param)
+    assert name in STORED["sets"], f"new VERSION? {drawn_sets.__doc__}"
+    return name, found
+
+
+def test_every_pixel_is_the_stored_one(described):
+    here = drawn_sets.machine()
+    if here != STORED["machine"]:
+        pytest.skip(f"made with {STORED['machine']}, this is {here}: pixels may differ by a level")
+    name, found = described
+    where = folders.REPOSITORY / "data" / "drawn" / name
+    assert found["sha256"] == STORED["sets"][name]["sha256"], (
+        f"{where} is not what was drawn for {drawn_sets.STORED.name}; delete it and test again. "
+        f"If the drawing has changed, give it a new VERSION. {drawn_sets.__doc__}"
+    )
+
+
+def test_every_picture_is_the_stored_one_but_for_rounding(described):
+    name, found = described
+    expected = STORED["sets"][name]["means"]
+    assert found["means"].keys() == expected.keys()
+    for case, means in expected.items():
+        np.testing.assert_allclose(found["means"][case], means, atol=0.5, err_msg=case)
+
+
+DRAW = """
+import sys
+from pathlib import Path
+from segmentation_tf.drawn import dancers, dermoscopy, meadow
+folder = Path(sys.argv[1])
+dermoscopy.draw_ph2(folder / "ph2", indices=[0, 99, 199], processes=int(sys.argv[2]))
+meadow.draw_meadows(folder / "meadow", meadows=[5, 100], processes=int(sys.argv[2]))
+dancers.FRAMES = 1
+dancers.draw_mads(folder / "mads", sequences=[3], processes=int(sys.argv[2]))
+"""
+
+
+def test_two_runs_draw_the_same_files_however_they_are_run(tmp_path):
+    # One worker or three, with other hashes, more threads, and another choice of NumPy's kernels.
+    run(DRAW, tmp_path / "one", 1, PYTHONHASHSEED="1", OMP_NUM_THREADS="2")
+    run(DRAW, tmp_path / "two", 3, PYTHONHASHSEED="2", OPENBLAS_CORETYPE="Prescott")
+    first = contents(tmp_path / "one")
+    assert len(first) > 20 and first == contents(tmp_path / "two")
+    # And what is drawn now is what lies in data/drawn, drawn once.
+    for name, whole in (("ph2", ph2.drawn_folder()), ("meadow", coco_panoptic.drawn_folder())):
+        for file in (tmp_path / "one" / name).rglob("*"):
+            if file.suffix in (".bmp", ".jpg", ".png"):
+                there = whole / file.relative_to(tmp_path / "one" / name)
+                assert file.read_bytes() == there.read_bytes(), there
+
+
+def test_workers_compute_with_the_kernels_that_all_processors_have(monkeypatch):
+    monkeypatch.setenv("NPY_ENABLE_CPU_FEATURES", "AVX512F")
+    before = dict(os.environ)
+    with drawing._environment_of_workers():
+        code = "import numpy; print(numpy.show_config(mode='dicts')['SIMD Extensions']['found'])"
+        found = run(code)
+    assert "X86_V4" not in found and "AVX512" not in found
+    assert dict(os.environ) == before
+
+
+def test_stored_means_tell_another_drawing_apart():
+    means = np.array([value for one in STORED["sets"].values() for value in one["means"].values()])
+    apart = np.abs(means[:, None] - means[None]).max(axis=-1)
+    assert np.mean(apart < 1) < 0.01, "a picture can be told from nearly all others"
+
+
+# --- splits ----------------------------------------------------------------------------------
+
+SPLIT = """
+from segmentation_tf.datasets.ph2 import DIAGNOSES
+from segmentation_tf.cases import Case, fold_cases, split_cases
+cases = [Case(f"IMD{n:03}", "", "", f"g{n // 2}", DIAGNOSES[n % 3]) for n in range(200)]
+parts = [*split_cases(cases), *split_cases(cases, 0.1, seed=7)]
+parts += [part for fold in fold_cases(cases, 5) for part in fold]
+print([[case.name for case in part] for part in parts])
+"""
+
+
+def test_splits_are_the_same_in_every_process_and_on_every_machine():
+    first = run(SPLIT, PYTHONHASHSEED="1")
+    assert first == run(SPLIT, PYTHONHASHSEED="2")
+    assert hashlib.sha256(first.strip().encode()).hexdigest()[:16] == "2edac2254354c73d"
+
+
+def test_splits_do_not_hang_on_the_order_of_the_cases():
+    cases = [Case(f"IMD{n:03}", "", "", f"g{n // 2}", "ab"[n % 2]) for n in range(60)]
+    assert split_cases(cases) == split_cases(cases[::-1])
+    assert list(fold_cases(cases)) == list(fold_cases(cases[::-1]))
+
+
+# --- training --------------------------------------------------------------------------------
+
+TRAIN = """
+import hashlib, sys
+import segmentation_tf
+import keras
+from segmentation_tf import models
+from segmentation_tf.datasets import ph2
+from segmentation_tf.pipeline import make_dataset
+from segmentation_tf.training import train
+
+cases = ph2.load_cases(sys.argv[1])
+keras.utils.set_random_seed(0)
+model = getattr(models, sys.argv[2])((64, 64, 3))
+data = make_dataset(cases, 64, 4, training=True), make_dataset(cases, 64, 4)
+history = train(model, *data, epochs=3, verbose=False, deterministic=True)
+weights = b"".join(weight.tobytes() for weight in model.get_weights())
+print(hashlib.sha256(weights).hexdigest(), history.history["val_loss"])
+from tensorflow.python.framework.config import is_op_determinism_enabled
+assert is_op_determinism_enabled()  # on a processor, so small a training may repeat without
+"""
+
+
+@pytest.mark.parametrize("build", ["build_unet", "build_segnet"])
+def test_deterministic_training_gives_the_same_weights_bit_by_bit(tmp_path, build):
+    root = write_ph2(tmp_path / "PH2Dataset", [0, 1, 2] * 5)
+    first, second = (run(TRAIN, root, build).splitlines()[-1] for _ in range(2))
+    assert first == second and len(first.split()[0]) == 64
