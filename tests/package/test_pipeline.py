@@ -90,7 +90,7 @@ def test_different_draws_would_be_noticed():
 
 def test_windows_show_the_same_place_of_image_and_mask_upright_and_at_many_places():
     bar = tf.constant(np.tile(np.arange(96)[:, None, None] < 48, (8, 1, 128, 1)).astype("float32"))
-    images, masks = random_windows(tf.repeat(bar, 3, axis=3), bar, (64, 32), (1, 2))
+    images, masks = random_windows(tf.repeat(bar, 3, axis=3), bar, (64, 32), seed=(1, 2))
     assert images.shape == (8, 64, 32, 3) and masks.shape == (8, 64, 32, 1)
     assert set(np.unique(masks)) == {0, 1}
     assert ((images.numpy()[..., :1] > 0.5) == (masks.numpy() > 0)).mean() > 0.98
@@ -102,7 +102,7 @@ def test_windows_show_the_same_place_of_image_and_mask_upright_and_at_many_place
 
 def test_windows_lie_in_the_frame_but_for_the_shift():
     ramp = tf.constant(np.tile(np.arange(128.0) / 127, (64, 64, 1)).astype("float32")[..., None])
-    _, masks = random_windows(tf.repeat(ramp, 3, axis=3), ramp, (32, 32), (3, 4))
+    _, masks = random_windows(tf.repeat(ramp, 3, axis=3), ramp, (32, 32), seed=(3, 4))
     middles = masks.numpy().mean(axis=(1, 2, 3))
     assert middles.min() < 0.25 and middles.max() > 0.75  # from one side of the frame to the other
 
@@ -134,62 +134,44 @@ def test_without_training_order_and_values_stay(cases):
     np.testing.assert_array_equal(masks, arrays[1])
 
 
-def test_other_targets_come_from_the_case(cases):
-    def number_and_area(case):
-        return np.full((16, 16, 2), (int(case.name[3:]), 0.5), "float32")
-
-    images, targets = collect(make_dataset(cases, 16, 5, targets=number_and_area))
-    assert targets.shape == (12, 16, 16, 2) and targets.dtype == np.float32
-    assert [t[0, 0, 0] for t in targets] == [int(case.name[3:]) for case in cases]
-
-
 def number_of(case):
     return int(case.name[3:])
 
 
-def test_other_pictures_come_from_the_case(cases):
-    def grey(case):
-        return Image.new("RGB", (20, 30), (10 * number_of(case),) * 3)
-
-    for images, masks in (load_arrays(cases, 16, read=grey), collect(make_dataset(cases, 16, 5))):
-        assert images.shape == (12, 16, 16, 3)
-        np.testing.assert_array_equal(masks, load_arrays(cases, 16)[1])
-    images, _ = collect(make_dataset(cases, 16, 5, read=grey))
-    np.testing.assert_allclose(images[:, 3, 5, 1], [number_of(c) / 25.5 for c in cases], rtol=1e-5)
+def load_number(case):
+    """A grey picture, and as target not a map but the number of the case."""
+    return Image.new("RGB", (20, 30), (10 * number_of(case),) * 3), [[number_of(case), 0.5]]
 
 
-def test_targets_may_be_no_maps(cases):
-    images, targets = load_arrays(cases, 16, targets=lambda case: [[number_of(case), 0.5]])
-    assert images.dtype == np.uint8
+def test_load_fn_reads_cases_in_another_way(cases):
+    images, targets = load_arrays(cases, 16, load_number)
+    assert images.shape == (12, 16, 16, 3) and images.dtype == np.uint8
     assert targets.shape == (12, 1, 2) and targets.dtype == np.float32
     assert targets[:, 0, 0].tolist() == [number_of(case) for case in cases]
+    assert images[:, 3, 5, 1].tolist() == [10 * number_of(case) for case in cases]
 
 
-def test_a_change_takes_the_place_of_augment_in_training_alone(cases):
-    def change(images, numbers, seed):
-        return images[:, :8, 4:], (numbers, tf.repeat(seed[None], len(numbers), axis=0))
+def test_augment_fn_takes_the_place_of_augment_in_training_alone(cases):
+    def crop(images, numbers, seed):
+        return images[:, :8, 4:], (numbers[:, 0, 0], tf.repeat(seed[None], len(numbers), axis=0))
 
     def make(training):
-        return make_dataset(
-            cases, 16, 5, training, targets=lambda case: [number_of(case)], change=change
-        )
+        return make_dataset(cases, 16, 5, training=training, load_fn=load_number, augment_fn=crop)
 
     images, targets = zip(*make(training=True), strict=True)
-    assert [len(batch) for batch in images] == [5, 5, 2]
     numbers, seeds = (np.concatenate(part) for part in zip(*targets, strict=True))
     assert seeds.shape == (12, 2) and len(np.unique(seeds, axis=0)) == 3, "one draw a batch"
-    numbers = numbers[:, 0]
     assert sorted(numbers) == sorted(map(number_of, cases))
     plain, order = collect(make(training=False))
     assert plain.shape == (12, 16, 16, 3)
-    where = [order[:, 0].tolist().index(number) for number in numbers]
+    where = [order[:, 0, 0].tolist().index(number) for number in numbers]
     np.testing.assert_array_equal(np.concatenate(images), plain[where, :8, 4:])
 
 
 def test_warp_sends_output_to_input_and_mirrors_at_an_edge():
     image = np.arange(12, dtype="float32").reshape(1, 3, 4, 1)
     shift = tf.constant([[1.0, 0, 2, 0, 1, 1, 0, 0]])  # two to the right, one down
-    found = warp(tf.constant(image), shift, "NEAREST", (2, 3)).numpy()[0, ..., 0]
+    found = warp(tf.constant(image), shift, "NEAREST", size=(2, 3)).numpy()[0, ..., 0]
     np.testing.assert_array_equal(found, [[6, 7, 7], [10, 11, 11]])
     assert warp(tf.constant(image), shift, "BILINEAR").shape == image.shape
 
