@@ -1,33 +1,26 @@
-"""What a case is, what goes wrong with one, and how cases are split into training and test."""
+"""What a case is, what can be wrong with one, and how cases are split."""
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class DatasetError(ValueError):
-    """A complaint about data: names the file, what is wrong with it and the way out."""
-
-
-def refuse_faults(faults):
-    """Raise DatasetError for the first fault and count the others.
-
-    `faults`: what is wrong with each case, one text or None a case.
-    """
-    first, *others = [fault for fault in faults if fault] or [None]
-    if others:
-        first += f" ({len(others)} more case{'s have faults' if others[1:] else ' has a fault'})"
-    if first:
-        raise DatasetError(first)
+    """A complaint about data: it names the file, what is wrong with it, and the way out."""
 
 
 @dataclass(frozen=True, order=True)
 class Case:
     """One image with its mask.
 
-    Cases of one `group` (a patient, a film) never sit on both sides of a split.
-    `label` is a diagnosis or None; splits keep its shares.
+    Attributes:
+        name: What figures and tables call it.
+        image: The image file.
+        mask: The mask file.
+        group: A patient or a film. Cases of one group never sit on both sides of a split.
+        label: A diagnosis or None. Splits keep the shares of the labels.
     """
 
     name: str
@@ -37,58 +30,89 @@ class Case:
     label: str | None = None
 
 
-def split_cases(cases, test_fraction=0.2, seed=0):
-    """Split cases into `(train, test)`, two sorted lists.
+def split_cases(
+    cases: Sequence[Case], test_fraction: float = 0.2, seed: int = 0
+) -> tuple[list[Case], list[Case]]:
+    """Split cases into training and test cases, the same way on every machine.
 
-    Whole groups go to one side, and each label gives about `test_fraction` (between 0 and 1) of
-    its cases to the test side. The same seed gives the same split on every machine.
-    Raises ValueError where a side would stay empty.
+    Whole groups go to one side. Each label gives about `test_fraction` of its cases to the test
+    side.
+
+    Args:
+        cases: The cases to split.
+        test_fraction: Share of the test cases, between 0 and 1.
+        seed: Another seed gives another split.
+
+    Returns:
+        Training cases and test cases, both sorted.
+
+    Raises:
+        ValueError: One side would stay empty.
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction}; it must lie between 0 and 1")
-    test = []
+    test_cases = []
     for groups in _groups_by_label(cases, seed):
         wanted = test_fraction * sum(map(len, groups))
         taken = 0
         for group in groups:
             if abs(taken + len(group) - wanted) < abs(taken - wanted):
-                test += group
+                test_cases += group
                 taken += len(group)
-    train = set(cases) - set(test)
-    if not train or not test:
+    train_cases = set(cases) - set(test_cases)
+    if not train_cases or not test_cases:
         raise ValueError(
             f"{len(cases)} cases in {_count_groups(cases)} groups cannot be split at "
             f"test_fraction={test_fraction}: one side would be empty"
         )
-    return sorted(train), sorted(test)
+    return sorted(train_cases), sorted(test_cases)
 
 
-def fold_cases(cases, folds=5, seed=0):
-    """Yield `folds` pairs `(train, test)` of sorted lists; every case is tested exactly once.
+def fold_cases(
+    cases: Sequence[Case], folds: int = 5, seed: int = 0
+) -> Iterator[tuple[list[Case], list[Case]]]:
+    """Yield training and test cases of each fold; every case is tested exactly once.
 
-    Groups stay whole and labels balanced, as in `split_cases`.
-    Raises ValueError where there are fewer groups than folds.
+    Groups stay whole and labels balanced, as in `split_cases`. Both lists are sorted.
+
+    Raises:
+        ValueError: There are fewer groups than folds.
     """
     if not 2 <= folds <= _count_groups(cases):
         raise ValueError(f"{_count_groups(cases)} groups cannot make {folds} folds")
     tests = [[] for _ in range(folds)]
     for groups in _groups_by_label(cases, seed):
-        of_label = [0] * folds
-        # Largest groups first, each to the fold that has least: the folds come out even.
+        label_counts = [0] * folds
+        # Largest groups first, each to the fold that has least, so that folds come out even.
         for group in sorted(groups, key=len, reverse=True):
-            fold = min(range(folds), key=lambda i: (of_label[i], len(tests[i]), i))
+            fold = min(range(folds), key=lambda i: (label_counts[i], len(tests[i]), i))
             tests[fold] += group
-            of_label[fold] += len(group)
+            label_counts[fold] += len(group)
     return ((sorted(set(cases) - set(test)), sorted(test)) for test in tests)
 
 
+def refuse_faults(faults: Iterable[str | None]) -> None:
+    """Raise a DatasetError for the first fault, and say how many others there are.
+
+    Args:
+        faults: For each case what is wrong with it, or None.
+    """
+    found = [fault for fault in faults if fault]
+    if len(found) > 2:
+        raise DatasetError(f"{found[0]} ({len(found) - 1} more cases have faults)")
+    if len(found) == 2:
+        raise DatasetError(f"{found[0]} (1 more case has a fault)")
+    if found:
+        raise DatasetError(found[0])
+
+
 def _groups_by_label(cases, seed):
-    """One list of groups (lists of cases) a label, in an order drawn from the seed."""
+    """For each label a list of groups (lists of cases), in an order drawn from the seed."""
     groups = defaultdict(list)
     for case in sorted(cases):
         groups[case.group].append(case)
     by_label = defaultdict(list)
-    # A hash draws the same order on every machine and with every version of every library.
+    # A hash gives the same order on every machine and with every version of every library.
     for name in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
         by_label[str(groups[name][0].label)].append(groups[name])
     return [by_label[label] for label in sorted(by_label)]

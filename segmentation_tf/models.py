@@ -1,93 +1,112 @@
 """The course's networks: functional Keras models that return logits."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import Input, Model, layers, ops
 
 
 def build_unet(
-    input_shape,
-    classes=1,
-    filters=(16, 32, 64, 128, 256),
-    convolutions=1,
-    stem_stride=2,
-    skips=True,
-    momentum=0.9,
-    synchronized=False,
-):
+    input_shape: tuple[int | None, int | None, int],
+    classes: int = 1,
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    *,
+    convolutions: int = 1,
+    stem_stride: int = 2,
+    skips: bool = True,
+    momentum: float = 0.9,
+) -> Model:
     """Build a U-Net: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
-    `filters` gives the channels of each level; each level below the first halves the size, and
-    each has a block of `convolutions`. A stem convolution takes every `stem_stride`-th position,
-    and the logits are enlarged by as much. The original has two convolutions a block and no stem
-    stride; on small data, the time these take is better spent on more steps. Without `skips` the
-    decoder is on its own. `momentum` is batch normalisation's: how much of its running mean one
-    step keeps. Small sets make few steps, so it is low. Where a batch is spread over several
-    devices (a `tf.distribute` strategy), each normalises its own part of it, or with
-    `synchronized`, all of them the whole batch, as one device would.
-    Raises ValueError where H or W cannot be halved that often.
-    Source: O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597; with
-    padded convolutions, batch normalisation, and bilinear enlarging in the up-convolutions.
+    The original has two convolutions in a block and no stem stride. On small data, more training
+    steps are a better use of the time that these would take.
+
+    Args:
+        input_shape: `(H, W, C)`.
+        classes: Output channels. One is enough to tell an object from its background.
+        filters: Channels of each level; each level below the first halves the size.
+        convolutions: Convolutions in a block; each level has one block in the encoder and one in
+            the decoder.
+        stem_stride: The first convolution takes every `stem_stride`-th position, and the logits
+            are enlarged by as much at the end.
+        skips: Whether the decoder sees the encoder's feature maps.
+        momentum: How much of its running statistics batch normalisation keeps at each step. Small
+            data sets make few steps, so it is lower than Keras' default of 0.99.
+
+    Raises:
+        ValueError: H or W cannot be halved that often.
+
+    Source:
+        O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597. Here with
+        padded convolutions, batch normalisation and bilinear enlarging.
     """
     _check_divisible(input_shape, stem_stride * 2 ** (len(filters) - 1))
-    norm = {"momentum": momentum, "synchronized": synchronized}
     inputs = Input(input_shape, name="image")
-    x = _block(inputs, filters[0], "stem", 1, norm, strides=stem_stride)
+    x = _block(inputs, filters[0], "stem", 1, momentum, strides=stem_stride)
     encoded = []
     for level, channels in enumerate(filters[:-1], start=1):
-        x = _block(x, channels, f"encoder{level}", convolutions, norm)
+        x = _block(x, channels, f"encoder{level}", convolutions, momentum)
         encoded.append(x)
         x = layers.MaxPooling2D(name=f"encoder{level}_pool")(x)
-    x = _block(x, filters[-1], "bottleneck", convolutions, norm)
+    x = _block(x, filters[-1], "bottleneck", convolutions, momentum)
     for level in range(len(encoded), 0, -1):
         # The original's up-convolution: as many channels as the skip brings, on the small grid.
         x = layers.Conv2D(filters[level - 1], 1, name=f"decoder{level}_narrow")(x)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder{level}_up")(x)
         if skips:
             x = layers.Concatenate(name=f"decoder{level}_skip")([x, encoded[level - 1]])
-        x = _block(x, filters[level - 1], f"decoder{level}", convolutions, norm)
+        x = _block(x, filters[level - 1], f"decoder{level}", convolutions, momentum)
     return Model(inputs, _head(x, classes, stem_stride), name="unet")
 
 
 def build_segnet(
-    input_shape,
-    classes=1,
-    filters=(16, 32, 64, 128, 256),
-    convolutions=1,
-    stem_stride=2,
-    momentum=0.9,
-    synchronized=False,
-):
+    input_shape: tuple[int | None, int | None, int],
+    classes: int = 1,
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    *,
+    convolutions: int = 1,
+    stem_stride: int = 2,
+    momentum: float = 0.9,
+) -> Model:
     """Build a SegNet: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
-    Each encoder level ends in a pooling that remembers where each maximum was, and its decoder
-    level puts the values back there. Arguments and ValueError as for `build_unet`; the original
-    has the 13 convolutions of VGG16 on either side and no stem stride.
-    Source: V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
+    Each encoder level ends in a pooling that remembers where each maximum was. The decoder level
+    of the same size puts its values back there. The original has the 13 convolutions of VGG16 on
+    either side and no stem stride.
+
+    Args:
+        input_shape, classes, filters, convolutions, stem_stride, momentum: As for `build_unet`.
+
+    Raises:
+        ValueError: H or W cannot be halved that often.
+
+    Source:
+        V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
     """
     _check_divisible(input_shape, stem_stride * 2 ** len(filters))
-    norm = {"momentum": momentum, "synchronized": synchronized}
     inputs = Input(input_shape, name="image")
-    x = _block(inputs, filters[0], "stem", 1, norm, strides=stem_stride)
+    x = _block(inputs, filters[0], "stem", 1, momentum, strides=stem_stride)
     places = []
     for level, channels in enumerate(filters, start=1):
-        x = _block(x, channels, f"encoder{level}", convolutions, norm)
+        x = _block(x, channels, f"encoder{level}", convolutions, momentum)
         x, where = MaxPoolingWithPlaces(name=f"encoder{level}_pool")(x)
         places.append(where)
     for level in range(len(filters), 0, -1):
         x = MaxUnpooling(name=f"decoder{level}_unpool")([x, places[level - 1]])
         # The last convolution of a level leaves as many channels as the next unpooling has places.
         narrow = filters[max(level - 2, 0)]
-        x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, norm)
-        x = _block(x, narrow, f"decoder{level}_out", 1, norm)
+        x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, momentum)
+        x = _block(x, narrow, f"decoder{level}_out", 1, momentum)
     return Model(inputs, _head(x, classes, stem_stride), name="segnet")
 
 
 @keras.saving.register_keras_serializable("segmentation_tf")
 class MaxPoolingWithPlaces(layers.Layer):
-    """2 x 2 max pooling that remembers where: `(N, H, W, C)` in, H and W even.
+    """2 x 2 max pooling that remembers where each maximum was.
 
-    Returns the maxima `(N, H/2, W/2, C)` and their places `(N, H, W, C)`: 1 at the maximum of
-    each window, 0 elsewhere. Of equal values the first counts, so each window has one place.
+    In come feature maps `(N, H, W, C)`, H and W even. Out come the maxima `(N, H/2, W/2, C)` and
+    their places `(N, H, W, C)`: 1 at the maximum of each window, 0 elsewhere. Of equal values the
+    first one counts, so each window has one place.
     """
 
     def call(self, x):
@@ -122,13 +141,13 @@ def _to_windows(x):
     return ops.reshape(x, (-1, height // 2, 2, width // 2, 2, channels))
 
 
-def _block(x, channels, name, count, norm, strides=1):
-    """`count` times a 3 x 3 convolution, batch normalisation with `norm`, and ReLU."""
+def _block(x, channels, name, count, momentum, strides=1):
+    """`count` times a 3 x 3 convolution, batch normalisation and ReLU."""
     for i in range(1, count + 1):
         x = layers.Conv2D(
             channels, 3, strides, padding="same", use_bias=False, name=f"{name}_conv{i}"
         )(x)
-        x = layers.BatchNormalization(**norm, name=f"{name}_norm{i}")(x)
+        x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm{i}")(x)
         x = layers.Activation("relu", name=f"{name}_relu{i}")(x)
     return x
 
