@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.datasets import folders
 from segmentation_tf.datasets.folders import (
-    REPOSITORY,
     children,
     choose_folder,
     levels,
@@ -56,7 +56,7 @@ def load_cases(root=None):
     Stray files, and images without an annotation, are ignored. Every file is read to its end
     here: DatasetError names the first that cannot be used.
     """
-    folder = choose_folder(root, "MEADOW_ROOT", "meadow", drawn_folder)
+    folder = choose_folder(root, "MEADOW_ROOT", "meadow", draw=drawn_folder)
     table_file, images = _find_files(folder)
     entries = read_json(table_file, _parse_table).entries.values()
     cases = sorted(_make_case(*entry, table_file, images) for entry in entries)
@@ -65,11 +65,11 @@ def load_cases(root=None):
 
 
 def drawn_folder():
-    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
-    # Imported here: whoever has real images never needs the drawing.
+    """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
+    # Imported here, because only those who have no real images need the drawing.
     from segmentation_tf.drawn import meadow
 
-    return meadow.draw_meadows(REPOSITORY / "data" / "drawn" / f"meadow-v{meadow.VERSION}")
+    return folders.drawn_folder(f"meadow-v{meadow.VERSION}", meadow.draw_meadows, megabytes=10)
 
 
 # --- what a case shows -----------------------------------------------------------------------
@@ -147,14 +147,14 @@ def read_instances(case, name="sheep"):
 
 def _find_files(root):
     """X.json that lies beside a folder X, and a dict of the images by name, both below `root`."""
-    folders = [root, *chain.from_iterable(levels(root, 3))]
-    found = [folder.with_name(f"{folder.name}.json") for folder in folders[1:]]
+    below = list(chain.from_iterable(levels(root, 3)))
+    found = [folder.with_name(f"{folder.name}.json") for folder in below]
     found = [file for file in found if file.is_file()]
     if found[1:]:
         raise DatasetError(f"{found[0]} and {found[1]} are two sets; give a folder with one")
     if not found:
-        raise DatasetError(f"{root}: {_why_nothing(root, folders)}")
-    places = [folder for folder in folders if folder != _folder_of(found[0])]
+        raise DatasetError(f"{root}: {_why_nothing(root, [root, *below])}")
+    places = [folder for folder in [root, *below] if folder != _folder_of(found[0])]
     files = [file for folder in places for file in children(folder)]
     images = defaultdict(list)
     for file in files:
@@ -163,8 +163,8 @@ def _find_files(root):
     return found[0], images
 
 
-def _why_nothing(root, folders):
-    tables = [file for folder in folders for file in children(folder) if file.suffix == ".json"]
+def _why_nothing(root, places):
+    tables = [file for folder in places for file in children(folder) if file.suffix == ".json"]
     panoptic = [file for file in tables if "panoptic" in file.name]
     if panoptic:
         missing = _folder_of(panoptic[0])

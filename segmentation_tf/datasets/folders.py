@@ -1,16 +1,26 @@
-"""Which folder a data set is read from, and what lies in it."""
+"""Which folder a data set is read from, how that folder is made, and what lies in it."""
 
 import codecs
+import contextlib
 import json
 import os
+import shutil
+import stat
 import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from segmentation_tf.cases import DatasetError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MAX_TABLE = 2_000_000  # bytes; ten times the largest of these data sets
+MAX_TABLE = 2_000_000  # bytes, ten times the largest table of these data sets
+MAX_UNPACKED = 5_000_000_000  # bytes, ten times the largest of these data sets
+DAY = 86_400  # seconds
 ARCHIVES = {
     ".zip": "python -m zipfile -e {name} .",
     ".rar": "unar {name} (or 7-Zip, or WinRAR)",
@@ -20,13 +30,29 @@ ARCHIVES = {
 }
 
 
-def choose_folder(root, variable, name, draw, archives=ARCHIVES):
-    """Return the folder to read a data set from, as a Path.
+# --- choosing a folder -------------------------------------------------------------------------
 
-    `root` where given; else the environment's `variable`; else `data/<name>` of the repository;
-    else the drawn set, whose folder `draw()` returns. With no `root` it prints which it took.
-    A relative path in the environment counts from the working directory or from the repository.
-    `archives` gives, by suffix, the command that a DatasetError names where it finds an archive.
+
+def choose_folder(
+    root: str | Path | None,
+    variable: str,
+    name: str,
+    *,
+    draw: Callable[[], Path],
+    archives: Mapping[str, str] = ARCHIVES,
+) -> Path:
+    """Return the folder to read a data set from; without a `root`, print which one it is.
+
+    Args:
+        root: This folder, if it is given.
+        variable: Else the folder that this environment variable names. A relative path counts
+            from the working directory or from the repository.
+        name: Else data/<name> in the repository.
+        draw: Else the folder that this function returns: the drawn set.
+        archives: For each suffix of an archive, the command that unpacks it, for error messages.
+
+    Raises:
+        DatasetError: The folder that is given or named does not exist, or is a file.
     """
     if root is not None:
         return check_folder(Path(os.path.expanduser(root)), archives)
@@ -39,10 +65,9 @@ def choose_folder(root, variable, name, draw, archives=ARCHIVES):
     return _announce(draw(), name, f"the drawn set; real images: data/{name} or {variable}")
 
 
-def check_folder(path, archives=ARCHIVES):
+def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
     """Return `path` if it is a folder, else raise a DatasetError that says what to do."""
-    # os.path, because Path.is_dir raises errors of its own for a name that is too long, and
-    # where a folder above may not be opened.
+    # Path.is_dir would raise an OSError for a name that is too long, or in a closed folder.
     if os.path.isdir(path):
         return path
     if not os.path.exists(path):
@@ -55,10 +80,14 @@ def check_folder(path, archives=ARCHIVES):
     raise DatasetError(f"{path} is a file; give the folder that holds the data set")
 
 
-def read_text(file):
-    """The text of a small file, such as a table: UTF-8, or UTF-16 as Windows writes it.
+# --- reading tables ----------------------------------------------------------------------------
 
-    Raises DatasetError where the file cannot be read, or is far too large.
+
+def read_text(file: Path) -> str:
+    """Return the text of a table in UTF-8, or in UTF-16 as Windows writes it.
+
+    Raises:
+        DatasetError: The file cannot be read, or has more than MAX_TABLE bytes.
     """
     try:
         with open(file, "rb") as opened:
@@ -73,11 +102,22 @@ def read_text(file):
     return content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
-def read_json(file, parse, what="not JSON in UTF-8", otherwise="copy it again"):
-    """`parse(file, content)` of a JSON file, done again only where the file has changed.
+def read_json(
+    file: Path,
+    parse: Callable[[Path, Any], Any],
+    what: str = "not JSON in UTF-8",
+    otherwise: str = "copy it again",
+) -> Any:
+    """Return `parse(file, content)` of a JSON file; parse again only if the file has changed.
 
-    Raises DatasetError where the file cannot be read; or is not JSON, and then it says that the
-    file is `what`, and what to do.
+    Args:
+        file: The JSON file.
+        parse: Checks the content, with `check_schema` for example, and makes something of it.
+        what: What to say of a file that is not JSON: "FILE: is `what`".
+        otherwise: What to do then.
+
+    Raises:
+        DatasetError: The file cannot be read, is not JSON, or `parse` refuses it.
     """
     try:
         state = file.stat()
@@ -89,54 +129,81 @@ def read_json(file, parse, what="not JSON in UTF-8", otherwise="copy it again"):
 @lru_cache(maxsize=4)
 def _parse_json(file, parse, what, otherwise, changed, length):
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        return parse(file, json.loads(file.read_text(encoding="utf-8-sig")))
+    except DatasetError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: is {what} ({str(error)[:80]}); {otherwise}") from error
-    return parse(file, content)
+
+
+def check_schema(file: Path, content: Any, schema: dict, way_out: str = "copy it again") -> None:
+    """Raise a DatasetError that names file and field unless `content` fits a JSON schema.
+
+    Args:
+        file: Where the content comes from.
+        content: What json.loads makes of it.
+        schema: By draft 4, in which 1.0 and true are no integers.
+        way_out: What to do about it: the end of the message.
+    """
+    import jsonschema  # takes a second, which only those pay who read JSON
+
+    errors = jsonschema.Draft4Validator(schema).iter_errors(content)
+    error = jsonschema.exceptions.best_match(errors)
+    if error:
+        place = error.json_path.removeprefix("$").removeprefix(".") or "its content"
+        reason = error.message  # begins with the value, which may be the whole file
+        if len(reason) > 160:
+            reason = f"{reason[:60]} ... {reason[-90:]}"
+        raise DatasetError(f"{file}: {place}: {reason}; {way_out}")
 
 
 def _unreadable(file, error):
     return DatasetError(
-        f"{file}: cannot be read ({error.strerror}); give yourself the right to read it, or copy "
-        "it again"
+        f"{file}: cannot be read ({error.strerror}); check its permissions, or copy it again"
     )
 
 
-def way_out(root, otherwise, archives=ARCHIVES):
-    """How to go on where a folder holds no data set: unpack the archive in it, or `otherwise`."""
+# --- looking into folders ----------------------------------------------------------------------
+
+
+def way_out(root: Path, otherwise: str, archives: Mapping[str, str] = ARCHIVES) -> str:
+    """Say how to go on from a folder without a set: unpack the archive in it, or `otherwise`."""
     packed = [path for path in children(root) if path.suffix.lower() in archives]
     return _how_to_unpack(packed[0], archives) if packed else otherwise
 
 
-def subfolders(folder):
-    """The folders in a folder, but for hidden ones; a sorted list of Path."""
-    # os.path.isdir is False, and no error, where a folder may not be looked at.
-    return [child for child in children(folder) if os.path.isdir(child)]
-
-
-def levels(root, depth):
-    """Yield the folders on each level below `root`, down to `depth`: sorted lists of Path.
-
-    A folder that links lead to once more, under the same name, is passed over: else links to
-    folders above would multiply the set, level by level.
-    """
-    level, seen = [root], set()
-    for _ in range(depth):
-        inside = [child for folder in level for child in subfolders(folder)]
-        places = {(child.name, child.resolve()): child for child in reversed(inside)}
-        level = [child for place, child in reversed(places.items()) if place not in seen]
-        seen |= places.keys()
-        yield level
-
-
-def children(folder):
-    """What lies in a folder, but for hidden entries; a sorted list of Path."""
+def children(folder: Path) -> list[Path]:
+    """Return what lies in a folder, sorted, without hidden entries."""
     try:
         return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._"]
     except OSError as error:
         raise DatasetError(
-            f"{folder}: cannot be opened ({error.strerror}); give yourself the right to read it"
+            f"{folder}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without hidden ones."""
+    # os.path.isdir says False where a folder may not be looked at; Path.is_dir raises an error.
+    return [child for child in children(folder) if os.path.isdir(child)]
+
+
+def levels(root: Path, depth: int) -> Iterator[list[Path]]:
+    """Yield the folders one level below `root`, then those two levels below, down to `depth`.
+
+    A folder that is found again under the same name, by a link, is left out. Otherwise links to
+    folders above would multiply the set at each level.
+    """
+    level, seen = [root], set()
+    for _ in range(depth):
+        inside = [child for folder in level for child in subfolders(folder)]
+        level = []
+        for child in inside:
+            place = child.name, child.resolve()
+            if place not in seen:
+                seen.add(place)
+                level.append(child)
+        yield level
 
 
 def _how_to_unpack(archive, archives):
@@ -162,3 +229,123 @@ def _announce(folder, name, origin):
     shown = str(shown).encode(encoding, "backslashreplace").decode(encoding)
     print(f"{name}: {shown} ({origin})")
     return folder
+
+
+# --- making a folder ---------------------------------------------------------------------------
+
+
+def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> Path:
+    """Return `folder`; if it is not there yet, have it filled: it appears complete or not at all.
+
+    `fill(path)` writes into an empty folder beside `folder`, which is renamed at the end and
+    deleted after an error. If two programs do this at once, the first to finish wins. What a
+    killed program leaves is deleted by the first run that starts a day later.
+
+    Args:
+        folder: The folder that is wanted.
+        fill: Writes the content into the folder that it is given.
+        content: What is written and how large it is, for error messages.
+
+    Raises:
+        DatasetError: The disk is full, or may not be written to.
+    """
+    folder = Path(folder).absolute()
+    if folder.is_dir():
+        return folder
+    prefix = f".{folder.name}-unfinished-"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder.parent, prefix)
+        with TemporaryDirectory(
+            prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            # A folder inside, because only its owner may open the temporary one.
+            unfinished = Path(scratch, folder.name)
+            unfinished.mkdir()
+            fill(unfinished)
+            _rename_unless_there(unfinished, folder)
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot write {content} here ({error.strerror or error}); free some "
+            "space, make the folder writable, or move the project to another disk"
+        ) from error
+    return folder
+
+
+def drawn_folder(name: str, draw: Callable[[Path], Any], megabytes: int) -> Path:
+    """Return the folder of a drawn set, data/drawn/<name>; drawn now if it is not there yet."""
+    content = f"the drawn images (about {megabytes} MB)"
+    return complete_folder(REPOSITORY / "data" / "drawn" / name, draw, content)
+
+
+def unpack(archive: str | Path, folder: Path) -> Path:
+    """Unpack a zip as the new `folder`: all of it or nothing, and nothing outside `folder`.
+
+    A folder that is there already is left as it is, and returned.
+
+    Raises:
+        DatasetError: The file is not a complete zip archive; or a member would land outside the
+            folder, is a link or is encrypted; or the disk is full.
+    """
+    archive = Path(archive).expanduser().absolute()
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            size = _check_members(archive, packed.infolist())
+            content = f"the {size / 1e6:,.1f} MB of {archive.name}"
+            return complete_folder(folder, packed.extractall, content)
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(
+            f"{archive}: cannot be read ({error.strerror or error}); give the path of the zip "
+            "file, and check its permissions"
+        ) from error
+    except Exception as error:  # zipfile raises seven kinds for damaged bytes, LZMAError among them
+        raise DatasetError(
+            f"{archive}: is not a complete zip archive ({error}): the download broke off, or it is "
+            "the web page that asks you to sign in. Sign in there, and download it again"
+        ) from error
+
+
+def _check_members(archive, members):
+    """Refuse what a data set does not need; return the number of bytes of all members together."""
+    for member in members:
+        path = PureWindowsPath(member.filename)  # knows both kinds of slashes, and drives
+        if path.anchor or ".." in path.parts:
+            fault = "leads out of the folder"
+        elif stat.S_ISLNK(member.external_attr >> 16):
+            fault = "is a link"
+        elif member.flag_bits & 1:
+            fault = "is encrypted"
+        else:
+            continue
+        raise DatasetError(
+            f"{archive}: its member {member.filename!r} {fault}, so nothing was unpacked; take the "
+            "archive from its original source"
+        )
+    size = sum(member.file_size for member in members)
+    if not 0 < size <= MAX_UNPACKED:
+        raise DatasetError(
+            f"{archive}: unpacked, it would have {size / 1e6:,.1f} MB, which no data set of the "
+            "course has; take the archive from its original source"
+        )
+    return size
+
+
+def _remove_leftovers(parent, prefix):
+    """Remove what killed runs left; a younger folder may belong to a run that is still working."""
+    for child in parent.iterdir():
+        if child.name.startswith(prefix):
+            with contextlib.suppress(FileNotFoundError):  # just renamed or deleted by its owner
+                if time.time() - child.stat().st_mtime > DAY:
+                    shutil.rmtree(child, ignore_errors=True)
+
+
+def _rename_unless_there(unfinished, folder):
+    if hasattr(os, "sync"):
+        os.sync()  # else a power cut might keep the new name and lose what lies in the files
+    try:
+        os.rename(unfinished, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise  # not a finished copy of another run, but a real obstacle

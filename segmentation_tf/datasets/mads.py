@@ -19,15 +19,16 @@ import re
 import shutil
 import sys
 import unicodedata
+from functools import partial
 from itertools import chain
+from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
-from segmentation_tf.datasets import archives, folders
-from segmentation_tf.datasets.atomic import complete_folder
+from segmentation_tf.datasets import folders
 from segmentation_tf.datasets.folders import (
-    REPOSITORY,
     children,
     choose_folder,
+    complete_folder,
     levels,
     read_text,
     subfolders,
@@ -59,7 +60,7 @@ def load_cases(root=None):
     a mask.
     Every file is read to its end here: DatasetError names the first that cannot be used.
     """
-    folder = choose_folder(root, "MADS_ROOT", "mads", drawn_folder, ARCHIVES)
+    folder = choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder, archives=ARCHIVES)
     home = _find_home(folder)
     found = {part: _list_pictures(home / part) for part in PARTS}
     table = _find_table(home, folder)
@@ -74,11 +75,11 @@ def load_cases(root=None):
 
 
 def drawn_folder():
-    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
-    # Imported here: whoever has the real images never needs the drawing.
+    """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
+    # Imported here, because only those who have no real images need the drawing.
     from segmentation_tf.drawn import dancers
 
-    return dancers.draw_mads(REPOSITORY / "data" / "drawn" / f"MADS-v{dancers.VERSION}")
+    return folders.drawn_folder(f"MADS-v{dancers.VERSION}", dancers.draw_mads, megabytes=95)
 
 
 def _find_home(root):
@@ -171,19 +172,18 @@ def _make_case(image, mask):
 # --- getting -----------------------------------------------------------------------------------
 
 
-def unpack(archive):
-    """Unpack the zip from Kaggle as data/mads and return that folder; see `archives.unpack`."""
-    return archives.unpack(archive, REPOSITORY / "data" / "mads")
+def unpack(archive: str | Path) -> Path:
+    """Unpack the zip from Kaggle as data/mads, and return that folder; see `folders.unpack`."""
+    return folders.unpack(archive, _new_folder())
 
 
-def fetch():
+def fetch() -> Path:
     """Fetch the set from Kaggle as data/mads, with the kagglehub package; return that folder.
 
-    Raises DatasetError where kagglehub is not installed or Kaggle does not give the set out.
+    Raises:
+        DatasetError: kagglehub is not installed, or Kaggle does not give the set out.
     """
-    folder = REPOSITORY / "data" / "mads"
-    if folder.exists():
-        raise DatasetError(f"{folder}: is there already; rename or delete it to fetch it again")
+    folder = _new_folder()
     by_hand = (
         f"Or download the zip by hand from {PAGE} and unpack it with: "
         f"{ARCHIVES['.zip'].format(name='archive.zip')}"
@@ -203,13 +203,20 @@ def fetch():
             "your Kaggle account and put it into the environment as KAGGLE_API_TOKEN (an older "
             f"kaggle.json belongs in ~/.kaggle). {by_hand}"
         ) from error
-    with complete_folder(folder, "the MADS set (about 500 MB)") as unfinished:
-        shutil.copytree(download, unfinished, dirs_exist_ok=True)
+    copy = partial(shutil.copytree, download, dirs_exist_ok=True)
+    complete_folder(folder, copy, "the MADS set (about 500 MB)")
     print(f"mads: kagglehub keeps another copy in {download}; delete it if you need the room")
     return folder
 
 
-def main():
+def _new_folder():
+    folder = folders.REPOSITORY / "data" / "mads"
+    if folder.exists():
+        raise DatasetError(f"{folder}: is there already; rename or delete it, then try again")
+    return folder
+
+
+def main() -> None:
     """The command `python -m segmentation_tf.datasets.mads`; see the top of this file."""
     parser = argparse.ArgumentParser(
         prog="python -m segmentation_tf.datasets.mads", description=f"Put {PAGE} into data/mads."

@@ -8,8 +8,8 @@ import os
 import re
 
 from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.datasets import folders
 from segmentation_tf.datasets.folders import (
-    REPOSITORY,
     children,
     choose_folder,
     levels,
@@ -33,7 +33,7 @@ def load_cases(root=None):
     A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it (it says so).
     Every file is read to its end here: DatasetError names the first that cannot be used.
     """
-    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", drawn_folder)
+    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
     case_folders = _find_case_folders(folder)
     table = _find_table(folder, case_folders[0].parent)
     labels = _parse_table(table) if table else {}
@@ -47,11 +47,12 @@ def load_cases(root=None):
 
 
 def drawn_folder():
-    """The folder of the built-in drawn set, a Path; drawn now if it is not there yet."""
-    # Imported here: whoever has the real images never needs the drawing.
+    """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
+    # Imported here, because only those who have no real images need the drawing.
     from segmentation_tf.drawn import dermoscopy
 
-    return dermoscopy.draw_ph2(REPOSITORY / "data" / "drawn" / f"PH2Dataset-v{dermoscopy.VERSION}")
+    name = f"PH2Dataset-v{dermoscopy.VERSION}"
+    return folders.drawn_folder(name, dermoscopy.draw_ph2, megabytes=150)
 
 
 def _find_case_folders(root):

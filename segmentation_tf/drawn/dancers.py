@@ -32,7 +32,7 @@ from PIL import Image
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import Figure, plain, random_body
-from segmentation_tf.drawn.drawing import complete_folder, draw_parallel, smooth_noise
+from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise
 from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
 from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, skeleton
 from segmentation_tf.drawn.studio import SIZE, random_room, reduce, screen_light, view_room
@@ -312,31 +312,21 @@ def glow(light):
 
 
 def draw_mads(folder, seed=0, sequences=None, processes=None):
-    """Draws all sequences (or those given by number) into `folder`, laid out as MADS; its Path.
-
-    A folder that is there already is left as it is. Otherwise it appears complete or not at all:
-    see `drawing.complete_folder`. DatasetError where it cannot be written.
-    """
-    folder = Path(folder).absolute()
-    if folder.is_dir():
-        return folder
+    """Draws all sequences (or those given by number) into `folder`, laid out as MADS; its Path."""
+    folder = Path(folder)
     sequences = range(len(SEQUENCES)) if sequences is None else sequences
-    with complete_folder(folder, megabytes=95) as unfinished:
-        for sub in ("images", "masks", "collages"):
-            (unfinished / TREE / sub).mkdir(parents=True)
-        days = groupby(sequences, key=day_of)
-        films = [list(of_day) for _, of_day in days]
-        jobs = [(unfinished / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
-        joints = {}
-        for of_camera in draw_parallel(save_frames, jobs, "drawing dancers", processes):
-            joints |= of_camera
-        (unfinished / TREE / "joints.json").write_text(
-            json.dumps({"names": JOINTS, "images": joints})
-        )
-        table = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg"
-                 for n, name in enumerate(sorted(joints))]  # fmt: skip
-        text = "\n".join([",images,masks,collages", *table]) + "\n"
-        (unfinished / "df.csv").write_text(text, newline="\n")
+    for sub in ("images", "masks", "collages"):
+        (folder / TREE / sub).mkdir(parents=True)
+    films = [list(of_day) for _, of_day in groupby(sequences, key=day_of)]
+    jobs = [(folder / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
+    joints = {}
+    for of_camera in draw_parallel(save_frames, jobs, "drawing dancers", processes):
+        joints |= of_camera
+    (folder / TREE / "joints.json").write_text(json.dumps({"names": JOINTS, "images": joints}))
+    table = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg"
+             for n, name in enumerate(sorted(joints))]  # fmt: skip
+    text = "\n".join([",images,masks,collages", *table]) + "\n"
+    (folder / "df.csv").write_text(text, newline="\n")
     return folder
 
 

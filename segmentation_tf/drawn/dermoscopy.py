@@ -26,7 +26,6 @@ from scipy import ndimage
 
 from segmentation_tf.drawn.drawing import (
     cells,
-    complete_folder,
     draw_parallel,
     smooth_noise,
     smoothstep,
@@ -736,20 +735,13 @@ def table_row(facts):
 
 
 def draw_ph2(folder, seed=0, indices=None, processes=None):
-    """Draws the 200 cases (or those of `indices`) into `folder`, laid out as PH2 is; its Path.
-
-    A folder that is there already is left as it is. Otherwise it appears complete or not at all:
-    see `drawing.complete_folder`. DatasetError where it cannot be written.
-    """
-    folder = Path(folder).absolute()
-    if folder.is_dir():
-        return folder
+    """Draws the 200 cases (or those of `indices`) into `folder`, laid out as PH2 is; its Path."""
+    folder = Path(folder)
     indices = range(sum(COUNTS.values())) if indices is None else indices
-    with complete_folder(folder) as unfinished:
-        jobs = [(unfinished / "PH2 Dataset images", index, seed) for index in indices]
-        rows = draw_parallel(save_case, jobs, "drawing skin lesions", processes)
-        text = "\n".join([HEADER, *rows]) + "\n"
-        (unfinished / "PH2_dataset.txt").write_text(text, newline="\n")
+    jobs = [(folder / "PH2 Dataset images", index, seed) for index in indices]
+    rows = draw_parallel(save_case, jobs, "drawing skin lesions", processes)
+    text = "\n".join([HEADER, *rows]) + "\n"
+    (folder / "PH2_dataset.txt").write_text(text, newline="\n")
     return folder
 
 

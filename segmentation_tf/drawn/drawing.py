@@ -1,5 +1,5 @@
-"""What every drawn data set needs: a folder that is complete or absent, cases drawn by several
-processes with one progress bar, and the few painting tools that all scenes share."""
+"""What every drawn data set needs: cases drawn by several processes with one progress bar, and
+the few painting tools that all scenes share."""
 
 import contextlib
 import math
@@ -18,13 +18,6 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import atomic
-
-
-def complete_folder(folder, megabytes=150):
-    """`atomic.complete_folder` for drawn images that take about so many `megabytes`."""
-    return atomic.complete_folder(folder, f"the drawn images (about {megabytes} MB)")
-
 
 # --- several processes, one progress bar -----------------------------------------------------
 

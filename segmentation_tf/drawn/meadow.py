@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.drawing import complete_folder, draw_parallel, smooth_noise, smoothstep
+from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise, smoothstep
 from segmentation_tf.drawn.light import around, open_sky, passed
 from segmentation_tf.drawn.sheep import COMMON, Posed, Stance, random_sheep
 from segmentation_tf.drawn.tracing import FINE, Camera, Surface, unit
@@ -530,21 +530,17 @@ def draw_meadows(folder, seed=0, meadows=None, processes=None):
 
     images/NAME.jpg, annotations/panoptic_meadow/NAME.png and annotations/panoptic_meadow.json.
     NAME is meadow and picture, such as meadow012_1. In the JSON an image has a `group` too, its
-    meadow. A folder that is there already is left as it is. Otherwise it appears complete or not
-    at all: see `drawing.complete_folder`. DatasetError where it cannot be written.
+    meadow.
     """
-    folder = Path(folder).absolute()
-    if folder.is_dir():
-        return folder
+    folder = Path(folder)
     meadows = range(MEADOWS) if meadows is None else meadows
-    with complete_folder(folder, megabytes=10) as unfinished:
-        for sub in ("images", PANOPTIC):
-            (unfinished / sub).mkdir(parents=True)
-        jobs = [(unfinished, meadow, seed) for meadow in meadows]
-        pairs = sum(draw_parallel(save_meadow, jobs, "drawing meadows", processes), [])
-        images, annotations = zip(*pairs)
-        table = {**HEAD, "images": images, "annotations": annotations}
-        (unfinished / f"{PANOPTIC}.json").write_text(json.dumps(table))
+    for sub in ("images", PANOPTIC):
+        (folder / sub).mkdir(parents=True)
+    jobs = [(folder, meadow, seed) for meadow in meadows]
+    pairs = sum(draw_parallel(save_meadow, jobs, "drawing meadows", processes), [])
+    images, annotations = zip(*pairs)
+    table = {**HEAD, "images": images, "annotations": annotations}
+    (folder / f"{PANOPTIC}.json").write_text(json.dumps(table))
     return folder
 
 
