@@ -66,7 +66,7 @@ def choose_folder(
 
 
 def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
-    """Return `path` if it is a folder, else raise a DatasetError that says what to do."""
+    """Return `path` if it is a folder; otherwise raise a DatasetError that says what to do."""
     # Path.is_dir would raise an OSError for a name that is too long, or in a closed folder.
     if os.path.isdir(path):
         return path
@@ -103,49 +103,40 @@ def read_text(file: Path) -> str:
 
 
 def read_json(
-    file: Path,
-    parse: Callable[[Path, Any], Any],
-    what: str = "not JSON in UTF-8",
-    otherwise: str = "copy it again",
+    file: Path, parse: Callable[[Path, Any], Any], otherwise: str = "copy it again"
 ) -> Any:
     """Return `parse(file, content)` of a JSON file; parse again only if the file has changed.
 
-    Args:
-        file: The JSON file.
-        parse: Checks the content, with `check_schema` for example, and makes something of it.
-        what: What to say of a file that is not JSON: "FILE: is `what`".
-        otherwise: What to do then.
+    `otherwise` says what to do about a file that is not JSON.
 
     Raises:
         DatasetError: The file cannot be read, is not JSON, or `parse` refuses it.
     """
     try:
         state = file.stat()
-        return _parse_json(file, parse, what, otherwise, state.st_mtime_ns, state.st_size)
+        return _parse_json(file, parse, otherwise, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise _unreadable(file, error) from error
 
 
 @lru_cache(maxsize=4)
-def _parse_json(file, parse, what, otherwise, changed, length):
+def _parse_json(file, parse, otherwise, changed, length):
     try:
         return parse(file, json.loads(file.read_text(encoding="utf-8-sig")))
     except DatasetError:
         raise
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{file}: is {what} ({str(error)[:80]}); {otherwise}") from error
+        raise DatasetError(
+            f"{file}: is not JSON in UTF-8 ({str(error)[:80]}); {otherwise}"
+        ) from error
 
 
-def check_schema(file: Path, content: Any, schema: dict, way_out: str = "copy it again") -> None:
+def check_schema(file: Path, content: Any, schema: dict, otherwise: str = "copy it again") -> None:
     """Raise a DatasetError that names file and field unless `content` fits a JSON schema.
 
-    Args:
-        file: Where the content comes from.
-        content: What json.loads makes of it.
-        schema: By draft 4, in which 1.0 and true are no integers.
-        way_out: What to do about it: the end of the message.
+    The schema is of draft 4, in which 1.0 and true are not integers. `otherwise` says what to do.
     """
-    import jsonschema  # takes a second, which only those pay who read JSON
+    import jsonschema  # here, because it takes a second and few data sets have JSON
 
     errors = jsonschema.Draft4Validator(schema).iter_errors(content)
     error = jsonschema.exceptions.best_match(errors)
@@ -154,7 +145,7 @@ def check_schema(file: Path, content: Any, schema: dict, way_out: str = "copy it
         reason = error.message  # begins with the value, which may be the whole file
         if len(reason) > 160:
             reason = f"{reason[:60]} ... {reason[-90:]}"
-        raise DatasetError(f"{file}: {place}: {reason}; {way_out}")
+        raise DatasetError(f"{file}: {place}: {reason}; {otherwise}")
 
 
 def _unreadable(file, error):
