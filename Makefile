@@ -14,21 +14,29 @@ export SUBMITTED
 # .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test jupyter grade bench
+.PHONY: help run test check lint jupyter grade bench
 
 help:
 	@echo "make run      run every lesson and write it as a page: build/index.html"
 	@echo "make jupyter  open the lessons in JupyterLab"
 	@echo "make test     run the tests, and every lesson as a test"
+	@echo "make check    run the tests without the lessons: before every commit"
 	@echo "make grade    grade the lab: make grade SUBMITTED=folder"
 	@echo "make bench    measure the numbers that the course states"
 
 run: .venv/.installed
 	@$(VENV_PYTHON) notebooks/run.py $(ARGS)
 
-test: .venv/.installed
+test: lint
 	@$(VENV_PYTHON) -m pytest $(if $(filter-out tensorflow,$(BACKEND)),\
-	    tests/test_backends.py notebooks) $(ARGS)
+	    tests/robustness/test_backends.py notebooks) $(ARGS)
+
+check: lint
+	@$(VENV_PYTHON) -m pytest tests $(ARGS)
+
+lint: .venv/.installed
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
 
 jupyter: .venv/.installed
 	@$(VENV_PYTHON) -m jupyterlab $(ARGS)
@@ -48,7 +56,7 @@ endif
 
 # The stamp .venv/.installed is written last and holds the folder it was written in. So an
 # interrupted installation has none, and a .venv that was moved or copied has the wrong one:
-# both are made anew. A newer requirements.txt is only installed on top.
+# both are made again. A newer requirements.txt is only installed on top.
 INSTALLED := $(shell test -x .venv/bin/python && \
     test "$$(cat .venv/.installed 2>/dev/null)" = "$$(pwd -P)" && echo yes)
 ifneq ($(INSTALLED),yes)
