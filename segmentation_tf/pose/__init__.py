@@ -1,5 +1,8 @@
 """Joints of people (lesson 6).
 
-`joints` names them; `targets` makes what a network learns; `skeletons` reads what it predicts;
-`scores` has PCK; `plotting` draws skeletons.
+joints.py      names of the joints, their mirror images, and the limbs between them
+targets.py     joints.json, pictures of one or two people, and the maps that a network learns
+skeletons.py   from predicted maps to skeletons
+scores.py      the percentage of correct keypoints (PCK)
+plotting.py    skeletons over pictures
 """

@@ -1,47 +1,68 @@
 """Skeletons, drawn over pictures."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 from segmentation_tf.plotting import add_legend, grid
 from segmentation_tf.pose.joints import JOINTS, LIMBS
 
-LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (255, 255, 255)
-SIDES = {"left": LEFT, "right": RIGHT}
+SIDES = {"left": (230, 159, 0), "right": (86, 180, 233), "middle": (255, 255, 255)}
 PEOPLE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (204, 121, 167))
 
 
-def show_skeletons(pictures, people, titles=(), columns=4, by_person=False, sure=0.5):
-    """Draw pictures, each with its people: float `(P, 17, 3)` of `pose`, in px of the picture.
+def show_skeletons(
+    pictures: Sequence[np.ndarray],
+    people: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    *,
+    columns: int = 4,
+    by_person: bool = False,
+    min_certainty: float = 0.5,
+) -> None:
+    """Draw pictures with the skeletons of their people.
 
-    The left side is orange, the right side blue, and what has no side white; or, with
-    `by_person`, each person has a colour. A joint is a ring and not a dot if it is not seen, or
-    if the network is less than `sure` of it: where the third number is below. Raises ValueError
-    where there is no picture.
+    Args:
+        pictures: RGB `(H, W, 3)`, one or more.
+        people: For each picture its skeletons, float `(P, 17, 3)`, in pixels of the picture.
+        titles: One for each picture, or none.
+        columns: Pictures in a row.
+        by_person: Give each person a colour. Otherwise left is orange, right blue, the rest white.
+        min_certainty: Where the third number of a joint is smaller, the joint is drawn as a ring:
+            it is hidden, or the network is not certain of it.
+
+    Raises:
+        ValueError: There are no pictures.
     """
     if not len(pictures):
         raise ValueError("show_skeletons got no pictures; give it one or more")
     height, width = np.shape(pictures[0])[:2]
-    panels = list(grid(len(pictures), columns, height / width + 0.1 * bool(titles)))
-    for panel, (picture, skeletons) in zip(panels, zip(pictures, people, strict=True)):
+    panels = grid(len(pictures), columns, height / width + (0.1 if titles else 0))[: len(pictures)]
+    for panel, picture, skeletons in zip(panels, pictures, people, strict=True):
         panel.imshow(picture)
         for number, skeleton in enumerate(skeletons):
-            one = PEOPLE[number % len(PEOPLE)] if by_person else None
-            _draw_skeleton(panel, np.asarray(skeleton), sure, one)
+            colour = PEOPLE[number % len(PEOPLE)] if by_person else None
+            _draw_skeleton(panel, np.asarray(skeleton), min_certainty, colour)
         panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    for panel, title in zip(panels, titles, strict=False):
+    for panel, title in zip(panels, titles):
         panel.set_title(title, fontsize=9)
     if not by_person:
-        add_legend(plt.gcf(), {"left": LEFT, "right": RIGHT, "middle": MIDDLE})
+        add_legend(plt.gcf(), SIDES)
     plt.show()
 
 
-def _draw_skeleton(panel, skeleton, sure, colour=None):
-    for ends in LIMBS:
-        sides = {JOINTS[joint].split("_")[0] for joint in ends}
-        shade = colour or (SIDES.get(sides.pop(), MIDDLE) if len(sides) == 1 else MIDDLE)
-        panel.plot(*skeleton[list(ends), :2].T, color=np.array(shade) / 255, linewidth=1.5)
-    for name, (x, y, third) in zip(JOINTS, skeleton, strict=True):
-        shade = np.array(colour or SIDES.get(name.split("_")[0], MIDDLE)) / 255
-        face = shade if third >= sure else "none"
+def _draw_skeleton(panel, skeleton, min_certainty, colour):
+    for limb in LIMBS:
+        shade = np.array(colour or _side_colour(*limb)) / 255
+        panel.plot(*skeleton[list(limb), :2].T, color=shade, linewidth=1.5)
+    for joint, (x, y, certainty) in enumerate(skeleton):
+        shade = np.array(colour or _side_colour(joint)) / 255
+        face = shade if certainty >= min_certainty else "none"
         panel.plot(x, y, "o", markersize=3.5, markerfacecolor=face, markeredgecolor=shade)
+
+
+def _side_colour(*joints):
+    """The colour of the side that all these joints are on, else that of the middle."""
+    sides = {JOINTS[joint].split("_")[0] for joint in joints}
+    return SIDES.get(sides.pop(), SIDES["middle"]) if len(sides) == 1 else SIDES["middle"]

@@ -1,4 +1,4 @@
-"""How good skeletons are: the share of joints that lie where they should."""
+"""How good skeletons are: the percentage of correct keypoints."""
 
 from typing import NamedTuple
 
@@ -9,58 +9,80 @@ from segmentation_tf.pose.joints import JOINTS
 
 
 class PCK(NamedTuple):
-    """Shares of right joints, in [0, 1]: of all, of those seen, of those hidden, and of each."""
+    """Shares of correct joints in [0, 1]; nan where there are no joints to count."""
 
     all: float
     seen: float
     hidden: float
-    of_joint: dict
+    of_joint: dict[str, float]
 
 
-def right_joints(truth, found, share=0.1):
-    """Which joints lie where they should: bool `(..., 17)`.
+def right_joints(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> np.ndarray:
+    """Tell which joints are close enough to the true ones.
 
-    `truth`, `found`: float `(..., 17, 2 or more)`, x and y in px; nan in `found` is wrong. A joint
-    is right if it lies no further off than `share` of the longer side of the box about the true
-    joints. The box, and not the trunk: who bends or turns aside has a short trunk, and would be
-    judged more strictly than others.
-    Source: Y. Yang, D. Ramanan, "Articulated human detection with flexible mixtures of parts",
-    IEEE TPAMI 35(12), 2013.
+    The distance is compared with the box about the true joints and not with the trunk: the trunk
+    of a person who bends or turns aside looks short, so that person would be judged more strictly.
+
+    Args:
+        truth: True joints, float `(..., 17, 2 or more)`, x and y in pixels.
+        predicted: Predicted joints, likewise; nan counts as wrong.
+        tolerance: The largest distance of a correct joint, as a share of the box's longer side.
+
+    Returns:
+        bool `(..., 17)`.
+
+    Source:
+        Y. Yang, D. Ramanan, "Articulated human detection with flexible mixtures of parts", IEEE
+        TPAMI 35(12), 2013.
     """
-    away = np.linalg.norm(truth[..., :2] - found[..., :2], axis=-1)
+    distance = np.linalg.norm(truth[..., :2] - predicted[..., :2], axis=-1)
     box = np.ptp(truth[..., :2], axis=-2).max(axis=-1)
-    return away <= share * box[..., None]  # nan is no more than nothing
+    return distance <= tolerance * box[..., None]  # a comparison with nan is False
 
 
-def pck(truth, found, share=0.1):
-    """Percentage of correct keypoints of skeletons `(N, 17, 3)` against others: a PCK.
+def pck(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> PCK:
+    """Compute the percentage of correct keypoints.
 
-    `truth` says in its third number what is seen. A share of nothing is nan.
-    Raises ValueError where there are not as many found as true ones, or they are no skeletons.
+    Args:
+        truth: True skeletons `(N, 17, 3)`; the third number says whether the joint is seen.
+        predicted: Predicted skeletons in the same order, `(N, 17, 2 or more)`.
+        tolerance: As in `right_joints`.
+
+    Raises:
+        ValueError: The shapes differ, or they are not those of skeletons.
     """
-    if truth.shape[:-1] != found.shape[:-1]:
-        raise ValueError(f"{truth.shape[:-1]} joints cannot be compared with {found.shape[:-1]}")
-    if truth.shape[-2:] != (len(JOINTS), 3) or found.shape[-1] < 2:
-        raise ValueError(f"give skeletons (N, 17, 3), not {truth.shape} and {found.shape}")
-    right, seen = right_joints(truth, found, share), truth[..., 2] > 0
-    of_joint = {name: _mean(right[..., i]) for i, name in enumerate(JOINTS)}
-    return PCK(_mean(right), _mean(right[seen]), _mean(right[~seen]), of_joint)
+    if truth.shape[:-1] != predicted.shape[:-1]:
+        raise ValueError(
+            f"{truth.shape[:-1]} joints cannot be compared with {predicted.shape[:-1]}"
+        )
+    if truth.shape[-2:] != (len(JOINTS), 3) or predicted.shape[-1] < 2:
+        raise ValueError(f"give skeletons (N, 17, 3), not {truth.shape} and {predicted.shape}")
+    right, seen = right_joints(truth, predicted, tolerance), truth[..., 2] > 0
+    of_joint = {name: _share(right[..., joint]) for joint, name in enumerate(JOINTS)}
+    return PCK(_share(right), _share(right[seen]), _share(right[~seen]), of_joint)
 
 
-def match_people(truth, found, share=0.1):
-    """Give each true person the found one who has most of their joints right.
+def match_people(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> np.ndarray:
+    """Give each true person the predicted skeleton with most of their joints right.
 
-    `truth` `(P, 17, 3)`, `found` `(Q, 17, 3)`: returns `(P, 17, 3)`, nan for who was not found.
-    Nobody is given twice, so a person in pieces counts as the best piece.
+    Each predicted skeleton is used once. If a person was predicted in pieces, the best piece
+    counts.
+
+    Args:
+        truth: The people of a picture, `(P, 17, 3)`.
+        predicted: The predicted skeletons of that picture, `(Q, 17, 3)`.
+        tolerance: As in `right_joints`.
+
+    Returns:
+        `(P, 17, 3)` in the order of `truth`; nan for people without a match.
     """
     matched = np.full(truth.shape, np.nan)
-    if len(found):
-        hits = right_joints(truth[:, None], found[None], share).sum(axis=-1)
-        for i, j in zip(*linear_sum_assignment(-hits)):
-            if hits[i, j]:
-                matched[i] = found[j]
+    matches = right_joints(truth[:, None], predicted[None], tolerance).sum(axis=-1)
+    for i, j in zip(*linear_sum_assignment(matches, maximize=True)):
+        if matches[i, j] > 0:
+            matched[i] = predicted[j]
     return matched
 
 
-def _mean(values):
-    return float(np.mean(values)) if np.size(values) else float("nan")
+def _share(right):
+    return float(right.mean()) if right.size else float("nan")

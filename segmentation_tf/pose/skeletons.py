@@ -1,10 +1,8 @@
-"""From maps of joints and limbs to skeletons, one person's or several people's.
+"""From maps of joints and limbs to skeletons, of one person or of several people.
 
-A found skeleton is float `(17, 3)`: of each of `pose.JOINTS` x and y in px of the network's
-picture, and how sure the network is of it; nan where it was not found.
+A predicted skeleton is float `(17, 3)`, one row `[x, y, certainty]` for each of JOINTS: x and y in
+pixels of the network's input, the certainty in [0, 1]. Joints that were not found are nan.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -12,182 +10,230 @@ from scipy.special import softmax
 
 from segmentation_tf.pose.joints import JOINTS, LIMBS, MIRRORED
 
-SAMPLES = 10  # places along a limb at which its field is read
+SAMPLES = 10  # points along a limb at which its field is read
 
 
-class Bond(NamedTuple):
-    """Two joints that may make a limb: their places among the peaks, and how well they fit."""
-
-    limb: int
-    first: int
-    second: int
-    score: float
-
-
-def probabilities(logits):
-    """Softmax over the cells of each map: `(..., H, W, C)` to the same, each map summing to 1."""
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Take the softmax over the cells of each map: `(..., H, W, C)`, each map sums to 1."""
     return softmax(logits, axis=(-3, -2))
 
 
-def mirror_maps(maps):
-    """Maps `(..., H, W, 17)` of a mirrored picture, mirrored back: left and right change names."""
+def mirror_maps(maps: np.ndarray) -> np.ndarray:
+    """Mirror maps `(..., H, W, 17)` and exchange left and right joints."""
     return maps[..., :, ::-1, :][..., MIRRORED]
 
 
 # --- peaks -------------------------------------------------------------------------------------
 
 
-def refine(heatmap, row, column):
-    """Where between the cells a peak lies: `(row, column)`, each at most half a cell away.
+def refine(heatmap: np.ndarray, row: int, column: int) -> tuple[float, float]:
+    """Find the place of a peak between the cells, at most half a cell from its highest cell.
 
-    `heatmap`: float `(H, W)`, positive. Through the logarithms of a peak and its two neighbours
-    goes one parabola; where the peak is a Gaussian, its top is exact. At an edge nothing moves.
-    Source: F. Zhang et al., "Distribution-aware coordinate representation for human pose
-    estimation", CVPR 2020, arXiv:1910.06278.
+    A parabola goes through the logarithms of the highest cell and its two neighbours. If the peak
+    is a Gaussian, the top of the parabola is exact. Peaks at an edge are not moved across it.
+
+    Args:
+        heatmap: float `(H, W)`, positive.
+        row, column: The highest cell.
+
+    Returns:
+        Row and column in cells.
+
+    Source:
+        F. Zhang et al., "Distribution-aware coordinate representation for human pose estimation",
+        CVPR 2020, arXiv:1910.06278.
     """
-    shifts = []
-    for place, line in ((row, heatmap[:, column]), (column, heatmap[row])):
-        if not 0 < place < len(line) - 1:
-            shifts.append(0.0)
-            continue
-        before, here, after = np.log(np.maximum(line[place - 1 : place + 2], 1e-12))
-        bend = 2 * here - before - after
-        shifts.append(float(np.clip((after - before) / 2 / bend, -0.5, 0.5)) if bend > 0 else 0.0)
-    return row + shifts[0], column + shifts[1]
+    return (
+        row + _offset_of_top(heatmap[:, column], row),
+        column + _offset_of_top(heatmap[row], column),
+    )
 
 
-def find_peaks(heatmap, least=0.05, distance=2):
-    """Local maxima of a map, float `(n, 3)`: row, column (refined) and certainty, the surest first.
+def _offset_of_top(line, place):
+    if not 0 < place < len(line) - 1:
+        return 0.0
+    before, here, after = np.log(np.maximum(line[place - 1 : place + 2], 1e-12))
+    bend = 2 * here - before - after
+    return float(np.clip((after - before) / (2 * bend), -0.5, 0.5)) if bend > 0 else 0.0
 
-    `heatmap`: float `(H, W)`, in [0, 1] and summing to 1. The certainty of a peak is the sum of
-    the map within `distance` cells; below `least` there is none. Two peaks are more than
-    `distance` cells apart.
+
+def find_peaks(
+    heatmap: np.ndarray, min_certainty: float = 0.05, min_distance: int = 2
+) -> np.ndarray:
+    """Find the local maxima of a map, the most certain first.
+
+    Args:
+        heatmap: float `(H, W)` in [0, 1] that sums to 1.
+        min_certainty: Peaks with a smaller certainty are dropped. The certainty is the sum of the
+            map within `min_distance` cells of the peak.
+        min_distance: Peaks are more than this many cells apart.
+
+    Returns:
+        float `(n, 3)`: row, column (both refined) and certainty.
     """
-    width = 2 * distance + 1
+    width = 2 * min_distance + 1
     certainty = ndimage.uniform_filter(heatmap, width, mode="constant") * width**2
-    # By rank, so that of equal cells one is the highest: a peak may lie midway between two.
+    # Ranks differ where cells are equal, so a peak midway between two cells is found once.
+    # skimage.feature.peak_local_max does the same in four times the time.
     rank = np.argsort(np.argsort(heatmap, axis=None, kind="stable")).reshape(heatmap.shape)
-    highest = (rank == ndimage.maximum_filter(rank, width)) & (heatmap > 0)
-    found = [
+    is_peak = (rank == ndimage.maximum_filter(rank, width)) & (heatmap > 0)
+    peaks = [
         (*refine(heatmap, row, column), min(certainty[row, column], 1.0))
-        for row, column in np.argwhere(highest & (certainty >= least))
+        for row, column in np.argwhere(is_peak & (certainty >= min_certainty))
     ]
-    return np.array(sorted(found, key=lambda peak: -peak[2])).reshape(-1, 3)
+    return np.array(sorted(peaks, key=lambda peak: -peak[2])).reshape(-1, 3)
 
 
-def one_skeleton(maps, stride):
-    """The skeleton of a picture with one person: the highest peak of each map, float `(17, 3)`.
+def one_skeleton(maps: np.ndarray, stride: int) -> np.ndarray:
+    """Read the skeleton of one person: the most certain peak of each map.
 
-    `maps`: float `(H, W, 17)`, each summing to 1, with cells of `stride` px.
+    `maps` is float `(H, W, 17)`, each map sums to 1; a cell is `stride` pixels wide.
     """
+    peaks = _peaks_of_joints(maps, min_certainty=0)
+    first_peaks = {joint: 0 for joint in range(len(JOINTS)) if len(peaks[joint])}
+    return _skeleton(peaks, first_peaks, stride)
+
+
+def _peaks_of_joints(maps, min_certainty):
+    return [find_peaks(maps[..., joint], min_certainty) for joint in range(len(JOINTS))]
+
+
+def _skeleton(peaks, members, stride):
+    """The skeleton, in pixels, of `members`: a dict from a joint to the number of its peak."""
     skeleton = np.full((len(JOINTS), 3), np.nan)
-    for joint in range(len(JOINTS)):
-        if len(peaks := find_peaks(maps[..., joint], least=0)):
-            skeleton[joint] = _in_px(peaks[:1], stride)[0]
+    for joint, number in members.items():
+        row, column, certainty = peaks[joint][number]
+        skeleton[joint] = (column + 0.5) * stride - 0.5, (row + 0.5) * stride - 0.5, certainty
     return skeleton
-
-
-def _in_px(peaks, stride):
-    """(row, column, certainty) in cells as (x, y, certainty) in px."""
-    places = (peaks[:, 1::-1] + 0.5) * stride - 0.5
-    return np.concatenate([places, peaks[:, 2:]], axis=1)
 
 
 # --- several people ----------------------------------------------------------------------------
 
 
-def find_skeletons(maps, fields, stride, least=0.05, score=0.05, joints=4):
-    """The skeletons of all people in a picture, float `(people, 17, 3)`, the largest first.
+def find_skeletons(
+    maps: np.ndarray,
+    fields: np.ndarray,
+    stride: int,
+    *,
+    min_certainty: float = 0.05,
+    min_score: float = 0.05,
+    min_joints: int = 4,
+) -> np.ndarray:
+    """Find the skeletons of all people in a picture by part affinity fields.
 
-    `maps`: float `(H, W, 17)`, each summing to 1; `fields`: float `(H, W, 2 L)` of
-    `pose.limb_fields`; cells are `stride` px wide. Every peak of certainty `least` is a joint of
-    somebody. Of the pairs of joints that a limb could have, those whose field agrees best come
-    first, and a joint is used once; an agreement below `score` is none. Who has fewer than
-    `joints` of them is nobody.
-    Raises ValueError where the fields do not fit the maps.
-    Source: the greedy parsing of Z. Cao et al., CVPR 2017, arXiv:1611.08050.
+    For each limb, the pairs of joints whose field agrees best are taken first, and each joint is
+    used once. Then people are put together from the limbs.
+
+    Args:
+        maps: float `(H, W, 17)`, each map sums to 1.
+        fields: float `(H, W, 2 * len(LIMBS))`, as from `targets.limb_fields`.
+        stride: Width of a cell in pixels.
+        min_certainty: Peaks with a smaller certainty are dropped.
+        min_score: Limbs with a smaller `limb_score` are dropped.
+        min_joints: People with fewer joints are dropped.
+
+    Returns:
+        float `(P, 17, 3)`; the people with the largest sum of certainties come first.
+
+    Raises:
+        ValueError: The fields do not fit the maps.
+
+    Source:
+        Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
+        part affinity fields", CVPR 2017, arXiv:1611.08050 (greedy parsing).
     """
     if fields.shape != (*maps.shape[:2], 2 * len(LIMBS)):
         raise ValueError(f"maps are {maps.shape}, fields {fields.shape}: they must belong together")
 
-    def fits(limb, first, second):
-        return limb_score(fields[..., 2 * limb : 2 * limb + 2], first[:2], second[:2])
+    def score_fn(limb, first, second):
+        return limb_score(fields[..., 2 * limb : 2 * limb + 2], first, second)
 
-    return _skeletons(maps, stride, least, fits, score, joints)
-
-
-def nearest_skeletons(maps, stride, least=0.05, joints=4):
-    """`find_skeletons` without fields, to compare: the nearest pair of joints makes a limb."""
-
-    def fits(limb, first, second):
-        return -np.hypot(*(first[:2] - second[:2]))
-
-    return _skeletons(maps, stride, least, fits, -np.inf, joints)
+    peaks = _peaks_of_joints(maps, min_certainty)
+    bonds = _find_bonds(peaks, score_fn, min_score)
+    return _build_people(peaks, bonds, stride, min_joints)
 
 
-def limb_score(field, first, second):
-    """How well a field runs from one joint to another: its mean along the line, in [-1, 1].
+def nearest_skeletons(
+    maps: np.ndarray, stride: int, *, min_certainty: float = 0.05, min_joints: int = 4
+) -> np.ndarray:
+    """Do as `find_skeletons` without fields: the nearest pairs of joints make the limbs."""
 
-    `field`: float `(H, W, 2)`, the vector (x, y) of each cell; `first`, `second`: (row, column).
-    1 where it points along the line everywhere, 0 where it is nothing or runs across.
+    def score_fn(limb, first, second):
+        return -np.hypot(*(first - second))
+
+    peaks = _peaks_of_joints(maps, min_certainty)
+    bonds = _find_bonds(peaks, score_fn, min_score=-np.inf)
+    return _build_people(peaks, bonds, stride, min_joints)
+
+
+def limb_score(field: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """Compute how well a field agrees with a limb from one joint to another.
+
+    Args:
+        field: float `(H, W, 2)`, the vector (x, y) of each cell.
+        first, second: Row and column of the joints in cells.
+
+    Returns:
+        The mean of the field along the limb, in its direction: 1 where all vectors point along
+        it, 0 where they are zero or run across, -1 where they point back.
     """
-    way = np.subtract(second, first)
-    length = np.hypot(*way)
+    limb = np.subtract(second, first)
+    length = np.hypot(*limb)
     if length < 1e-6:
         return 0.0
-    places = np.linspace(first, second, SAMPLES).T
-    down, right = way / length
-    read = (ndimage.map_coordinates(field[..., i], places, order=1) for i in (0, 1))
-    return float(np.mean(next(read) * right + next(read) * down))
+    down, right = limb / length
+    points = np.linspace(first, second, SAMPLES).T
+    x = ndimage.map_coordinates(field[..., 0], points, order=1)
+    y = ndimage.map_coordinates(field[..., 1], points, order=1)
+    return float(np.mean(x * right + y * down))
 
 
-def match_limb(limb, firsts, seconds, fits, least):
-    """Greedy matching of the peaks of a limb's two joints: a list of Bond, the best first."""
-    bonds = [
-        Bond(limb, i, j, fits(limb, first, second))
-        for i, first in enumerate(firsts)
-        for j, second in enumerate(seconds)
-    ]
-    chosen, used = [], set()
-    for bond in sorted(bonds, key=lambda bond: -bond.score):
-        ends = {("first", bond.first), ("second", bond.second)}
-        if bond.score >= least and not ends & used:
-            chosen.append(bond)
-            used |= ends
-    return chosen
+def match_limb(scores: np.ndarray, min_score: float) -> list[tuple[int, int]]:
+    """Match the joints at a limb's two ends greedily: the best pair first, each joint once.
 
+    Args:
+        scores: How well each first joint (row) fits each second joint (column).
+        min_score: Pairs with a smaller score are dropped.
 
-def _skeletons(maps, stride, least, fits, score, joints):
-    peaks = [find_peaks(maps[..., joint], least) for joint in range(len(JOINTS))]
-    bonds = [
-        bond
-        for limb, (a, b) in enumerate(LIMBS)
-        for bond in match_limb(limb, peaks[a], peaks[b], fits, score)
-    ]
-    found = []
-    for members in _join(bonds, peaks):
-        skeleton = np.full((len(JOINTS), 3), np.nan)
-        for joint, number in members.items():
-            skeleton[joint] = _in_px(peaks[joint][number : number + 1], stride)[0]
-        if len(members) >= joints:
-            found.append(skeleton)
-    found.sort(key=lambda skeleton: -np.nansum(skeleton[:, 2]))
-    return np.array(found).reshape(-1, len(JOINTS), 3)
-
-
-def _join(bonds, peaks):
-    """Grow people from bonds, the best first: a list of dicts, joint to the number of its peak.
-
-    A bond that would give somebody two joints of a kind joins nothing.
+    Returns:
+        Pairs (row, column), the best first.
     """
-    person = {
-        (joint, i): {joint: i} for joint, found in enumerate(peaks) for i in range(len(found))
-    }
-    for bond in sorted(bonds, key=lambda bond: -bond.score):
-        a, b = LIMBS[bond.limb]
-        one, other = person[a, bond.first], person[b, bond.second]
-        if one is not other and not one.keys() & other.keys():
-            one.update(other)
-            for joint, number in other.items():
-                person[joint, number] = one
-    return list({id(one): one for one in person.values()}.values())
+    pairs, rows, columns = [], set(), set()
+    for row, column in sorted(np.ndindex(scores.shape), key=lambda pair: -scores[pair]):
+        if scores[row, column] >= min_score and row not in rows and column not in columns:
+            pairs.append((row, column))
+            rows.add(row)
+            columns.add(column)
+    return pairs
+
+
+def _find_bonds(peaks, score_fn, min_score):
+    """The limbs, the best first: (score, first, second), both ends as (joint, number of peak)."""
+    bonds = []
+    for limb, (a, b) in enumerate(LIMBS):
+        scores = np.empty((len(peaks[a]), len(peaks[b])))
+        for i, j in np.ndindex(scores.shape):
+            scores[i, j] = score_fn(limb, peaks[a][i, :2], peaks[b][j, :2])
+        bonds += [(scores[i, j], (a, i), (b, j)) for i, j in match_limb(scores, min_score)]
+    return sorted(bonds, key=lambda bond: -bond[0])
+
+
+def _build_people(peaks, bonds, stride, min_joints):
+    groups = [members for members in _join(peaks, bonds) if len(members) >= min_joints]
+    skeletons = [_skeleton(peaks, members, stride) for members in groups]
+    skeletons.sort(key=lambda skeleton: -np.nansum(skeleton[:, 2]))
+    return np.array(skeletons).reshape(-1, len(JOINTS), 3)
+
+
+def _join(peaks, bonds):
+    """Join peaks to people, the best bonds first: dicts from a joint to the number of its peak."""
+    places = [(joint, i) for joint, found in enumerate(peaks) for i in range(len(found))]
+    person_of = {(joint, i): {joint: i} for joint, i in places}
+    for _, first, second in bonds:
+        one, other = person_of[first], person_of[second]
+        if one.keys() & other.keys():
+            continue  # they are one person already, or would have two joints of a kind
+        one.update(other)
+        for place in other.items():
+            person_of[place] = one
+    return list({id(person): person for person in person_of.values()}.values())

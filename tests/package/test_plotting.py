@@ -15,8 +15,6 @@ from segmentation_tf.drawn import meadow
 from segmentation_tf.images import read_mask
 from segmentation_tf.panoptic import plotting as panoptic_plotting
 from segmentation_tf.panoptic.plotting import class_colours, paint_classes, paint_instances
-from segmentation_tf.pose.joints import JOINTS
-from segmentation_tf.pose.plotting import show_skeletons
 
 COLOURS = (plotting.HIT, plotting.MISSED, plotting.FALSE)
 
@@ -111,11 +109,6 @@ def test_maps_of_nothing_are_refused(rows, titles):
         plotting.show_maps(rows, titles)
 
 
-def test_skeletons_of_nobody_are_refused():
-    with pytest.raises(ValueError, match="show_skeletons got no pictures"):
-        show_skeletons([], [])
-
-
 def test_classes_are_painted_as_the_legend_says():
     names = [str(i) for i in range(9)]  # more than there are colours
     painted = paint_classes(np.array([[0, 4, 8, 255]], np.uint8))
@@ -153,32 +146,3 @@ def test_a_picture_without_instances_stays_as_it_is():
     grey = np.full((4, 4, 3), 100, np.uint8)
     for none in (0, -1):
         np.testing.assert_array_equal(paint_instances(grey, np.full((4, 4), none)), grey)
-
-
-def skeleton_at(x):
-    return np.stack([np.full(17, x), np.linspace(2, 20, 17), [1.0] * 9 + [0.2] * 8], axis=1)
-
-
-def test_skeletons_have_sides_rings_and_titles():
-    pictures = [np.zeros((24, 32, 3), np.uint8)] * 3
-    show_skeletons(pictures, [[skeleton_at(9.0)]] * 3, ["a", "b", "c"], columns=2)
-    assert {"a", "b", "c"} <= set(titles())
-    panel = plt.gcf().axes[0]
-    assert panel.get_xlim() == (-0.5, 31.5) and panel.get_ylim() == (23.5, -0.5)
-    dots = [line for line in panel.lines if line.get_marker() == "o"]
-    rings = [str(dot.get_markerfacecolor()) == "none" for dot in dots]
-    assert rings == [False] * 9 + [True] * 8
-    left, right = JOINTS.index("left_wrist"), JOINTS.index("right_wrist")
-    assert tuple(dots[left].get_markeredgecolor()) == tuple(np.array(pose_plotting.LEFT) / 255)
-    assert tuple(dots[right].get_markeredgecolor()) == tuple(np.array(pose_plotting.RIGHT) / 255)
-    named = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
-    assert named == ["left", "right", "middle"]
-
-
-def test_people_have_a_colour_each_and_missing_joints_are_not_drawn():
-    two = np.stack([skeleton_at(9.0), skeleton_at(20.0)])
-    two[1, 4:] = np.nan
-    show_skeletons([np.zeros((24, 32, 3), np.uint8)], [two], by_person=True)
-    limbs = [line for line in plt.gcf().axes[0].lines if len(line.get_xdata()) == 2]
-    colours = {tuple(line.get_color()) for line in limbs}
-    assert len(colours) == 2 and not plt.gcf().legends

@@ -1,4 +1,4 @@
-"""Scores of skeletons against numbers worked by hand."""
+"""Scores of skeletons against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -26,15 +26,14 @@ def moved(skeleton, **joints):
 def test_a_joint_is_right_within_a_tenth_of_the_longer_side_of_the_box():
     found = moved(person(), nose=(6, -8), left_eye=(0, 10.1), right_eye=(8, 8), left_ear=(NAN, 0))
     assert np.flatnonzero(~right_joints(person(), found)).tolist() == [1, 2, 3]
-    assert np.flatnonzero(~right_joints(person(), found, share=0.12)).tolist() == [3]
+    assert np.flatnonzero(~right_joints(person(), found, tolerance=0.12)).tolist() == [3]
     wide = person()[:, [1, 0, 2]]
     assert np.flatnonzero(~right_joints(wide, moved(wide, nose=(0, 10), left_eye=(0, 11)))) == [1]
 
 
 def test_every_person_has_their_own_box():
     truth = np.stack([person(), person(size=200), person(size=50)])
-    found = truth + (0, 8, 0)
-    assert right_joints(truth, found).all(axis=-1).tolist() == [True, True, False]
+    assert right_joints(truth, truth + (0, 8, 0)).all(axis=-1).tolist() == [True, True, False]
 
 
 def test_pck_by_hand():
@@ -42,37 +41,32 @@ def test_pck_by_hand():
     truth[0, :4, 2] = 0  # of 34 joints, 4 are hidden
     found = np.stack([moved(truth[0], nose=(0, 50), left_hip=(50, 0)), moved(truth[1], nose=NAN)])
     score = pck(truth, found)
-    assert score.all == pytest.approx(31 / 34)
-    assert score.seen == pytest.approx(28 / 30)
-    assert score.hidden == pytest.approx(3 / 4)
-    assert list(score.of_joint) == list(JOINTS)
-    assert [name for name, value in score.of_joint.items() if value == 1] == [
-        name for name in JOINTS if name not in ("nose", "left_hip")
-    ]
-    assert score.of_joint["nose"] == 0 and score.of_joint["left_hip"] == 0.5
+    assert score[:3] == pytest.approx((31 / 34, 28 / 30, 3 / 4))
+    expected = dict.fromkeys(JOINTS, 1.0) | {"nose": 0.0, "left_hip": 0.5}
+    assert score.of_joint == expected and list(score.of_joint) == list(JOINTS)
 
 
 def test_pck_of_all_of_nothing_and_of_nobody():
     truth = person()[None]
     assert pck(truth, truth)[:2] == (1, 1) and np.isnan(pck(truth, truth).hidden)
     assert pck(truth, np.full_like(truth, NAN))[:2] == (0, 0)
-    none = pck(truth[:0], truth[:0])
-    assert np.isnan([none.all, none.seen, none.hidden, *none.of_joint.values()]).all()
+    empty = pck(truth[:0], truth[:0])
+    assert np.isnan([empty.all, empty.seen, empty.hidden, *empty.of_joint.values()]).all()
 
 
-def test_pck_does_not_read_who_was_sure():
+def test_pck_does_not_read_certainties():
     truth = person()[None]
     assert pck(truth, truth * (1, 1, 0)).all == pck(truth, truth[..., :2]).all == 1
 
 
-@pytest.mark.parametrize("shape", [(1, 17, 3), (3, 17, 3), (2, 16, 3), (17, 3)])
+@pytest.mark.parametrize("shape", [(1, 17, 3), (2, 16, 3), (17, 3)])
 def test_pck_refuses_another_number_of_skeletons_or_joints(shape):
     with pytest.raises(ValueError, match=r"\(2, 17\) joints cannot be compared"):
         pck(np.zeros((2, 17, 3)), np.zeros(shape))
 
 
-@pytest.mark.parametrize("shape", [(2, 17, 2), (2, 16, 3), (17,), (0, 3)])
-def test_pck_refuses_what_is_no_skeleton(shape):
+@pytest.mark.parametrize("shape", [(2, 17, 2), (2, 16, 3), (17,)])
+def test_pck_refuses_arrays_that_are_no_skeletons(shape):
     with pytest.raises(ValueError, match="give skeletons"):
         pck(np.zeros(shape), np.zeros(shape))
 
@@ -83,16 +77,15 @@ def test_people_are_matched_by_their_right_joints_in_any_order():
     np.testing.assert_array_equal(match_people(truth, found), truth + (3, -3, 0))
 
 
-def test_of_more_found_than_true_each_gets_the_best():
+def test_each_person_gets_the_best_of_several_skeletons():
     truth = person()[None]
     upper, lower, stranger = truth[0].copy(), truth[0].copy(), person(x=300)
     upper[10:], lower[:10] = NAN, NAN
     matched = match_people(truth, np.stack([stranger, lower, upper]))
     np.testing.assert_array_equal(matched, [upper])
-    assert pck(truth, matched).all == pytest.approx(10 / 17)
 
 
-def test_nobody_is_given_twice_and_who_was_not_found_is_nan():
+def test_each_skeleton_is_given_to_one_person():
     truth = np.stack([person(), person(x=4)])
     matched = match_people(truth, person(x=3)[None])
     assert np.isnan(matched).all(axis=(1, 2)).sum() == 1
@@ -100,16 +93,15 @@ def test_nobody_is_given_twice_and_who_was_not_found_is_nan():
     assert not np.isnan(both).any() and not np.array_equal(both[0], both[1])
 
 
-def test_who_has_no_joint_right_is_not_found():
+def test_a_person_without_a_right_joint_has_no_match():
     truth = np.stack([person(), person(x=300)])
     matched = match_people(truth, np.stack([person(x=900), truth[1]]))
     assert np.isnan(matched[0]).all()
     np.testing.assert_array_equal(matched[1], truth[1])
 
 
-def test_none_found_and_none_there():
+def test_no_skeletons_and_no_people():
     truth = np.stack([person(), person(x=300)])
     matched = match_people(truth, np.zeros((0, 17, 3)))
     assert matched.shape == (2, 17, 3) and np.isnan(matched).all()
     assert match_people(truth[:0], truth).shape == (0, 17, 3)
-    assert pck(truth, matched).all == 0

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from segmentation_tf.pose import targets
-from segmentation_tf.pose.joints import AWAY, JOINTS, LIMBS, MIRRORED
+from segmentation_tf.pose.joints import JOINTS, LIMBS, MIRRORED
 from segmentation_tf.pose.skeletons import (
-    Bond,
     find_peaks,
     find_skeletons,
     limb_score,
@@ -107,21 +106,19 @@ def test_a_peak_moves_half_a_cell_at_most_and_not_at_an_edge():
     assert refine(steep, 3, 4) == (3, 4.5)
 
 
-def test_two_peaks_come_with_their_shares_the_surest_first():
+def test_two_peaks_come_with_their_certainties_the_larger_first():
     heatmap = gaussian((3.2, 3.4, 1), (8, 10.3, 3))
     found = find_peaks(heatmap)
     np.testing.assert_allclose(found[:, :2], [[8, 10.3], [3.2, 3.4]], atol=0.01)
-    shares = [heatmap[6:11, 8:13].sum(), heatmap[1:6, 1:6].sum()]
-    np.testing.assert_allclose(found[:, 2], shares)
-    assert 0.7 < shares[0] < 0.75 and 0.23 < shares[1] < 0.25
+    np.testing.assert_allclose(found[:, 2], [heatmap[6:11, 8:13].sum(), heatmap[1:6, 1:6].sum()])
 
 
-def test_a_peak_below_the_least_is_none():
+def test_peaks_below_min_certainty_are_dropped():
     heatmap = gaussian((3.2, 3.4, 1), (8, 10.3, 3))
-    assert len(find_peaks(heatmap, least=0.3)) == 1 and len(find_peaks(heatmap, least=0.8)) == 0
-    assert find_peaks(heatmap, least=0.8).shape == (0, 3)
+    assert len(find_peaks(heatmap, min_certainty=0.3)) == 1
+    assert find_peaks(heatmap, min_certainty=0.8).shape == (0, 3)
     assert len(find_peaks(np.full((48, 48), 1 / 48**2))) == 0
-    assert len(find_peaks(np.zeros((6, 6)), least=0)) == 0
+    assert len(find_peaks(np.zeros((6, 6)), min_certainty=0)) == 0
 
 
 def test_a_peak_in_a_corner_is_found():
@@ -137,11 +134,11 @@ def test_a_peak_midway_between_cells_is_one_peak(place):
     np.testing.assert_allclose(found[0, :2], place)
 
 
-def test_two_peaks_are_further_apart_than_the_distance():
+def test_two_peaks_are_further_apart_than_min_distance():
     heatmap = np.full((9, 9), 1e-3)
     heatmap[4, 2], heatmap[4, 5] = 0.4, 0.5
     assert len(find_peaks(heatmap)) == 2
-    np.testing.assert_array_equal(find_peaks(heatmap, distance=3)[:, :2], [[4, 5]])
+    np.testing.assert_array_equal(find_peaks(heatmap, min_distance=3)[:, :2], [[4, 5]])
 
 
 def test_one_skeleton_is_exact_on_exact_maps():
@@ -151,7 +148,7 @@ def test_one_skeleton_is_exact_on_exact_maps():
     assert (found[:, 2] > 0.95).all() and (found[:, 2] <= 1).all()
 
 
-def test_one_skeleton_takes_the_surer_peak_and_knows_nothing_of_an_empty_map():
+def test_one_skeleton_takes_the_larger_peak_and_is_nan_on_empty_maps():
     maps = np.zeros((12, 14, 17))
     maps[..., 3] = gaussian((3, 3, 1), (8, 10, 2))
     found = one_skeleton(maps, 2)
@@ -162,35 +159,41 @@ def test_one_skeleton_takes_the_surer_peak_and_knows_nothing_of_an_empty_map():
 # --- limbs -----------------------------------------------------------------------------------
 
 
-def test_a_limb_scores_by_how_its_field_runs():
+@pytest.mark.parametrize(
+    ("first", "second", "score"),
+    [
+        ((4, 1), (4, 7), 1),
+        ((4, 7), (4, 1), -1),
+        ((1, 4), (7, 4), 0),
+        ((1, 1), (5, 4), 0.6),
+        ((4, 4), (4, 4), 0),
+    ],
+)
+def test_a_limb_scores_by_how_a_field_to_the_right_agrees_with_it(first, second, score):
     right = np.tile((1.0, 0.0), (9, 9, 1))
-    assert limb_score(right, (4, 1), (4, 7)) == pytest.approx(1)
-    assert limb_score(right, (4, 7), (4, 1)) == pytest.approx(-1)
-    assert limb_score(right, (1, 4), (7, 4)) == pytest.approx(0)
-    assert limb_score(right, (1, 1), (5, 4)) == pytest.approx(0.6)
-    assert limb_score(right, (4, 4), (4, 4)) == 0
-    assert limb_score(0 * right, (4, 1), (4, 7)) == 0
-    assert limb_score(right[..., ::-1], (1, 4), (7, 4)) == pytest.approx(1), "y is down"
+    assert limb_score(right, first, second) == pytest.approx(score)
+    down = right[..., ::-1]
+    assert limb_score(down, first[::-1], second[::-1]) == pytest.approx(score)
+    assert limb_score(0 * right, first, second) == 0
 
 
-def test_half_a_limb_scores_half():
+def test_a_limb_with_a_field_on_half_of_it_scores_half():
     field = np.zeros((9, 12, 2))
     field[:, 6:, 0] = 1
     assert limb_score(field, (4, 1), (4, 10)) == pytest.approx(0.5)
 
 
-def fits(limb, first, second):
-    return [[0.9, 0.8, 0.1], [0.85, 0.3, 0.2]][first][second]
+SCORES = np.array([[0.9, 0.8, 0.1], [0.85, 0.3, 0.2]])
 
 
 def test_limbs_are_matched_the_best_first():
     # The best sum would be 0.8 + 0.85, but 0.9 comes first and leaves 0.3.
-    assert match_limb(7, [0, 1], [0, 1, 2], fits, 0.25) == [Bond(7, 0, 0, 0.9), Bond(7, 1, 1, 0.3)]
+    assert match_limb(SCORES, min_score=0.25) == [(0, 0), (1, 1)]
 
 
-def test_a_limb_below_the_least_is_none():
-    assert match_limb(7, [0, 1], [0, 1, 2], fits, 0.4) == [Bond(7, 0, 0, 0.9)]
-    assert match_limb(7, [], [0, 1, 2], fits, 0.4) == []
+def test_limbs_below_min_score_are_dropped():
+    assert match_limb(SCORES, min_score=0.4) == [(0, 0)]
+    assert match_limb(np.zeros((0, 3)), min_score=0.4) == []
 
 
 # --- people ----------------------------------------------------------------------------------
@@ -229,34 +232,34 @@ def test_a_joint_without_a_peak_stays_nan(crossing):
     assert not np.isnan(np.delete(found, WRIST, axis=0)).any() and same(found, crossing[0])
 
 
-def test_where_no_field_runs_a_joint_is_nobodys():
+def test_a_joint_that_no_field_leads_to_is_left_out():
     person = in_px(UPRIGHT)
     maps, fields = exact(person)
     limb = LIMBS.index((7, WRIST))
     fields[..., 2 * limb : 2 * limb + 2] = 0
     (found,) = find_skeletons(maps, fields, STRIDE)
     assert np.flatnonzero(np.isnan(found[:, 0])).tolist() == [WRIST]
-    (found,) = find_skeletons(maps, fields, STRIDE, score=0)
+    (found,) = find_skeletons(maps, fields, STRIDE, min_score=0)
     assert same(found, person) and not np.isnan(found).any()
 
 
-def test_nobody_is_no_skeleton():
+def test_maps_without_peaks_give_no_skeletons():
     nothing = np.full((48, 48, 17), 1 / 48**2)
     assert find_skeletons(nothing, np.zeros((48, 48, 36)), STRIDE).shape == (0, 17, 3)
     assert nearest_skeletons(nothing, STRIDE).shape == (0, 17, 3)
 
 
-def test_few_joints_are_nobody():
+def test_people_with_less_than_min_joints_are_dropped():
     maps, fields = exact(in_px(UPRIGHT))
     maps[..., 4:] = 1 / maps[..., 0].size
-    assert find_skeletons(maps, fields, STRIDE, joints=5).shape == (0, 17, 3)
-    (found,) = find_skeletons(maps, fields, STRIDE, joints=4)
+    assert find_skeletons(maps, fields, STRIDE, min_joints=5).shape == (0, 17, 3)
+    (found,) = find_skeletons(maps, fields, STRIDE, min_joints=4)
     assert np.flatnonzero(~np.isnan(found[:, 0])).tolist() == [0, 1, 2, 3]
 
 
-def test_whoever_has_more_joints_comes_first():
+def test_the_person_with_more_joints_comes_first():
     small, large = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
-    small[11:] = AWAY[11:]
+    small[11:] = targets.AWAY[11:]
     maps, fields = exact(small, large)
     found = find_skeletons(maps, fields, STRIDE)
     assert same(found[0], large) and same(found[1][:11], small[:11])

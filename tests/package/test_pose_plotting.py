@@ -1,0 +1,54 @@
+"""Figures of skeletons: sides, rings, people."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from segmentation_tf.pose.joints import JOINTS, LIMBS
+from segmentation_tf.pose.plotting import PEOPLE, SIDES, show_skeletons
+
+PICTURE = np.zeros((24, 32, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def skeleton_at(x):
+    """17 joints in a column; the last 8 are uncertain."""
+    return np.stack([np.full(17, x), np.linspace(2, 20, 17), [1.0] * 9 + [0.2] * 8], axis=1)
+
+
+def colour(line):
+    return tuple(np.rint(np.array(line.get_markeredgecolor()) * 255).astype(int))
+
+
+def test_skeletons_have_sides_rings_and_titles():
+    show_skeletons([PICTURE] * 3, [[skeleton_at(9.0)]] * 3, ["a", "b", "c"], columns=2)
+    panels = plt.gcf().axes
+    assert [panel.get_title() for panel in panels] == ["a", "b", "c", ""]
+    assert panels[0].get_xlim() == (-0.5, 31.5) and panels[0].get_ylim() == (23.5, -0.5)
+    dots = [line for line in panels[0].lines if line.get_marker() == "o"]
+    is_ring = [str(dot.get_markerfacecolor()) == "none" for dot in dots]
+    assert is_ring == [False] * 9 + [True] * 8
+    for name, dot in zip(JOINTS, dots, strict=True):
+        assert colour(dot) == SIDES.get(name.partition("_")[0], SIDES["middle"])
+    named = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
+    assert named == ["left", "right", "middle"]
+
+
+def test_people_have_a_colour_each_and_no_legend():
+    show_skeletons([PICTURE], [[skeleton_at(9.0), skeleton_at(20.0)]], by_person=True)
+    dots = [line for line in plt.gcf().axes[0].lines if line.get_marker() == "o"]
+    assert [colour(dot) for dot in dots] == [PEOPLE[0]] * 17 + [PEOPLE[1]] * 17
+    assert len(plt.gcf().axes[0].lines) == 2 * (17 + len(LIMBS)) and not plt.gcf().legends
+
+
+def test_no_pictures_are_refused():
+    with pytest.raises(ValueError, match="show_skeletons got no pictures"):
+        show_skeletons([], [])
