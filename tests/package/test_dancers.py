@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from processes import contents, start, unfinished
-from segmentation_tf.cases import DatasetError
+from processes import contents, start
 from segmentation_tf.datasets import mads
 from segmentation_tf.drawn import dancers, furniture, studio
 from segmentation_tf.drawn.body import Figure, plain
@@ -298,31 +296,6 @@ def test_the_plan_has_groups_cameras_and_a_frame_every_45():
     for sequence in range(len(dancers.SEQUENCES)):
         frames = dancers.frame_numbers(sequence)
         assert set(np.diff(frames)) == {45} and frames[0] % 45 == 0
-
-
-def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
-    (tmp_path / "mads").mkdir()
-    assert dancers.draw_mads(tmp_path / "mads") == tmp_path / "mads"
-    assert list((tmp_path / "mads").iterdir()) == []
-
-
-def test_a_killed_run_leaves_nothing_finished(tmp_path):
-    folder = tmp_path / "mads"
-    code = "import sys; from segmentation_tf.drawn import dancers as d; d.draw_mads(sys.argv[1])"
-    run = start(code, folder)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    run.kill()
-    run.communicate(timeout=30)  # returns once the workers, which share its pipes, are gone, too
-    assert unfinished(folder), "the run was in the middle"
-    assert not folder.exists()
-
-
-def test_a_folder_that_cannot_be_written_is_a_dataset_error(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DatasetError, match="about 95 MB"):
-        dancers.draw_mads(tmp_path / "file" / "mads", sequences=[0])
 
 
 # --- the whole set, drawn once for this test and for the lab -----------------------------------

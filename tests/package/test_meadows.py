@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from segmentation_tf.cases import DatasetError
 from segmentation_tf.drawn import drawing, meadow
 from segmentation_tf.drawn.meadow import BUSH, FENCE, GRASS, SHEEP, SIZE, SKY
 from segmentation_tf.panoptic.maps import colours_to_ids
@@ -179,14 +178,3 @@ def test_other_processes_draw_the_same(folder):
 
 def test_there_are_at_least_300_pictures():
     assert meadow.MEADOWS * meadow.PICTURES >= 300
-
-
-def test_a_folder_that_is_there_stays_and_an_error_leaves_none(tmp_path):
-    (tmp_path / "there").mkdir()
-    assert list(meadow.draw_meadows(tmp_path / "there").iterdir()) == []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match="cannot write"):
-        meadow.draw_meadows(tmp_path / "file" / "meadow", meadows=[0])
-    with pytest.raises(ValueError):
-        meadow.draw_meadows(tmp_path / "broken", meadows=[-1])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]

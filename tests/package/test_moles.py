@@ -1,11 +1,10 @@
-"""The drawn dermoscopy set: what is drawn, and that its folder is complete or absent."""
+"""The drawn dermoscopy set."""
 
 import hashlib
 import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from processes import REPOSITORY, contents, start, unfinished
+from processes import REPOSITORY, contents, start
 from segmentation_tf.cases import DatasetError
 from segmentation_tf.drawn import dermoscopy, drawing
 
@@ -160,83 +159,10 @@ def test_the_whole_set_fits_in_150_megabytes(drawn):
     assert size / len(SOME) * 200 < 150e6
 
 
-def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
-    (tmp_path / "PH2Dataset").mkdir()
-    (tmp_path / "PH2Dataset" / "mine.txt").write_text("mine")
-    assert dermoscopy.draw_ph2(tmp_path / "PH2Dataset") == tmp_path / "PH2Dataset"
-    assert [path.name for path in tmp_path.rglob("*")] == ["PH2Dataset", "mine.txt"]
-
-
 def test_the_bar_leaves_one_line(tmp_path, capfd):
     dermoscopy.draw_ph2(tmp_path / "set", indices=[0, 1])
     output, errors = capfd.readouterr()
     assert output.count("\n") <= 1 and "2/2" in output and errors == ""
-
-
-# --- complete or absent ----------------------------------------------------------------------
-
-
-def test_a_killed_run_leaves_nothing_finished_and_the_next_one_completes(tmp_path):
-    folder = tmp_path / "PH2Dataset"
-    run = start(DRAW, folder, 60)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("*_lesion.bmp")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    run.kill()
-    run.communicate(timeout=30)  # returns once the workers, which share its pipes, are gone, too
-    assert unfinished(folder), "the run was in the middle"
-    assert not folder.exists()
-
-    dermoscopy.draw_ph2(folder, indices=[0, 1])
-    assert len(contents(folder)) == 5
-    assert unfinished(folder) == [], "what the killed run left is gone"
-
-
-def test_two_at_once_both_succeed(tmp_path):
-    folder = tmp_path / "PH2Dataset"
-    runs = [start(DRAW, folder, 4) for _ in range(2)]
-    for run in runs:
-        _, errors = run.communicate(timeout=120)
-        assert run.returncode == 0, errors
-    assert len(contents(folder)) == 9
-    assert unfinished(folder) == []
-
-
-def test_the_living_are_not_cleaned_away(tmp_path):
-    folder = tmp_path / "set"
-    with drawing.complete_folder(folder) as first:
-        (first / "file").write_text("first")
-        with drawing.complete_folder(folder) as second:
-            (second / "file").write_text("second")
-    assert (folder / "file").read_text() == "second", "the first to finish wins"
-    assert unfinished(folder) == []
-
-
-def test_an_error_leaves_nothing(tmp_path):
-    with pytest.raises(ZeroDivisionError), drawing.complete_folder(tmp_path / "set") as content:
-        (content / "file").write_text("half")
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_is_a_dataset_error(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DatasetError, match="file.*free some space"):
-        dermoscopy.draw_ph2(tmp_path / "file" / "PH2Dataset", indices=[0])
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full but on Linux")
-def test_a_full_disk_is_a_dataset_error_and_leaves_nothing(tmp_path):
-    folder = tmp_path / "set"
-    with pytest.raises(DatasetError, match="No space left"), drawing.complete_folder(folder):
-        drawing.draw_parallel(fill_the_disk, [()], "filling", processes=1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def fill_the_disk():
-    with open("/dev/full", "w") as file:
-        file.write("x")
 
 
 # --- processes -------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import mads_tree
 import meadow_tree
 from ph2_tree import disc, skin, write_ph2
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import archives, coco_panoptic, folders, mads, ph2
+from segmentation_tf.datasets import coco_panoptic, folders, mads, ph2
 from segmentation_tf.images import check_pair, read_image, read_mask
 from segmentation_tf.pose import joints, targets
 
@@ -329,7 +329,7 @@ def test_zip(folder, data):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     (place / "set.zip").write_bytes(data)
-    out = read(archives.unpack, place / "set.zip", place / "set")
+    out = read(folders.unpack, place / "set.zip", place / "set")
     left = {path.name for path in place.iterdir()}
     assert left == ({"set.zip"} if out is None else {"set.zip", "set"})
     if out is not None:

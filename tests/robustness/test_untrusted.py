@@ -1,6 +1,6 @@
 """Files from strangers: a network that carries code is not loaded, nothing is unpickled.
 
-test_archives.py has archives, test_bad_input.py images and tables, test_grade.py notebooks.
+test_folders.py has archives, test_bad_input.py images and tables, test_grade.py notebooks.
 """
 
 import re
