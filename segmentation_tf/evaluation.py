@@ -1,5 +1,6 @@
-"""From logits to masks at the image's own size, and how good they are."""
+"""From logits to masks at the image's own size, and how good these masks are."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -8,17 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, stats
 from scipy.spatial import KDTree
 from skimage.filters import threshold_otsu
 
-from segmentation_tf.images import read_image, read_mask, resize_image
+from segmentation_tf.cases import Case
+from segmentation_tf.images import largest_component, read_image, read_mask, resize_image
 
-METRICS = ("dice", "iou", "hd95", "precision", "recall", "accuracy")
+METRICS = ("dice", "iou", "hd95", "nsd", "precision", "recall", "accuracy")
+TOLERANCE = 2.0  # pixels, of the normalised surface distance
 
 
 class Interval(NamedTuple):
-    """A mean with the ends of its 95 % bootstrap interval."""
+    """A mean with the ends of its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -26,120 +29,109 @@ class Interval(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """`rows`: one dict a case (name, label and METRICS); `means`: an Interval a metric."""
+    """Scores of a model.
 
-    rows: list
-    means: dict
+    Attributes:
+        rows: One dict for each case: its name, its label and METRICS.
+        means: One Interval for each metric.
+    """
 
-    def __str__(self):
+    rows: list[dict]
+    means: dict[str, Interval]
+
+    def __str__(self) -> str:
         return "\n".join(
             f"{name:<10} {mean:6.3f}  (95 %: {low:.3f} to {high:.3f})"
             for name, (mean, low, high) in self.means.items()
         )
 
 
-def predict_logits(model, image, flips=False):
-    """Logits of one uint8 RGB image `(H, W, 3)`, float32 `(H, W)`, at the image's own size.
+# --- predictions
 
-    The image is shrunk to the network's input, scaled to [0, 1], and the logits are enlarged:
-    thresholding last keeps the outline smooth. With `flips`, the logits of the image and its
-    three mirror images are averaged.
+
+def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> np.ndarray:
+    """Predict the logits of one image at its own size.
+
+    The image is shrunk to the network's input and the logits are enlarged. A threshold comes
+    after that, so the outline stays smooth.
+
+    Args:
+        model: A Keras model, or a network from `load_exported`, with one output channel.
+        image: uint8 RGB `(H, W, 3)`.
+        flips: Average the logits of the image and of its three mirror images.
+
+    Returns:
+        float32 `(H, W)`.
+
+    Raises:
+        ValueError: The image has another type or shape, or the network several output channels.
     """
-    return next(_logits_of_each(model, [image], flips))
+    return next(_each_logits(model, [image], flips))
 
 
-def predict_mask(model, image, threshold=0.5, flips=False):
-    """Segment one uint8 RGB image `(H, W, 3)`: bool `(H, W)` at its own size.
+def predict_mask(
+    model: Callable, image: np.ndarray, threshold: float = 0.5, *, flips: bool = False
+) -> np.ndarray:
+    """Predict the mask of one image at its own size: bool `(H, W)`.
 
-    `threshold` is a probability in (0, 1): 0.5 is the logit 0. `flips` as in `predict_logits`.
+    Args:
+        model, image, flips: As in `predict_logits`.
+        threshold: A probability between 0 and 1; 0.5 is the logit 0.
+
+    Raises:
+        ValueError: As in `predict_logits`, or `threshold` is no probability.
     """
-    return next(predict_masks(model, [image], threshold, flips))
+    return next(predict_masks(model, [image], threshold, flips=flips))
 
 
-def predict_masks(model, images, threshold=0.5, flips=False):
-    """Yield `predict_mask` of each image, several at a time, which is faster."""
+def predict_masks(
+    model: Callable, images: Iterable[np.ndarray], threshold: float = 0.5, *, flips: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield `predict_mask` of each image. Several at a time are faster than one by one."""
     if not 0 < threshold < 1:
         raise ValueError(f"threshold is {threshold}; it is a probability, between 0 and 1")
-    for logits in _logits_of_each(model, images, flips):
+    for logits in _each_logits(model, images, flips):
         yield logits > np.log(threshold / (1 - threshold))
 
 
-def evaluate(model, cases, threshold=0.5, flips=False):
-    """Score a model on cases at full resolution: an `Evaluation`."""
-    images = (read_image(case.image) for case in cases)
-    return evaluate_masks(cases, predict_masks(model, images, threshold, flips))
+def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
+    """Predict the class of each pixel: that of the largest logit (argmax).
 
+    Args:
+        model: A Keras model, or a network from `load_exported`, with one output channel a class.
+        image: uint8 RGB `(H, W, 3)`.
 
-def evaluate_masks(cases, predictions):
-    """Score predicted masks, bool `(H, W)` each at its image's own size: an `Evaluation`."""
-    rows = [
-        {"name": case.name, "label": case.label, **score(read_mask(case.mask), predicted)}
-        for case, predicted in zip(cases, predictions, strict=True)
-    ]
-    return Evaluation(rows, {name: bootstrap([row[name] for row in rows]) for name in METRICS})
+    Returns:
+        int64 `(H, W)`: class numbers from 0, at the image's own size.
 
-
-def score(mask, predicted):
-    """Compare a predicted mask with the true one, bool `(H, W)` both: a dict of METRICS.
-
-    Two empty masks agree: Dice, IoU, precision and recall are 1 and HD95 is 0. Where only one is
-    empty, the four are 0.
+    Raises:
+        ValueError: The image has another type or shape, or the network only one output channel.
     """
-    if mask.shape != predicted.shape:
-        raise ValueError(f"mask is {mask.shape}, prediction {predicted.shape}: resize it first")
-    hit = np.count_nonzero(mask & predicted)
-    missed = np.count_nonzero(mask) - hit
-    false = np.count_nonzero(predicted) - hit
-    both_empty = float(hit + missed + false == 0)
-    return {
-        "dice": 2 * hit / (2 * hit + missed + false) if hit else both_empty,
-        "iou": hit / (hit + missed + false) if hit else both_empty,
-        "hd95": hd95(mask, predicted),
-        "precision": hit / (hit + false) if hit else both_empty,
-        "recall": hit / (hit + missed) if hit else both_empty,
-        "accuracy": 1 - (missed + false) / mask.size,
-    }
+    (logits,) = _run(model, [_network_input(model, image)])
+    if logits.shape[-1] == 1:
+        raise ValueError(
+            "the network has one output channel, so there is no class to choose; use predict_mask"
+        )
+    size = image.shape[:2]
+    return np.argmax([_enlarge(channel, size) for channel in np.moveaxis(logits, -1, 0)], axis=0)
 
 
-def hd95(mask, predicted):
-    """95th percentile Hausdorff distance of two outlines, in pixels; bool `(H, W)` both.
-
-    Of each outline's distances to the other the 95th percentile, then the larger of the two.
-    0 where both masks are empty and the image's diagonal where one is: this course's own rule.
-    Source: D. Huttenlocher, G. Klanderman, W. Rucklidge, IEEE PAMI 1993.
-    """
-    if not mask.any() or not predicted.any():
-        return 0.0 if mask.any() == predicted.any() else float(np.hypot(*mask.shape))
-    window = ndimage.find_objects((mask | predicted).astype(np.uint8))[0]
-    a, b = _outline(mask[window]), _outline(predicted[window])
-    to_b, to_a = KDTree(b).query(a)[0], KDTree(a).query(b)[0]
-    return float(max(np.percentile(to_b, 95), np.percentile(to_a, 95)))
-
-
-def bootstrap(values, draws=2000, seed=0):
-    """Mean of `values` with a 95 % percentile bootstrap interval, an `Interval`.
-
-    Source: B. Efron, "Bootstrap methods: another look at the jackknife", 1979.
-    """
-    values = np.asarray(values, float)
-    if values.size == 0:
-        raise ValueError("there are no values to average: the list of cases is empty")
-    picks = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
-
-
-def _logits_of_each(model, images, flips, batch_size=8):
-    images = iter(images)
+def _each_logits(model, images, flips, batch_size=8):
+    """Yield the logits of each image at its own size; mirror images are averaged with `flips`."""
     axes = [(), (0,), (1,), (0, 1)] if flips else [()]
+    images = iter(images)
     while batch := list(islice(images, batch_size)):
-        small = [np.flip(_network_input(model, image), a) for image in batch for a in axes]
-        logits = ops.convert_to_numpy(model(np.stack(small), training=False))[..., 0]
+        small = [np.flip(_network_input(model, image), axis) for image in batch for axis in axes]
+        logits = _run(model, small)
+        if logits.shape[-1] != 1:
+            raise ValueError(
+                f"the network has {logits.shape[-1]} output channels, and a mask needs one: use "
+                "predict_classes, or build the network with classes=1"
+            )
         for i, image in enumerate(batch):
-            turned = logits[i * len(axes) : (i + 1) * len(axes)]
-            upright = [np.flip(one, a) for one, a in zip(turned, axes, strict=True)]
-            mean = Image.fromarray(np.mean(upright, axis=0))
-            yield np.asarray(mean.resize(image.shape[1::-1], Image.Resampling.BICUBIC))
+            mirrored = logits[i * len(axes) : (i + 1) * len(axes), ..., 0]
+            upright = [np.flip(one, axis) for one, axis in zip(mirrored, axes, strict=True)]
+            yield _enlarge(np.mean(upright, axis=0), image.shape[:2])
 
 
 def _network_input(model, image):
@@ -148,59 +140,216 @@ def _network_input(model, image):
     return resize_image(image, model.input_shape[1:3]).astype("float32") / 255
 
 
-def _outline(mask):
-    """The pixels of a mask that have a neighbour outside: `(n, 2)`."""
-    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+def _run(model, images):
+    """Logits at the network's size, float32 `(n, h, w, classes)`."""
+    return ops.convert_to_numpy(model(np.stack(images), training=False))
 
 
-# --- a baseline without a network
+def _enlarge(logits, size):
+    height, width = size
+    return np.asarray(Image.fromarray(logits).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def otsu_mask(image, clean=True):
-    """Segment uint8 RGB `(H, W, 3)` by darkness: bool `(H, W)`, at the image's own size.
+# --- scores
 
-    The threshold splits the grey values so that each side varies least. With `clean`, only the
-    largest connected part stays and its holes are filled.
-    Source: N. Otsu, "A threshold selection method from gray-level histograms", 1979.
+
+def evaluate(
+    model: Callable, cases: Sequence[Case], threshold: float = 0.5, *, flips: bool = False
+) -> Evaluation:
+    """Score a model on cases at full resolution.
+
+    Args:
+        model, threshold, flips: As in `predict_mask`.
+        cases: Read from their files one after another.
+
+    Raises:
+        ValueError: As in `predict_mask`, or there are no cases.
+    """
+    images = (read_image(case.image) for case in cases)
+    return evaluate_masks(cases, predict_masks(model, images, threshold, flips=flips))
+
+
+def evaluate_masks(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> Evaluation:
+    """Score predicted masks, bool `(H, W)`, each at the size of its case's image."""
+    rows = [
+        {"name": case.name, "label": case.label, **score(read_mask(case.mask), prediction)}
+        for case, prediction in zip(cases, predictions, strict=True)
+    ]
+    return Evaluation(rows, {name: bootstrap([row[name] for row in rows]) for name in METRICS})
+
+
+def score(mask: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """Compare a prediction with the ground truth, both bool `(H, W)`: a dict of METRICS.
+
+    Two empty masks agree: HD95 is 0 and the other scores are 1. If only one of them is empty,
+    Dice, IoU, NSD, precision and recall are 0 and HD95 is the image's diagonal.
+
+    Raises:
+        ValueError: The two have different sizes.
+    """
+    if mask.shape != prediction.shape:
+        raise ValueError(f"mask is {mask.shape}, prediction {prediction.shape}: resize it first")
+    tp = np.count_nonzero(mask & prediction)
+    fn = np.count_nonzero(mask) - tp
+    fp = np.count_nonzero(prediction) - tp
+    both_empty = float(tp + fn + fp == 0)
+    distances = surface_distances(mask, prediction)
+    return {
+        "dice": 2 * tp / (2 * tp + fn + fp) if tp else both_empty,
+        "iou": tp / (tp + fn + fp) if tp else both_empty,
+        "hd95": _hd95(distances, mask.shape),
+        "nsd": _nsd(distances, TOLERANCE),
+        "precision": tp / (tp + fp) if tp else both_empty,
+        "recall": tp / (tp + fn) if tp else both_empty,
+        "accuracy": 1 - (fn + fp) / mask.size,
+    }
+
+
+def hd95(mask: np.ndarray, prediction: np.ndarray) -> float:
+    """95th percentile Hausdorff distance of two outlines in pixels; both masks bool `(H, W)`.
+
+    It is the larger of two directed percentiles: one over the distances from the mask's outline
+    to the prediction's, one over the distances back. Other definitions are in use, so scores from
+    elsewhere may differ. MedPy pools both sets of distances before it takes the percentile.
+
+    By this course's own rule it is 0 for two empty masks, and the image's diagonal if only one is
+    empty.
+
+    Source:
+        D. Huttenlocher, G. Klanderman, W. Rucklidge, "Comparing images using the Hausdorff
+        distance", IEEE PAMI 1993.
+    """
+    return _hd95(surface_distances(mask, prediction), mask.shape)
+
+
+def nsd(mask: np.ndarray, prediction: np.ndarray, tolerance: float = TOLERANCE) -> float:
+    """Normalised surface distance: how much of two outlines is close to the other one, 0 to 1.
+
+    It counts the pixels of both outlines that are at most `tolerance` pixels from the other
+    outline, and divides by the pixels of both. It is 1 for two empty masks and 0 if only one is
+    empty. The source measures the length of outlines between pixels, where we count pixels.
+
+    Args:
+        mask, prediction: bool `(H, W)`.
+        tolerance: In pixels; what raters differ by is a good choice.
+
+    Source:
+        S. Nikolov and others, "Clinically applicable segmentation of head and neck anatomy for
+        radiotherapy", J Med Internet Res 2021, arXiv:1809.04430.
+    """
+    return _nsd(surface_distances(mask, prediction), tolerance)
+
+
+def surface_distances(mask: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances in pixels between the outlines of two masks, bool `(H, W)`.
+
+    An outline is made of the pixels of a mask that have one of their four neighbours outside.
+
+    Returns:
+        For each pixel of the mask's outline the distance to the prediction's outline, then the
+        same in the other direction; inf if there is nothing to measure to.
+    """
+    union = ndimage.find_objects((mask | prediction).astype(np.uint8))
+    window = union[0] if union else ...
+    outlines = [
+        np.argwhere(m & ~ndimage.binary_erosion(m)) for m in (mask[window], prediction[window])
+    ]
+    if not all(map(len, outlines)):
+        return tuple(np.full(len(outline), np.inf) for outline in outlines)
+    there, back = (KDTree(outline) for outline in outlines)
+    return back.query(outlines[0])[0], there.query(outlines[1])[0]
+
+
+def _hd95(distances, shape):
+    if not any(map(len, distances)):
+        return 0.0
+    if not all(map(len, distances)):
+        return float(np.hypot(*shape))
+    return float(max(np.percentile(way, 95) for way in distances))
+
+
+def _nsd(distances, tolerance):
+    both = np.concatenate(distances)
+    return float(np.mean(both <= tolerance)) if len(both) else 1.0
+
+
+def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Interval:
+    """Mean of `values` with its 95 % confidence interval, by the percentile bootstrap.
+
+    Raises:
+        ValueError: There are no values.
+
+    Source:
+        B. Efron, "Bootstrap methods: another look at the jackknife", 1979.
+    """
+    values = np.asarray(values, float)
+    if values.size == 0:
+        raise ValueError("there are no values to average: the list of cases is empty")
+    mean = float(values.mean())
+    if values.size == 1:
+        return Interval(mean, mean, mean)
+    result = stats.bootstrap(
+        (values,), np.mean, n_resamples=draws, method="percentile", rng=np.random.default_rng(seed)
+    )
+    return Interval(mean, *map(float, result.confidence_interval))
+
+
+# --- a baseline that learns nothing
+
+
+def otsu_mask(image: np.ndarray, clean: bool = True) -> np.ndarray:
+    """Segment an image by darkness: bool `(H, W)` at its own size. Every network must beat it.
+
+    The threshold splits the grey values into two sides that each vary as little as possible.
+
+    Args:
+        image: uint8 RGB `(H, W, 3)`.
+        clean: Keep only the largest connected part, with its holes filled.
+
+    Source:
+        N. Otsu, "A threshold selection method from gray-level histograms", 1979.
     """
     grey = np.asarray(Image.fromarray(image).convert("L"))
     dark = grey <= threshold_otsu(grey)
-    return ndimage.binary_fill_holes(_largest_part(dark)) if clean else dark
+    return ndimage.binary_fill_holes(largest_component(dark)) if clean else dark
 
 
-def _largest_part(mask):
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+# --- exported networks, run without Keras and TensorFlow
 
-
-# --- exported networks
-
-# What to install: to export, and to run. Keras needs tf2onnx to write ONNX.
+# The runtimes are not among the course's packages. Keras needs tf2onnx to write ONNX.
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime tf2onnx"}
 
 
 class Exported:
     """A network from a file: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
-    It has a Keras model's `input_shape` and is called like one, so that `evaluation` can use
+    It has a Keras model's `input_shape` and is called like one, so that the functions above take
     either.
     """
 
-    def __init__(self, input_shape, run):
+    def __init__(self, input_shape: Sequence, run: Callable):
         self.input_shape, self._run = (None, *map(int, input_shape[1:])), run
 
-    def __call__(self, images, training=False):
+    def __call__(self, images: np.ndarray, training: bool = False) -> np.ndarray:
         if training:
             raise ValueError("an exported network cannot be trained: train in Keras, export again")
         return self._run(images)
 
 
-def load_exported(path, threads=1):
-    """Load a `.tflite` or `.onnx` file as an `Exported`; it computes with so many `threads`.
+def load_exported(path: Path | str, threads: int = 1) -> Exported:
+    """Load a network that Keras has exported.
 
-    Raises ImportError where its runtime is not installed.
+    `model.export("moles.tflite", format="litert")` and `model.export("moles.onnx", format="onnx")`
+    write such files if TensorFlow is Keras' backend.
+
+    Args:
+        path: A .tflite or .onnx file.
+        threads: How many threads the network computes with.
+
+    Raises:
+        ValueError: The file has another suffix.
+        FileNotFoundError: There is no such file.
+        ImportError: The runtime is not installed; the message says how to install it.
     """
     path = Path(path)
     if path.suffix not in LOADERS:
@@ -212,7 +361,7 @@ def load_exported(path, threads=1):
 
 def _load_litert(path, threads):
     interpreter = _runtime("ai_edge_litert.interpreter", ".tflite").Interpreter
-    # A signature's runner, unlike the bare interpreter, takes batches of any size.
+    # A signature's runner takes batches of any size; the bare interpreter does not.
     run = interpreter(path, num_threads=threads).get_signature_runner()
     ((name, details),) = run.get_input_details().items()
     return details["shape_signature"], lambda images: next(iter(run(**{name: images}).values()))

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from ph2_tree import disc, write_ph2
-from segmentation_tf import evaluation
+from ph2_tree import disc, skin, write_ph2
 from segmentation_tf.datasets import ph2
 from segmentation_tf.evaluation import (
     METRICS,
@@ -13,9 +13,13 @@ from segmentation_tf.evaluation import (
     evaluate,
     evaluate_masks,
     hd95,
+    nsd,
+    otsu_mask,
+    predict_classes,
     predict_logits,
     predict_mask,
     score,
+    surface_distances,
 )
 from segmentation_tf.images import read_image, read_mask
 
@@ -29,12 +33,14 @@ def shifted(mask, x):
 
 
 def test_scores_by_hand():
-    found = score(BLOCK, shifted(BLOCK, 5))  # half of the block is hit
+    found = score(BLOCK, shifted(BLOCK, 5))  # half of the block is found
     assert found["dice"] == pytest.approx(0.5)
     assert found["iou"] == pytest.approx(1 / 3)
     assert found["precision"] == found["recall"] == pytest.approx(0.5)
     assert found["accuracy"] == pytest.approx(1 - 100 / 1200)
     assert found["hd95"] == 5
+    # Of 36 outline pixels 10 lie on the other outline, and 8 are 1 or 2 pixels away from it.
+    assert found["nsd"] == nsd(BLOCK, shifted(BLOCK, 5), tolerance=2) == 18 / 36
 
 
 def test_iou_never_exceeds_dice():
@@ -51,28 +57,58 @@ def test_precision_and_recall_are_not_swapped():
 
 
 def test_empty_masks():
+    names = ("dice", "iou", "nsd", "precision", "recall")
     agree = score(EMPTY, EMPTY)
-    assert [agree[m] for m in ("dice", "iou", "precision", "recall")] == [1, 1, 1, 1]
-    assert hd95(EMPTY, EMPTY) == 0
+    assert [agree[name] for name in names] == [1] * 5 and agree["hd95"] == 0
     for pair in ((EMPTY, BLOCK), (BLOCK, EMPTY)):
-        assert [score(*pair)[m] for m in ("dice", "iou", "precision", "recall")] == [0, 0, 0, 0]
-        assert hd95(*pair) == pytest.approx(50)  # the diagonal of 30 x 40
+        differ = score(*pair)
+        assert [differ[name] for name in names] == [0] * 5
+        assert differ["hd95"] == pytest.approx(50)  # the diagonal of 30 x 40
 
 
 def test_hd95_passes_over_a_speck_and_is_symmetric():
     speck = BLOCK.copy()
-    speck[25, 35] = True
+    speck[25, 35] = True  # one of 37 outline pixels: less than 5 percent
     assert hd95(BLOCK, speck) == hd95(speck, BLOCK) == 0
-    assert hd95(BLOCK, BLOCK) == 0
+    assert hd95(BLOCK, BLOCK) == 0 and nsd(BLOCK, BLOCK, 0) == 1
+    assert nsd(BLOCK, speck) == pytest.approx(72 / 73)
 
 
-def test_hd95_against_all_pairs_of_outline_points():
-    a = disc((60, 80), (30, 30), 17)
-    b = disc((60, 80), (25, 42), 11)
-    points = [evaluation._outline(mask) for mask in (a, b)]
+def test_nsd_counts_what_lies_within_its_tolerance():
+    moved = shifted(BLOCK, 3)
+    scores = [nsd(BLOCK, moved, tolerance) for tolerance in (0, 1, 2, 3)]
+    assert scores == sorted(scores) and scores[0] < scores[-1] == 1
+
+
+def blobs(seed):
+    """Two masks that overlap more or less: smooth noise, cut at two heights."""
+    rng = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(rng.standard_normal((80, 100)), 6)
+    other = field + 0.4 * ndimage.gaussian_filter(rng.standard_normal((80, 100)), 3)
+    return field > 0.5 * field.std(), other > 0.6 * field.std()
+
+
+def test_distances_against_all_pairs_of_outline_pixels():
+    mask, prediction = blobs(0)
+    points = [np.argwhere(m & ~ndimage.binary_erosion(m)) for m in (mask, prediction)]
     distances = np.linalg.norm(points[0][:, None] - points[1][None], axis=-1)
-    expected = max(np.percentile(distances.min(axis=i), 95) for i in (0, 1))
-    assert hd95(a, b) == pytest.approx(expected)
+    for found, axis in zip(surface_distances(mask, prediction), (1, 0), strict=True):
+        np.testing.assert_allclose(np.sort(found), np.sort(distances.min(axis=axis)))
+    expected = max(np.percentile(distances.min(axis=axis), 95) for axis in (0, 1))
+    assert hd95(mask, prediction) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hd95_and_nsd_are_close_to_those_of_surface_distance(seed):
+    # It measures along the edges between pixels, so up to a pixel lies between the two.
+    reference = pytest.importorskip("surface_distance")
+    mask, prediction = blobs(seed)
+    distances = reference.compute_surface_distances(mask, prediction, spacing_mm=(1, 1))
+    expected = reference.compute_robust_hausdorff(distances, 95)
+    assert hd95(mask, prediction) == pytest.approx(expected, abs=1)
+    for tolerance in (1, 2, 4):
+        expected = reference.compute_surface_dice_at_tolerance(distances, tolerance)
+        assert nsd(mask, prediction, tolerance) == pytest.approx(expected, abs=0.03)
 
 
 def test_score_refuses_masks_of_two_sizes():
@@ -153,6 +189,29 @@ def test_flips_average_what_depends_on_the_side():
     np.testing.assert_allclose(predict_logits(model, image, flips=True), 3.5)
 
 
+def side_model(classes):
+    """A network whose logits say in which of `classes` upright stripes a pixel lies."""
+    inputs = keras.Input((8, 8, 3))
+    stripes = np.repeat(np.eye(classes, dtype="float32"), 8 // classes, axis=0)
+    return keras.Model(inputs, keras.layers.Lambda(lambda x: x[..., :1] * 0 + stripes)(inputs))
+
+
+def test_classes_are_those_of_the_largest_logit():
+    found = predict_classes(side_model(4), np.zeros((16, 24, 3), np.uint8))
+    np.testing.assert_array_equal(found, np.tile(np.repeat(range(4), 6), (16, 1)))
+
+
+def test_a_network_with_another_number_of_channels_is_refused(cases):
+    image = np.zeros((16, 16, 3), np.uint8)
+    for predict in (predict_logits, predict_mask):
+        with pytest.raises(ValueError, match="4 output channels.*predict_classes.*classes=1"):
+            predict(side_model(4), image)
+    with pytest.raises(ValueError, match="2 output channels"):
+        evaluate(side_model(2), cases)
+    with pytest.raises(ValueError, match="one output channel.*use predict_mask"):
+        predict_classes(darkness_model(), image)
+
+
 def test_evaluation_has_a_row_a_case_and_means(cases):
     result = evaluate(darkness_model(), cases)
     assert [row["name"] for row in result.rows] == ["IMD002", "IMD003", "IMD004"]
@@ -170,3 +229,25 @@ def test_perfect_and_shuffled_predictions(cases):
     assert evaluate_masks(cases, masks[::-1]).means["dice"].mean < 0.99
     with pytest.raises(ValueError):
         evaluate_masks(cases, masks[:2])
+
+
+# --- Otsu's threshold
+
+
+def test_dark_disc_is_found():
+    assert (otsu_mask(skin(disc())) == disc()).mean() > 0.99
+
+
+def test_cleaning_drops_specks_and_fills_holes():
+    marks = disc()
+    marks[2:5, 2:5] = True
+    marks[28, 38] = False
+    image = skin(marks)
+    assert otsu_mask(image, clean=False)[3, 3] and not otsu_mask(image, clean=False)[28, 38]
+    np.testing.assert_array_equal(otsu_mask(image), disc())
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_flat_image_gives_a_mask_and_no_error(value):
+    mask = otsu_mask(np.full((20, 30, 3), value, np.uint8))
+    assert mask.shape == (20, 30) and mask.dtype == bool
