@@ -5,64 +5,73 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-# So that a trained model can be saved and loaded with its loss.
+# A saved model can then be loaded with its loss and its learning rate schedule.
 register = keras.saving.register_keras_serializable("segmentation_tf")
 
 STEPS = 900  # of train's recipe: with batches of 8 at 128 px, under two minutes on two cores
 
 
 def train(
-    model,
-    train_data,
-    validation_data=None,
-    loss=None,
-    epochs=None,
-    learning_rate=4e-3,
-    weight_decay=1e-3,
-    metrics=None,
-    verbose=True,
-    callbacks=(),
-):
-    """Compile and fit a model that returns logits; return the Keras `History`.
+    model: keras.Model,
+    train_data: tf.data.Dataset,
+    validation_data: tf.data.Dataset | None = None,
+    *,
+    epochs: int | None = None,
+    loss: Callable | None = None,
+    metrics: Sequence[Callable] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: bool = True,
+) -> keras.callbacks.History:
+    """Compile and fit a model that returns logits.
 
-    `train_data`, `validation_data`: finite datasets of `(image, mask)` batches.
-    `loss` takes `(mask, logits)`; by default BCE + Dice. `epochs`: by default as many as make
-    STEPS steps, so that a small set is trained as long as a large one. `metrics`: a list of
-    functions like the loss, by default Dice of one class; [] for none. `callbacks`: more of
-    Keras' callbacks; at the end of an epoch they meet the weights of its last step.
-    A model built in the scope of a `tf.distribute` strategy is trained by that strategy.
+    Validation, and the weights that stay, use the running average of the weights. Ctrl-C, or
+    Jupyter's stop button, ends the training after the current step and one more validation. The
+    weights with the lowest validation loss so far stay. A second Ctrl-C stops at once.
 
-    Ctrl-C, or Jupyter's stop button, ends the training after the step it is in and a validation,
-    with the weights of the best epoch so far by the validation's loss; a second one interrupts at
-    once. No error is raised, but for trainings that are not `verbose`: those stand in loops, and
-    comparisons, which must not go on with half of it.
+    Args:
+        model: Trained in place, by the `tf.distribute` strategy that it was built under, if any.
+        train_data: Finite dataset of `(image, mask)` batches, as `make_dataset` makes it.
+        validation_data: The same, without training.
+        epochs: By default as many as make STEPS steps, so that a small set is trained as long as
+            a large one.
+        loss: Takes `(mask, logits)`. BCE + Dice loss by default.
+        metrics: Functions like the loss. Dice by default, for models with one output channel.
+        callbacks: More Keras callbacks. At the end of an epoch they see the weights of its last
+            step, not their average.
+        verbose: Print about ten lines. If False, Ctrl-C also raises KeyboardInterrupt at the end,
+            so that a loop of silent trainings does not go on with a half trained network.
 
-    The history holds `loss` and each metric, per image and at network size; those of the
-    validation, and the weights that stay, belong to the running average of the weights.
+    Returns:
+        The Keras History: `loss` and each metric by epoch, as means over images at network size.
+
+    Raises:
+        ValueError: `train_data` is empty or infinite.
     """
-    steps_an_epoch = int(train_data.cardinality())
-    if steps_an_epoch <= 0:
+    steps_per_epoch = int(train_data.cardinality())
+    if steps_per_epoch <= 0:
         raise ValueError("train_data must be finite and hold at least one batch")
     if epochs is None:
-        epochs = default_epochs(steps_an_epoch)
+        epochs = default_epochs(steps_per_epoch)
+    metrics = [dice] if metrics is None else metrics
     with Interruption() as interruption:
-        optimizer = epochs * steps_an_epoch, learning_rate, weight_decay
-        _compile(model, optimizer, loss or bce_dice_loss, [dice] if metrics is None else metrics)
-        # The first meets the averages before they are swapped out again.
+        _compile(model, epochs * steps_per_epoch, loss or bce_dice_loss, metrics)
+        # Interruption sees the averaged weights before SwapEMAWeights puts the raw ones back.
         watching = [interruption, keras.callbacks.SwapEMAWeights()]
         if verbose:
             watching.append(Progress(epochs))
         history = model.fit(
-            train_data.repeat(),  # one iterator for all epochs, which starts up only once
+            train_data.repeat(),  # one iterator for all epochs starts up only once
             validation_data=validation_data,
             epochs=epochs,
-            steps_per_epoch=steps_an_epoch,
+            steps_per_epoch=steps_per_epoch,
             callbacks=[*watching, *callbacks],
-            shuffle=False,  # the dataset shuffles itself
+            shuffle=False,  # the dataset shuffles
             verbose=0,
         )
     if interruption.asked and not verbose:
@@ -70,37 +79,45 @@ def train(
     return history
 
 
-def _compile(model, optimizer, loss, metrics):
-    """Compile in the scope of the strategy that the model was built in.
-
-    `optimizer`: arguments of `make_optimizer`, whose state belongs into that scope, too.
-    """
-    strategy = getattr(model, "distribute_strategy", None)  # of models on TensorFlow alone
+def _compile(model, steps, loss, metrics):
+    """Compile for a training of `steps`, under the strategy that the model was built under."""
+    strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
     with strategy.scope() if strategy else contextlib.nullcontext():
         model.compile(
-            make_optimizer(*optimizer),
+            make_optimizer(steps),
             loss,
             metrics=metrics,
             # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
             jit_compile=keras.backend.backend() == "jax",
         )
-        # Made here, the optimizer's state need not be made while the graph is traced, which would
-        # have to be traced twice.
+        # If the optimizer made its variables inside the graph, the graph would be traced twice.
         model.optimizer.build(model.trainable_variables)
 
 
-def default_epochs(steps_an_epoch):
-    """As many epochs as make about STEPS steps."""
-    return max(1, round(STEPS / steps_an_epoch))
+def default_epochs(steps_per_epoch: int) -> int:
+    """The number of epochs that makes about STEPS steps."""
+    return max(1, round(STEPS / steps_per_epoch))
 
 
-def make_optimizer(steps, learning_rate=4e-3, weight_decay=1e-3):
-    """AdamW for a run of `steps`: warm-up, cosine decay, and a running average of the weights.
+# --- optimizer
 
-    The rate rises for a twentieth of the steps and falls as half a cosine. The average reaches
-    back over about a sixteenth of them, which smooths out the noise of small batches.
-    Sources: I. Loshchilov, F. Hutter, arXiv:1711.05101 and arXiv:1608.03983; B. Polyak,
-    A. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+
+def make_optimizer(
+    steps: int, learning_rate: float = 4e-3, weight_decay: float = 1e-3
+) -> keras.optimizers.Optimizer:
+    """Make AdamW with warm-up, cosine decay, and a running average of the weights.
+
+    The rate rises for a twentieth of the steps and then falls as half a cosine. The average
+    reaches back over about a sixteenth of the steps, which smooths out the noise of small batches.
+
+    Args:
+        steps: Steps of the whole training.
+        learning_rate: The highest rate.
+        weight_decay: Share of each weight that is taken away at each step, times the rate.
+
+    Source:
+        I. Loshchilov, F. Hutter, arXiv:1711.05101 and arXiv:1608.03983; B. Polyak, A. Juditsky,
+        "Acceleration of stochastic approximation by averaging", 1992.
     """
     return keras.optimizers.AdamW(
         WarmCosine(learning_rate, steps),
@@ -112,13 +129,14 @@ def make_optimizer(steps, learning_rate=4e-3, weight_decay=1e-3):
 
 @register
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate of `make_optimizer`, as one formula.
+    """Learning rate with warm-up and cosine decay, as one formula.
 
-    Keras' CosineDecay gives the same rates, but chooses between its two parts by a condition
-    that is built anew for every variable, which makes the start of a training seconds longer.
+    keras.optimizers.schedules.CosineDecay gives the same rates. It chooses between its two parts
+    by a condition that is traced once for each variable. The start of a training takes one to two
+    CPU seconds longer with it (about 6 instead of 4.5).
     """
 
-    def __init__(self, peak, steps):
+    def __init__(self, peak: float, steps: int):
         self.peak, self.steps = peak, steps
         self.warm_up = max(1, steps // 20)
 
@@ -132,35 +150,39 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "steps": self.steps}
 
 
+# --- losses and metrics, for masks and logits of shape `(N, H, W, 1)`
+
+
 @register
 def bce_loss(mask, logits):
-    """Binary cross-entropy on logits, averaged over pixels: `(N, H, W, 1)` in, `(N,)` out."""
+    """Binary cross-entropy on logits, as the mean over the pixels of each image: `(N,)`."""
     return ops.mean(ops.binary_crossentropy(mask, logits, from_logits=True), axis=(1, 2, 3))
 
 
 @register
 def dice_loss(mask, logits):
-    """1 - Dice with probabilities in place of the predicted mask, an image: `(N,)` out.
+    """One minus Dice of each image, `(N,)`, with probabilities in place of a predicted mask.
 
-    Source: F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net", 3DV 2016, arXiv:1606.04797.
+    Source:
+        F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net", 3DV 2016, arXiv:1606.04797.
     """
-    return 1 - _overlap(mask, ops.sigmoid(logits))
+    return 1 - _soft_dice(mask, ops.sigmoid(logits))
 
 
 @register
 def bce_dice_loss(mask, logits):
-    """BCE (right pixel by pixel) plus Dice loss (right as a whole), an image: `(N,)` out."""
+    """BCE, which looks at each pixel, plus Dice loss, which looks at the whole: `(N,)`."""
     return bce_loss(mask, logits) + dice_loss(mask, logits)
 
 
 @register
 def dice(mask, logits):
-    """Dice of the thresholded prediction, an image: `(N,)` in [0, 1]. A logit's threshold is 0."""
-    return _overlap(mask, ops.cast(logits > 0, mask.dtype))
+    """Dice of each image, `(N,)` in [0, 1], for the mask of all logits above 0."""
+    return _soft_dice(mask, ops.cast(logits > 0, mask.dtype))
 
 
-def _overlap(a, b):
-    # The added pixel keeps two empty masks at 1 and the gradient finite.
+def _soft_dice(a, b):
+    # The added pixel makes Dice of two empty masks 1, and keeps the gradient finite.
     both = ops.sum(a * b, axis=(1, 2, 3))
     return (2 * both + 1) / (ops.sum(a, axis=(1, 2, 3)) + ops.sum(b, axis=(1, 2, 3)) + 1)
 
@@ -169,9 +191,9 @@ def _overlap(a, b):
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints about ten lines in a training run, whatever the number of epochs."""
+    """Prints about ten lines in a training, whatever the number of epochs."""
 
-    def __init__(self, epochs, lines=10):
+    def __init__(self, epochs: int, lines: int = 10):
         super().__init__()
         self.epochs, self.every = epochs, max(1, round(epochs / lines))
 
@@ -187,18 +209,18 @@ class Progress(keras.callbacks.Callback):
 
 
 class Interruption(keras.callbacks.Callback):
-    """Around `fit`: Ctrl-C ends the training after the step it is in, and the validation after it.
+    """Lets Ctrl-C end a training after the current step and one more validation.
 
-    The weights that stay are then the best of those that were validated; without a validation,
-    those that `fit` leaves. A second Ctrl-C interrupts at once. Outside of the main thread, and
-    where Ctrl-C is ignored already, nothing changes.
+    It is a context manager around `fit` and one of its callbacks. The weights with the lowest
+    validation loss stay; without a validation, those that `fit` leaves. A second Ctrl-C stops at
+    once. Nothing changes outside of the main thread, or where Ctrl-C is ignored already.
     """
 
     def __enter__(self):
         self.asked, self.lowest, self.weights = False, float("inf"), None
         self.before = signal.getsignal(signal.SIGINT)
-        self.installed = threading.current_thread() is threading.main_thread()
-        self.installed &= callable(self.before)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        self.installed = in_main_thread and callable(self.before)
         if self.installed:
             signal.signal(signal.SIGINT, self._ask)
         return self
@@ -218,18 +240,22 @@ class Interruption(keras.callbacks.Callback):
         self.asked = True
         signal.signal(signal.SIGINT, self.before)
         with contextlib.suppress(RuntimeError):  # in the middle of another print
-            print("stopping after this step; once more interrupts at once", flush=True)
+            print("stopping after this step; Ctrl-C once more stops at once", flush=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training |= self.asked
+        self._stop_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._stop_if_asked()
 
     def on_test_end(self, logs=None):
         if logs["loss"] < self.lowest:
             self.best, self.lowest = self.epoch, logs["loss"]
             self.weights = self.model.get_weights()
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.stop_training |= self.asked
+    def _stop_if_asked(self):
+        if self.asked:
+            self.model.stop_training = True
