@@ -1,8 +1,11 @@
 """Losses against numbers worked by hand, and a training run that learns."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -47,7 +50,7 @@ def test_dice_loss_of_certain_predictions():
 
 
 def test_dice_thresholds_the_logit_at_zero():
-    # Hit 1, missed 1, false 1, and the added pixel: (2 * 1 + 1) / (2 + 2 + 1).
+    # One tp, one fn, one fp, and the added pixel: (2 * 1 + 1) / (2 + 2 + 1).
     assert float(dice(MASK, LOGITS)[0]) == pytest.approx(3 / 5)
 
 
@@ -86,85 +89,108 @@ def cases(tmp_path_factory):
     return ph2.load_cases(write_ph2(tmp_path_factory.mktemp("data") / "PH2Dataset", [0, 1, 2] * 4))
 
 
-def test_training_learns_and_reports(cases, capsys):
+class Note(keras.callbacks.Callback):
+    """Notes at which epochs it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+
+
+@pytest.fixture(scope="module")
+def trained(cases):
+    """A training of 30 epochs: its model, history, data, printed text, batches and callback."""
     keras.utils.set_random_seed(0)
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    data = make_dataset(cases, 32, 4, training=True), make_dataset(cases, 32, 4)
-    history = train(model, *data, epochs=40)
-    assert isinstance(history, keras.callbacks.History)
-    assert set(history.history) == {"loss", "dice", "val_loss", "val_dice"}
-    assert history.history["loss"][-1] < history.history["loss"][0] / 2
-    assert history.history["val_dice"][-1] > 0.85
-    assert len(capsys.readouterr().out.splitlines()) <= 14
-
-
-def test_weights_after_training_are_the_ones_that_were_validated(cases):
-    keras.utils.set_random_seed(0)
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    watch = make_dataset(cases, 32, 4)
-    history = train(model, make_dataset(cases, 32, 4, training=True), watch, epochs=3)
-    again = model.evaluate(watch, return_dict=True, verbose=0)
-    assert again["dice"] == pytest.approx(history.history["val_dice"][-1], abs=1e-5)
-
-
-def test_every_epoch_takes_every_batch_once_and_draws_anew(cases):
-    data, seen = make_dataset(cases, 32, 5, training=True), []
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model, batches, note = build_unet((32, 32, 3), filters=(8, 16)), [], Note()
 
     def spy(images, masks):
-        tf.py_function(lambda i: seen.append(i.numpy()), [images], [])
+        tf.py_function(lambda i: batches.append(i.numpy()), [images], [])
         return images, masks
 
-    spied = data.map(spy)
-    assert len(spied) == 3
-    train(model, spied, loss=loss, epochs=2, verbose=False)
-    assert int(model.optimizer.iterations) == 6
-    assert [len(batch) for batch in seen[:6]] == [5, 5, 2] * 2  # prefetching may look ahead
-    assert not np.array_equal(np.concatenate(seen[:3]), np.concatenate(seen[3:6]))
-
-
-def test_loss_can_be_chosen(cases):
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    data = make_dataset(cases, 32, 4)
-    history = train(model, data, loss=keras.losses.BinaryCrossentropy(from_logits=True), epochs=1)
-    assert model.evaluate(data, verbose=0)[0] == pytest.approx(
-        np.mean([np.mean(bce_loss(m, model(i))) for i, m in data.unbatch().batch(12)]), rel=1e-4
+    data = make_dataset(cases, 32, 5, training=True).map(spy)
+    validation_data = make_dataset(cases, 32, 4)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        history = train(model, data, validation_data, epochs=30, callbacks=[note])
+    return SimpleNamespace(
+        model=model,
+        history=history,
+        validation_data=validation_data,
+        lines=printed.getvalue().splitlines(),
+        batches=batches,
+        note=note,
     )
-    assert set(history.history) == {"loss", "dice"}
 
 
-def test_metrics_can_be_chosen_or_left_out(cases):
+def test_training_learns_and_reports(trained):
+    history = trained.history.history
+    assert isinstance(trained.history, keras.callbacks.History)
+    assert set(history) == {"loss", "dice", "val_loss", "val_dice"}
+    assert history["loss"][-1] < history["loss"][0] / 2
+    assert history["val_dice"][-1] > 0.85
+    assert len(trained.lines) <= 14 and trained.lines[-1].startswith("epoch  30/30")
+
+
+def test_weights_after_training_are_the_ones_that_were_validated(trained):
+    again = trained.model.evaluate(trained.validation_data, return_dict=True, verbose=0)
+    assert again["dice"] == pytest.approx(trained.history.history["val_dice"][-1], abs=1e-5)
+
+
+def test_every_epoch_takes_every_batch_once_and_is_augmented_in_another_way(trained):
+    assert int(trained.model.optimizer.iterations) == 30 * 3
+    assert [len(batch) for batch in trained.batches[:6]] == [5, 5, 2] * 2
+    first, second = (np.concatenate(trained.batches[i : i + 3]) for i in (0, 3))
+    assert not np.array_equal(first, second)
+
+
+def test_callbacks_join_the_training(trained):
+    assert trained.note.epochs == list(range(30))
+
+
+def one_layer():
+    """A network that is traced in no time."""
+    inputs = keras.Input((32, 32, 3))
+    return keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs))
+
+
+def test_loss_and_metrics_can_be_chosen(cases):
     def share(mask, logits):
         return keras.ops.mean(mask, axis=(1, 2, 3))
 
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    data = make_dataset(cases, 32, 4)
-    history = train(model, data, data, epochs=1, metrics=[share, dice], verbose=False).history
+    model, data = one_layer(), make_dataset(cases, 32, 4)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    history = train(model, data, data, loss=loss, metrics=[share, dice], epochs=1).history
     assert set(history) == {"loss", "share", "dice", "val_loss", "val_share", "val_dice"}
-    masks = np.concatenate([masks for _, masks in data])
+    images, masks = (np.concatenate(part) for part in zip(*data, strict=True))
     assert history["share"] == history["val_share"] == [pytest.approx(masks.mean(), rel=1e-5)]
-    assert set(train(model, data, epochs=1, metrics=[], verbose=False).history) == {"loss"}
+    expected = float(np.mean(bce_loss(masks, model(images))))
+    assert history["val_loss"] == [pytest.approx(expected, rel=1e-4)]
 
 
-def test_callbacks_join_the_training(cases):
-    ended = []
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ended.append(epoch))
-    model = build_unet((32, 32, 3), filters=(8, 16))
-    train(model, make_dataset(cases, 32, 4), epochs=2, callbacks=[note])
-    assert ended == [0, 1]
+def test_metrics_can_be_left_out(cases):
+    data = make_dataset(cases, 32, 4)
+    history = train(one_layer(), data, epochs=1, metrics=[], verbose=False).history
+    assert set(history) == {"loss"}
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [(True, 2), (2, 2), (False, 0)])
+def test_each_line_is_printed_once_or_not_at_all(cases, capsys, verbose, lines):
+    train(one_layer(), make_dataset(cases, 32, 4), epochs=2, verbose=verbose)
+    assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_endless_or_empty_data_are_refused(cases):
     data = make_dataset(cases, 32, 4)
     for bad in (data.repeat(), data.take(0)):
         with pytest.raises(ValueError, match="finite"):
-            train(build_unet((32, 32, 3), filters=(8, 16)), bad)
+            train(one_layer(), bad)
 
 
 def test_data_set_of_another_size_fails_early(cases):
     with pytest.raises(ValueError):
-        train(build_unet((32, 32, 3), filters=(8, 16)), make_dataset(cases, 48, 4), epochs=1)
+        train(one_layer(), make_dataset(cases, 48, 4), epochs=1)
 
 
 def test_package_switches_onednn_on_unless_the_user_decided():
