@@ -76,7 +76,7 @@ def read_skeleton(case: Case) -> np.ndarray:
     """Read the joints of the person in a case: float32 `(17, 3)`, in pixels of its image.
 
     Raises:
-        DatasetError: The table is missing or damaged, or the case has no skeleton.
+        DatasetError: As in `load_cases`.
     """
     refuse_faults([_fault(case)])
     return _read_table(case)[case.name].copy()
@@ -303,9 +303,6 @@ def limb_fields(people: tf.Tensor, size: int, stride: int, *, width: float = 1.5
     Returns:
         float32 `(N, G, G, 2 * len(LIMBS))` in [-1, 1]: x and y of limb l in channels 2 l and
         2 l + 1, 0 beside it. Where the limbs of two people cross, it is the mean.
-
-    Raises:
-        ValueError: `stride` does not divide `size`.
 
     Source:
         Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using

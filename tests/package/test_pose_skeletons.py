@@ -69,16 +69,8 @@ def gaussian(*peaks, shape=(12, 14), sigma=1.0):
 
 def test_probabilities_are_a_softmax_over_the_cells_of_each_map():
     logits = np.log([[[1.0, 5], [2, 5]], [[3, 5], [4, 5]]])
-    np.testing.assert_allclose(
-        probabilities(logits), [[[0.1, 0.25], [0.2, 0.25]], [[0.3, 0.25], [0.4, 0.25]]]
-    )
-
-
-def test_probabilities_of_huge_logits_sum_to_one():
-    logits = np.random.default_rng(0).normal(0, 1e5, (2, 5, 7, 3)).astype("float32")
-    found = probabilities(logits)
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found.sum(axis=(1, 2)), 1, rtol=1e-5)
+    expected = [[[0.1, 0.25], [0.2, 0.25]], [[0.3, 0.25], [0.4, 0.25]]]
+    np.testing.assert_allclose(probabilities(logits), expected)
 
 
 def test_maps_of_a_mirrored_picture_come_back():
@@ -216,12 +208,11 @@ def test_nearest_joints_exchange_limbs_that_cross(crossing):
         assert owner[7] != owner[WRIST] and owner[13] != owner[15]
 
 
-def test_people_apart_are_found_by_either():
+def test_nearest_joints_find_people_who_stand_apart():
     truth = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
-    maps, fields = exact(*truth)
-    for found in (find_skeletons(maps, fields, STRIDE), nearest_skeletons(maps, STRIDE)):
-        one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
-        assert same(one, truth[0]) and same(other, truth[1])
+    found = nearest_skeletons(exact(*truth)[0], STRIDE)
+    one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
+    assert same(one, truth[0]) and same(other, truth[1])
 
 
 def test_a_joint_without_a_peak_stays_nan(crossing):
