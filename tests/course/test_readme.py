@@ -1,6 +1,5 @@
 """The pages: links that lead somewhere, two languages that agree, minutes that are true."""
 
-import ast
 import json
 import re
 import unicodedata
@@ -55,10 +54,10 @@ def broken_links(path, text):
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
-DISTRIBUTED = ROOT / "tests" / "distributed" / "README.md"
-PAGES = [
-    ENGLISH, HINDI, LAB, LAB_HINDI, ROOT / "lab" / "teacher.md", DISTRIBUTED, *LESSONS, SOLUTION
-]  # fmt: skip
+OF_TESTS = sorted((ROOT / "tests").glob("**/README.md"))
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+TEACHER = ROOT / "lab" / "teacher.md"
+PAGES = [ENGLISH, HINDI, LAB, LAB_HINDI, TEACHER, CONTRIBUTING, *OF_TESTS, *LESSONS, SOLUTION]
 
 
 def called(page):
@@ -167,24 +166,3 @@ def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
     for name, minutes in measured.items():
         # Less than a minute is "1" in the table, whatever it is exactly.
         assert max(minutes, 1) / 2 <= float(stated[name]) <= 2 * max(minutes, 1), name
-
-
-def imports_of(module):
-    tree = ast.parse((ROOT / "segmentation_tf" / module).read_text(encoding="utf-8"))
-    froms = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    names = [[alias.name for alias in n.names] for n in froms if n.module == "segmentation_tf"]
-    names += [[n.module.split(".")[1]] for n in froms if n.module.startswith("segmentation_tf.")]
-    return {f"{name}.py" for row in names for name in row}
-
-
-@pytest.mark.parametrize("page", [ENGLISH, HINDI], ids=lambda page: page.name)
-def test_the_table_of_modules_is_complete_and_each_imports_only_earlier_ones(page):
-    rows = re.findall(r"(?m)^\| (`\w+\.py`.*?) \|", page.read_text(encoding="utf-8"))
-    rows = [re.findall(r"`(\w+\.py)`", row) for row in rows]
-    there = {path.name for path in (ROOT / "segmentation_tf").glob("*.py")} - {"__init__.py"}
-    assert {module for row in rows for module in row} == there
-    known = set()
-    for row in rows:
-        known |= set(row)
-        for module in row:
-            assert imports_of(module) <= known, module

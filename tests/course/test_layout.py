@@ -1,0 +1,102 @@
+"""The package is laid out as the README's table says, and nothing in it imports upwards."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "segmentation_tf"
+FOLDERS = {"datasets", "panoptic", "pose", "drawn"}
+
+
+def table(page):
+    """The files and the folders of the README's table of the package, in its order."""
+    rows = re.findall(r"(?m)^\| `(\w+)(\.py|/)` \|", page.read_text(encoding="utf-8"))
+    files = [name for name, end in rows if end == ".py"]
+    return files, [name for name, end in rows if end == "/"]
+
+
+CORE, _ = table(ROOT / "README.md")
+# What the modules of a folder may import. panoptic.maps is a file format that knows no data set.
+MAY_IMPORT = {
+    "datasets": {*CORE, "datasets", "panoptic.maps"},
+    "panoptic": {*CORE, "datasets", "panoptic"},
+    "pose": {*CORE, "datasets", "pose"},
+    "drawn": {"cases", "drawn", "panoptic.maps"},
+}
+
+
+def all_modules():
+    """Every module of the package by its name below the package, such as pose.joints."""
+    paths = sorted(PACKAGE.glob("**/*.py"))
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+MODULES = all_modules()
+
+
+def imports(nodes):
+    """The names below the package that these nodes of a syntax tree import."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    prefix = "segmentation_tf."
+    return {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
+
+
+def is_below(name, parts):
+    """Whether an imported name, such as pose.joints.JOINTS, is one of `parts` or in one."""
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def allowed(module):
+    """The parts of the package that a module may import."""
+    if module in CORE:
+        return set(CORE[: CORE.index(module)])
+    return MAY_IMPORT.get(module.split(".")[0], set())
+
+
+def upward_imports(module, source):
+    """What a module imports and may not. Datasets may import drawn/, but only inside functions."""
+    nodes = set(ast.walk(ast.parse(source)))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    inside = {node for function in functions for node in ast.walk(function)}
+    lazy = {"drawn"} if module.startswith("datasets.") else set()
+    faults = {name for name in imports(inside) if not is_below(name, allowed(module) | lazy)}
+    return faults | {n for n in imports(nodes - inside) if not is_below(n, allowed(module))}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.hi.md"])
+def test_the_table_of_the_package_is_complete(page):
+    files, folders = table(ROOT / page)
+    assert files == CORE
+    assert sorted(files) == [name for name in MODULES if "." not in name and name != "__init__"]
+    assert set(folders) == FOLDERS == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_upwards(module):
+    assert upward_imports(module, MODULES[module].read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("cases", "from segmentation_tf.images import read_image"),
+        ("images", "from segmentation_tf import pipeline"),
+        ("plotting", "from segmentation_tf.panoptic import maps"),
+        ("evaluation", "def f():\n    from segmentation_tf.datasets import ph2"),
+        ("pose.targets", "import segmentation_tf.drawn.dancers"),
+        ("panoptic.maps", "from segmentation_tf.pose.joints import JOINTS"),
+        ("drawn.drawing", "from segmentation_tf.datasets.folders import children"),
+        ("datasets.ph2", "from segmentation_tf.drawn import dermoscopy"),
+        ("datasets.ph2", "try:\n    from segmentation_tf.drawn import body\nexcept E: pass"),
+    ],
+)
+def test_an_import_upwards_is_found(module, source):
+    assert len(upward_imports(module, source)) == 1
