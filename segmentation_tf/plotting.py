@@ -1,24 +1,34 @@
-"""The course's figures: cases, predictions with their errors, learning curves.
+"""Figures: cases, predictions with their errors, learning curves, rows of pictures.
 
-Hit, missed and false differ in hue and in lightness, in Okabe and Ito's colours, so that
-colour-blind readers tell them apart.
+True positives, false negatives and false positives differ in hue and in lightness. The colours are
+those of Okabe and Ito, which colour-blind readers can tell apart.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import predict_masks, score
 from segmentation_tf.images import read_image, read_mask
 
-HIT, MISSED, FALSE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
-ERRORS = {"hit": HIT, "missed": MISSED, "false": FALSE}
+TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
+ERRORS = {
+    "true positive": TRUE_POSITIVE,
+    "false negative": FALSE_NEGATIVE,
+    "false positive": FALSE_POSITIVE,
+}
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
 PANEL = 2.3  # inches
 
 
-def show_cases(cases, columns=4):
-    """Draw each case's image with the outline of its mask, titled with name and diagnosis."""
+def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
+    """Draw the image of each case with the outline of its mask; the title has name and label."""
     panels = grid(len(cases), columns, height=0.95)
     for panel, case in zip(panels, cases, strict=False):
         panel.imshow(read_image(case.image))
@@ -27,10 +37,13 @@ def show_cases(cases, columns=4):
     plt.show()
 
 
-def show_batch(images, masks, columns=4):
+def show_batch(images: np.ndarray, masks: np.ndarray, columns: int = 4) -> None:
     """Draw a batch as the network gets it, each image with the outline of its mask.
 
-    images: float `(N, H, W, 3)` in [0, 1]; masks: `(N, H, W, 1)` in {0, 1}.
+    Args:
+        images: float `(N, H, W, 3)` in [0, 1].
+        masks: `(N, H, W, 1)` in {0, 1}.
+        columns: Images in a row.
     """
     panels = grid(len(images), columns, height=1.0)
     for panel, image, mask in zip(panels, images, masks, strict=False):
@@ -39,34 +52,44 @@ def show_batch(images, masks, columns=4):
     plt.show()
 
 
-def show_predictions(cases, predictions):
-    """Draw a row a case: image, mask, prediction, errors; `predictions` are bool `(H, W)`."""
+def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> None:
+    """Draw one row for each case: image, ground truth, prediction and errors.
+
+    Args:
+        cases: At least one.
+        predictions: bool `(H, W)`, each at the size of its case's image.
+    """
     _, axes = plt.subplots(
         len(cases), 4, figsize=(4 * PANEL, len(cases) * PANEL * 0.82), squeeze=False, layout="tight"
     )
-    for row, case, predicted in zip(axes, cases, predictions, strict=True):
+    for row, case, prediction in zip(axes, cases, predictions, strict=True):
         image, mask = read_image(case.image), read_mask(case.mask)
-        pictures = (image, mask, predicted, error_overlay(image, mask, predicted))
+        pictures = (image, mask, prediction, error_overlay(image, mask, prediction))
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
         row[0].set_ylabel(case.name, fontsize=7)
-        row[3].set_title(f"Dice {score(mask, predicted)['dice']:.2f}", fontsize=9, loc="right")
+        row[3].set_title(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
     add_legend(plt.gcf(), ERRORS)
     plt.show()
 
 
-def show_model(model, cases):
+def show_model(model: Callable, cases: Sequence[Case]) -> None:
     """Draw what a model predicts for each case, as `show_predictions` does."""
     show_predictions(cases, predict_masks(model, (read_image(case.image) for case in cases)))
 
 
-def show_history(history, score="dice", label="mean Dice"):
-    """Draw a Keras `History`: loss and `score` by epoch, training and validation.
+def show_history(
+    history: keras.callbacks.History, score: str = "dice", label: str = "mean Dice"
+) -> None:
+    """Draw the loss and one metric by epoch, for training and validation.
 
-    `score` is a metric's name and `label` what its axis says; it lies in [0, 1].
+    Args:
+        history: What `train` or Keras' `fit` returns.
+        score: The name of a metric between 0 and 1.
+        label: What the metric's axis says.
     """
     _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="tight")
     for panel, name in zip(axes, ("loss", score), strict=True):
@@ -83,23 +106,43 @@ def show_history(history, score="dice", label="mean Dice"):
     plt.show()
 
 
-def error_overlay(image, mask, predicted):
-    """Tint uint8 RGB `(H, W, 3)` where mask and prediction, bool `(H, W)`, meet or differ."""
+def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Tint true positives, false negatives and false positives in the colours of ERRORS.
+
+    Args:
+        image: uint8 RGB `(H, W, 3)`; so is the result.
+        mask, prediction: bool `(H, W)`.
+    """
+    # skimage.color.label2rgb gives its colours to the labels that occur: without one true positive
+    # in a picture, false positives would change their colour.
     overlay = image.astype(float)
     for region, colour in (
-        (mask & predicted, HIT),
-        (mask & ~predicted, MISSED),
-        (predicted & ~mask, FALSE),
+        (mask & prediction, TRUE_POSITIVE),
+        (mask & ~prediction, FALSE_NEGATIVE),
+        (prediction & ~mask, FALSE_POSITIVE),
     ):
         overlay[region] = 0.4 * overlay[region] + 0.6 * np.array(colour)
     return overlay.astype(np.uint8)
 
 
-def show_maps(rows, titles, legend=None, labels=()):
-    """Draw rows of pictures, each with one for each title; `labels` name the rows.
+def show_maps(
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    legend: dict[str, tuple] | None = None,
+    *,
+    labels: Sequence[str] = (),
+) -> None:
+    """Draw rows of pictures.
 
-    A picture is uint8 RGB `(H, W, 3)`, or a map `(H, W)` from 0 (dark) to 1 (light). `legend`
-    says what colours mean: a dict, name to RGB. Raises ValueError where there is no picture.
+    Args:
+        rows: Each has one picture for each title: uint8 RGB `(H, W, 3)`, or a map `(H, W)` from 0
+            (dark) to 1 (light).
+        titles: What stands above the columns.
+        legend: What colours mean: name to RGB.
+        labels: What stands to the left of the rows.
+
+    Raises:
+        ValueError: There is no picture.
     """
     if not len(rows) or not len(titles) or not len(rows[0]):
         raise ValueError("show_maps got no pictures; give it rows of them, and a title for each")
@@ -121,8 +164,14 @@ def show_maps(rows, titles, legend=None, labels=()):
     plt.show()
 
 
-def grid(count, columns, height):
-    """Empty panels in rows of `columns`; `height` is a panel's share of its width."""
+def grid(count: int, columns: int, height: float) -> Iterable[Axes]:
+    """Make `count` empty panels, and what fills the last row.
+
+    Args:
+        count: How many panels are needed.
+        columns: Panels in a row.
+        height: Height of a panel as a share of its width.
+    """
     rows = -(-count // columns)
     size = (columns * PANEL, rows * PANEL * height)
     _, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="tight")
@@ -131,14 +180,15 @@ def grid(count, columns, height):
     return axes.flat
 
 
-def _outline(panel, mask):
-    panel.contour(mask, levels=[0.5], colors="white", linewidths=1.5)
-
-
-def add_legend(figure, colours):
+def add_legend(figure: Figure, colours: dict[str, tuple]) -> None:
+    """Put a legend below a figure: `colours` gives an RGB colour (0 to 255) for each name."""
     patches = [
         Patch(facecolor=np.array(colour) / 255, edgecolor="0.5", label=name)
         for name, colour in colours.items()
     ]
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
     figure.legend(handles=patches, fontsize=9, **place)
+
+
+def _outline(panel, mask):
+    panel.contour(mask, levels=[0.5], colors="white", linewidths=1.5)

@@ -11,12 +11,10 @@ import pytest
 from ph2_tree import write_ph2
 from segmentation_tf import plotting
 from segmentation_tf.datasets import ph2
-from segmentation_tf.drawn import meadow
 from segmentation_tf.images import read_mask
-from segmentation_tf.panoptic import plotting as panoptic_plotting
-from segmentation_tf.panoptic.plotting import class_colours, paint_classes, paint_instances
+from segmentation_tf.panoptic.plotting import class_colours
 
-COLOURS = (plotting.HIT, plotting.MISSED, plotting.FALSE)
+COLOURS = tuple(plotting.ERRORS.values())
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def titles():
     return [panel.get_title(loc) for panel in plt.gcf().axes for loc in places]
 
 
-def test_overlay_colours_hit_missed_and_false():
+def test_overlay_colours_true_and_false_positives_and_false_negatives():
     image = np.full((2, 2, 3), 100, np.uint8)
     mask = np.array([[True, True], [False, False]])
     predicted = np.array([[True, False], [True, False]])
@@ -61,7 +59,7 @@ def test_predictions_have_four_panels_a_case_and_the_dice(cases):
     shown = titles()
     assert {"image", "mask", "prediction", "errors"} <= set(shown)
     assert shown.count("Dice 1.00") == 3
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hit", "missed", "false"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(plotting.ERRORS)
 
 
 def test_cases_show_outline_name_and_diagnosis(cases):
@@ -92,7 +90,7 @@ def test_history_shows_loss_and_dice(cases):
 def test_maps_have_titles_labels_and_a_legend():
     picture, share = np.zeros((6, 8, 3), np.uint8), np.linspace(0, 1, 48).reshape(6, 8)
     legend = class_colours(["grass", "sky"])
-    plotting.show_maps([[picture, share]] * 2, ["image", "distance"], legend, ["a", "b"])
+    plotting.show_maps([[picture, share]] * 2, ["image", "distance"], legend, labels=["a", "b"])
     figure = plt.gcf()
     assert [len(panel.images) for panel in figure.axes] == [1] * 4
     assert [title for title in titles() if title] == ["image", "distance"]
@@ -107,42 +105,3 @@ def test_maps_have_titles_labels_and_a_legend():
 def test_maps_of_nothing_are_refused(rows, titles):
     with pytest.raises(ValueError, match="show_maps got no pictures"):
         plotting.show_maps(rows, titles)
-
-
-def test_classes_are_painted_as_the_legend_says():
-    names = [str(i) for i in range(9)]  # more than there are colours
-    painted = paint_classes(np.array([[0, 4, 8, 255]], np.uint8))
-    colours = list(class_colours(names).values())
-    np.testing.assert_array_equal(painted, [[colours[0], colours[4], colours[8], (0, 0, 0)]])
-
-
-def test_the_drawn_meadow_has_the_colours_of_its_json():
-    assert panoptic_plotting.CLASSES[:5] == tuple(meadow.COLOURS.values())
-
-
-def test_class_colours_differ_for_colour_blind_readers():
-    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in panoptic_plotting.CLASSES[:5])
-    assert np.diff(lightness).min() > 20
-
-
-def test_instances_that_touch_have_different_colours_whatever_their_numbers():
-    grey, instances = np.full((3, 6, 3), 100, np.uint8), np.tile([1, 1, 7, 7, 13, 13], (3, 1))
-    painted = paint_instances(grey, instances)[1]
-    assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
-
-
-def test_instances_have_colours_and_a_white_line_where_they_touch():
-    grey, instances = np.full((3, 8, 3), 100, np.uint8), np.tile([0, 1, 1, 2, 2, 0, 9, -1], (3, 1))
-    painted = paint_instances(grey, instances)[1]
-    np.testing.assert_array_equal(painted[[0, 5, 7]], 100)
-    np.testing.assert_array_equal(painted[3], 255)
-    expected = [0.3 * 100 + 0.7 * np.array(panoptic_plotting.THINGS[i]) for i in (0, 0, 1, 2)]
-    np.testing.assert_allclose(painted[[1, 2, 4, 6]], expected, atol=1)
-    chosen = paint_instances(grey, instances, dict.fromkeys((1, 2, 9), (200, 0, 0)))
-    np.testing.assert_allclose(chosen[1, 6], (170, 30, 30), atol=1)
-
-
-def test_a_picture_without_instances_stays_as_it_is():
-    grey = np.full((4, 4, 3), 100, np.uint8)
-    for none in (0, -1):
-        np.testing.assert_array_equal(paint_instances(grey, np.full((4, 4), none)), grey)
