@@ -1,19 +1,25 @@
-"""Instances from maps: touching things come apart, and join stuff in a panoptic map."""
+"""Maps to learn from, and back: touching things come apart, and join stuff in a panoptic map."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from meadow_tree import write_meadows
+from segmentation_tf.datasets import coco_panoptic
 from segmentation_tf.drawn import meadow
+from segmentation_tf.images import open_image
+from segmentation_tf.panoptic.maps import VOID
 from segmentation_tf.panoptic.scores import average_precision, panoptic_quality
 from segmentation_tf.panoptic.targets import (
     connected_components,
     instance_maps,
     instance_scores,
     merge_panoptic,
+    remove_small,
+    resize_labels,
     watershed_instances,
-    without_small,
 )
+from segmentation_tf.pipeline import make_dataset
 
 GRASS, SKY, BUSH, FENCE, SHEEP = range(5)
 
@@ -28,19 +34,72 @@ def discs(*places, shape=(40, 70)):
 
 
 def watershed(instances, **options):
-    """What comes back from perfect maps of the instances."""
-    _, border, distance = np.moveaxis(instance_maps(instances), -1, 0)
-    return watershed_instances(instances > 0, distance, border, **{"dip": 0.5, **options})
+    """What comes back from exact maps of the instances."""
+    border, distance = np.moveaxis(instance_maps(instances), -1, 0)
+    options = {"min_prominence": 0.5, **options}
+    return watershed_instances(instances > 0, distance, border, **options)
 
 
 def same(found, instances):
     """Whether two maps hold the same things, but for their numbers and a pixel of their edge."""
     scored = found, instance_scores(found, np.ones(found.shape))
     same_count = np.unique(found).size == np.unique(instances).size
-    return same_count and average_precision([instances], [scored], iou=0.95) == 1
+    return same_count and average_precision([instances], [scored], min_iou=0.95) == 1
 
 
 TOUCHING = discs((20, 20, 12), (20, 42, 11), (8, 62, 5))
+
+
+# --- targets for training --------------------------------------------------------------------
+
+
+def test_instance_maps_by_hand():
+    """Two sheep of 3 x 4 and 3 x 2 that touch, in the grass; the first is at the picture's edge."""
+    instances = np.zeros((5, 8), int)
+    instances[1:4, 0:4] = 1
+    instances[1:4, 4:6] = 2
+
+    border, distance = np.moveaxis(instance_maps(instances), -1, 0)
+
+    np.testing.assert_array_equal(border[2], [0, 0, 0, 1, 1, 1, 0, 0])
+    np.testing.assert_array_equal(border[1], [1, 1, 1, 1, 1, 1, 0, 0])
+    np.testing.assert_allclose(distance[2], [1, 1, 1, 0.5, 1, 1, 0, 0])
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, [0, 0]), (-1, [0, 0]), (1, [0, 1])])
+def test_instance_maps_of_nothing_of_a_crowd_and_of_one_without_an_outside(value, expected):
+    assert (instance_maps(np.full((4, 5), value)) == expected).all()
+
+
+def test_every_instance_has_a_peak_of_one():
+    instances = np.zeros((20, 30), int)
+    instances[2:5, 2:5], instances[4:18, 5:25], instances[19, 29] = 4, 2, 9
+
+    distance = instance_maps(instances)[..., 1]
+
+    assert [distance[instances == number].max() for number in (2, 4, 9)] == [1, 1, 1]
+
+
+def test_labels_are_resized_to_the_number_in_the_middle():
+    labels = np.arange(16).reshape(4, 4)
+
+    np.testing.assert_array_equal(resize_labels(labels, 2), [[5, 7], [13, 15]])
+    np.testing.assert_array_equal(resize_labels(labels, (4, 2)), labels[:, 1::2])
+
+
+def test_targets_go_through_make_dataset(tmp_path):
+    write_meadows(tmp_path)
+    cases = coco_panoptic.load_cases(tmp_path)
+
+    def load(case):
+        classes = resize_labels(coco_panoptic.read_classes(case), (12, 16))
+        sheep = resize_labels(coco_panoptic.read_instances(case), (12, 16))
+        return open_image(case.image), np.dstack([classes, instance_maps(sheep)])
+
+    images, targets = next(iter(make_dataset(cases, (12, 16), 4, load_fn=load)))
+
+    assert images.shape == (4, 12, 16, 3) and targets.shape == (4, 12, 16, 3)
+    np.testing.assert_array_equal(targets[0], load(cases[0])[1])
 
 
 # --- telling apart ---------------------------------------------------------------------------
@@ -55,57 +114,70 @@ def test_pixels_that_touch_at_a_corner_are_one_component():
     assert connected_components(np.eye(4, dtype=bool)).max() == 1
 
 
-def test_things_of_any_size_have_a_seed():
-    big_and_small = discs((20, 25, 18), (20, 46, 3), (4, 66, 2))
-    assert same(watershed(big_and_small), big_and_small)
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(20, 25, 18), (20, 46, 3), (4, 66, 2)],  # large and small
+        [(20, 20, 12), (24, 33, 11)],  # one in front of the other
+    ],
+)
+def test_each_thing_has_a_seed(places):
+    assert same(watershed(discs(*places)), discs(*places))
 
 
-def test_overlapping_things_come_apart():
-    assert same(watershed(discs((20, 20, 12), (24, 33, 11))), discs((20, 20, 12), (24, 33, 11)))
+@pytest.mark.parametrize(
+    ("min_prominence", "min_peak", "sheep"),
+    [(0.5, 0.5, 1), (0.1, 0.6, 1), (0.1, 0.41, 2)],  # the head's distance is half of the body's
+)
+def test_a_head_is_no_sheep(min_prominence, min_peak, sheep):
+    body_and_head = discs((20, 25, 14), (10, 44, 7)) > 0
+    body_and_head[14:18, 30:40] = True  # the neck
+    options = {"min_prominence": min_prominence, "min_peak": min_peak}
+
+    assert watershed(body_and_head.astype(int), **options).max() == sheep
 
 
-def test_a_head_is_no_sheep_of_its_own():
-    sheep = discs((20, 25, 14), (10, 44, 7))
-    sheep[sheep > 0] = 1
-    sheep[14:18, 30:40] = 1  # a neck
-    assert watershed(sheep).max() == 1
-    assert watershed(sheep, dip=0.1, peak=0.6).max() == 1
-    assert watershed(sheep, dip=0.1, peak=0.41).max() == 2, "its distance is half of the body's"
-
-
-def test_two_peaks_of_one_height_are_one_thing_if_the_dip_between_them_is_small():
-    sheep = discs((20, 20, 10), (20, 34, 10)) > 0
-    distance = instance_maps(sheep.astype(int))[..., 2]
+@pytest.mark.parametrize(("min_prominence", "sheep"), [(0.5, 1), (0.1, 2)])
+def test_two_equal_peaks_are_one_thing_if_the_valley_between_them_is_shallow(min_prominence, sheep):
+    mask = discs((20, 20, 10), (20, 34, 10)) > 0
+    distance = instance_maps(mask.astype(int))[..., 1]
     assert (distance == 1).sum() >= 2
-    assert watershed_instances(sheep, distance, dip=0.5).max() == 1
-    assert watershed_instances(sheep, distance, dip=0.1).max() == 2
+
+    assert watershed_instances(mask, distance, min_prominence=min_prominence).max() == sheep
 
 
-def test_a_part_behind_a_rail_goes_to_the_nearest_thing_within_reach():
+def test_a_part_behind_a_rail_goes_to_the_nearest_thing_within_max_distance():
     sheep = discs((20, 25, 12))
     sheep[26:29] = 0
     assert ndimage.label(sheep)[1] == 2
+
     assert same(watershed(sheep), sheep)
-    alone = watershed(sheep, reach=2)
+    alone = watershed(sheep, max_distance=2)
     assert alone.max() == 1 and not alone[29:].any()
 
 
 def test_distance_alone_is_enough_and_noise_does_no_harm():
     rng = np.random.default_rng(0)
-    distance = instance_maps(TOUCHING)[..., 2] + rng.normal(0, 0.05, TOUCHING.shape)
+    distance = instance_maps(TOUCHING)[..., 1] + rng.normal(0, 0.05, TOUCHING.shape)
+
     found = watershed_instances(TOUCHING > 0, ndimage.gaussian_filter(distance, 0.7))
-    score = average_precision([TOUCHING], [(found, dict.fromkeys(range(1, 9), 1.0))])
-    assert found.max() == 3 and score == 1
+
+    scores = instance_scores(found, np.ones(found.shape))
+    assert found.max() == 3 and average_precision([TOUCHING], [(found, scores)]) == 1
 
 
-def test_nothing_to_find():
-    nothing = np.zeros((6, 9))
-    for found in (
-        connected_components(nothing > 0),
-        watershed_instances(nothing > 0, nothing),
-        watershed_instances(nothing == 0, nothing, nothing),
-    ):
-        assert found.shape == (6, 9) and found.dtype == np.int32 and not found.any()
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda nothing: connected_components(nothing > 0),
+        lambda nothing: watershed_instances(nothing > 0, nothing),
+        lambda nothing: watershed_instances(nothing == 0, nothing, nothing),
+    ],
+)
+def test_nothing_to_find(find):
+    found = find(np.zeros((6, 9)))
+
+    assert found.shape == (6, 9) and found.dtype == np.int32 and not found.any()
 
 
 def test_shapes_that_differ_are_refused():
@@ -113,22 +185,22 @@ def test_shapes_that_differ_are_refused():
         watershed_instances(np.ones((4, 5), bool), np.ones((4, 6)))
 
 
-def test_small_ones_go_and_the_others_are_numbered_anew():
-    found = without_small(np.array([[1, 1, 0, 5, 9, 9, 9]]), 2)
+def test_small_ones_go_and_the_others_are_numbered_in_turn():
+    found = remove_small(np.array([[1, 1, 0, 5, 9, 9, 9]]), 2)
+
     assert found.tolist() == [[1, 1, 0, 0, 2, 2, 2]] and found.dtype == np.int32
-    assert connected_components(TOUCHING > 0, least=100).max() == 1
-    assert watershed(TOUCHING, least=100).max() == 2
+    assert connected_components(TOUCHING > 0, min_size=100).max() == 1
+    assert watershed(TOUCHING, min_size=100).max() == 2
 
 
 def test_scores_are_means():
-    instances = np.array([[1, 1, 0, 7]])
-    assert instance_scores(instances, np.array([[0.2, 0.4, 0.9, 0.5]])) == pytest.approx(
-        {1: 0.3, 7: 0.5}
-    )
+    instances, confidence = np.array([[1, 1, 0, 7]]), np.array([[0.2, 0.4, 0.9, 0.5]])
+
+    assert instance_scores(instances, confidence) == pytest.approx({1: 0.3, 7: 0.5})
     assert instance_scores(np.zeros((2, 2), int), np.ones((2, 2))) == {}
 
 
-# --- merging ---------------------------------------------------------------------------------
+# --- things and stuff ------------------------------------------------------------------------
 
 
 def test_merge_by_hand():
@@ -136,17 +208,17 @@ def test_merge_by_hand():
         [[SKY, SKY, SKY, BUSH], [GRASS, SHEEP, SHEEP, SHEEP], [GRASS, GRASS, 255, SKY]]
     )
     instances = np.array([[0, 0, 0, 0], [0, 3, 3, 0], [0, 3, 0, 0]])
-    found = merge_panoptic(classes, instances, SHEEP, least=2)
+
+    found = merge_panoptic(classes, instances, SHEEP, min_size=2)
+
     assert found.ids.tolist() == [[5, 5, 5, 0], [4, 3, 3, 0], [4, 3, 0, 5]]
     assert found.classes == {3: SHEEP, 4: GRASS, 5: SKY}
 
 
 def test_merge_of_nothing():
     found = merge_panoptic(np.full((2, 3), 255), np.zeros((2, 3), int), SHEEP)
+
     assert not found.ids.any() and found.classes == {}
-
-
-# --- on the drawn meadows --------------------------------------------------------------------
 
 
 def test_merge_of_different_shapes_is_refused():
@@ -154,22 +226,27 @@ def test_merge_of_different_shapes_is_refused():
         merge_panoptic(np.zeros((4, 5), int), np.zeros((4, 6), int), thing=1)
 
 
-def test_perfect_maps_of_meadows_score_high_and_connected_components_far_lower():
-    truths = [meadow.draw_picture(number, 1)[1] for number in range(8)]
-    instances, found, quality = [], {"watershed": [], "components": []}, {}
+# --- on the drawn meadows --------------------------------------------------------------------
+
+
+def sheep_scores(truths, sheep, found):
+    """PQ and AP of sheep that were found in pictures whose stuff is known."""
+    classes = [np.array([VOID, *truth.classes.values()])[truth.ids] for truth in truths]
+    merged = [merge_panoptic(*pair, meadow.SHEEP) for pair in zip(classes, found)]
+    scored = [(one, instance_scores(one, np.ones(one.shape))) for one in found]
+    pq = panoptic_quality(truths, merged).of_class[meadow.SHEEP].pq
+    return np.array([pq, average_precision(sheep, scored)])
+
+
+def test_exact_maps_of_meadows_score_high_and_connected_components_far_lower():
+    truths = [meadow.draw_picture(number, 1)[1] for number in range(3)]
+    sheep = []
     for truth in truths:
-        sheep = [number for number, label in truth.classes.items() if label == meadow.SHEEP]
-        of_id = np.zeros(truth.ids.max() + 1, np.int32)
-        of_id[sheep] = np.arange(1, len(sheep) + 1)
-        instances.append(of_id[truth.ids])
-        found["watershed"].append(watershed(instances[-1], least=meadow.LEAST))
-        found["components"].append(connected_components(instances[-1] > 0, meadow.LEAST))
-    for method, maps in found.items():
-        of_class = [np.array([0, *truth.classes.values()])[truth.ids] for truth in truths]
-        merged = [merge_panoptic(*pair, meadow.SHEEP) for pair in zip(of_class, maps)]
-        sheep = panoptic_quality(truths, merged).of_class[meadow.SHEEP].pq
-        scored = [(one, instance_scores(one, np.ones(one.shape))) for one in maps]
-        quality[method] = sheep, average_precision(instances, scored)
-    assert min(quality["watershed"]) > 0.93
-    assert quality["watershed"][0] > quality["components"][0] + 0.15
-    assert quality["watershed"][1] > quality["components"][1] + 0.15
+        numbers = [number for number, label in truth.classes.items() if label == meadow.SHEEP]
+        sheep.append(remove_small(np.where(np.isin(truth.ids, numbers), truth.ids, 0), 0))
+
+    apart = sheep_scores(truths, sheep, [watershed(one, min_size=meadow.LEAST) for one in sheep])
+    joined = [connected_components(one > 0, meadow.LEAST) for one in sheep]
+
+    assert (apart > 0.93).all()
+    assert (apart > sheep_scores(truths, sheep, joined) + 0.15).all()
