@@ -118,7 +118,13 @@ def read_panoptic(case: Case) -> Panoptic:
     classes = {segment["id"]: index[segment["category_id"]] for segment in segments}
     crowds = frozenset(segment["id"] for segment in segments if segment.get("iscrowd"))
     ids = colours_to_ids(read_image(case.mask))
-    _refuse_other_segments(case, set(np.unique(ids).tolist()) - {0}, set(classes))
+    drawn, listed = set(np.unique(ids).tolist()) - {0}, set(classes)
+    if drawn != listed:
+        raise DatasetError(
+            f"{case.mask}: segments differ: {sorted(drawn - listed)[:5]} only in the PNG, "
+            f"{sorted(listed - drawn)[:5]} only in the JSON; take both from the same archive, or "
+            "remove the case from the JSON"
+        )
     return Panoptic(ids, classes, crowds)
 
 
@@ -136,38 +142,18 @@ def read_instances(case: Case, name: str = "sheep") -> np.ndarray:
     Raises:
         ValueError: `name` is no class of things.
     """
-    label = _index_of_things(case, name)
+    categories = _table_of(case).categories
+    things = {category.name: i for i, category in enumerate(categories) if category.thing}
+    if name not in things:
+        known = ", ".join(things) or "none"
+        raise ValueError(f"{case.mask}: {name!r} is no class of things; they are {known}")
     panoptic = read_panoptic(case)
-    ids = sorted(number for number, its_label in panoptic.classes.items() if its_label == label)
+    ids = sorted(number for number, label in panoptic.classes.items() if label == things[name])
     single = [number for number in ids if number not in panoptic.crowds]
     of_id = np.zeros(panoptic.ids.max() + 1, np.int32)
     of_id[ids] = -1
     of_id[single] = np.arange(1, len(single) + 1)
     return of_id[panoptic.ids]
-
-
-def _index_of_things(case, name):
-    categories = _table_of(case).categories
-    for index, category in enumerate(categories):
-        if category.thing and category.name == name:
-            return index
-    things = ", ".join(category.name for category in categories if category.thing)
-    raise ValueError(
-        f"{case.mask.parent}: {name!r} is no class of things; they are {things or 'none'}"
-    )
-
-
-def _refuse_other_segments(case, drawn, listed):
-    """Raise DatasetError unless PNG and JSON hold the same ids: two sets of them."""
-    if drawn == listed:
-        return
-    odd, where = drawn - listed, "in the PNG but not in the JSON"
-    if not odd:
-        odd, where = listed - drawn, "in the JSON but not in the PNG"
-    raise DatasetError(
-        f"{case.mask}: segments {sorted(odd)[:5]} are {where}; take both from the same archive, or "
-        "remove the case from the JSON"
-    )
 
 
 # --- files -----------------------------------------------------------------------------------

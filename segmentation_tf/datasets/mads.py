@@ -46,19 +46,22 @@ NAME = re.compile(r"(?P<group>[^_]+_[^_]+)_C\d+_\d+")  # activity_sequence_camer
 # --- reading -----------------------------------------------------------------------------------
 
 
-def load_cases(root=None):
-    """Return the cases of a MADS folder, a sorted list of Case; every `label` is None.
+def load_cases(root: str | Path | None = None) -> list[Case]:
+    """Return the cases of a MADS folder, sorted; every label is None.
 
-    `root` (str or Path) is the folder that holds `images` and `masks`, or one up to three levels
-    above it. Without it: the environment's MADS_ROOT, else data/mads, else the drawn set.
     images/NAME.png and masks/NAME.png are a case. Its group is activity and sequence, such as
     HipHop_HipHop1: all cameras film the same performance, so they stay on one side of a split.
+    A mask may be empty. Collages and stray files are ignored. Every file is read to its end here.
 
-    Where there is a df.csv, beside the two folders or between them and `root`, all that it lists
-    must be there; pairs that it does not list are read like the others, so that own frames can be
-    added, and it says how many they are. Collages and stray files are ignored; an empty mask is
-    a mask.
-    Every file is read to its end here: DatasetError names the first that cannot be used.
+    If there is a df.csv, beside the two folders or above them up to `root`, all that it lists
+    must be there. You may add frames that it does not list; a line that is printed counts them.
+
+    Args:
+        root: The folder that holds `images` and `masks`, or one up to three levels above it.
+            Without it: the environment's MADS_ROOT, else data/mads, else the drawn set.
+
+    Raises:
+        DatasetError: Names the first file that cannot be used.
     """
     folder = choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder, archives=ARCHIVES)
     home = _find_home(folder)
@@ -74,7 +77,7 @@ def load_cases(root=None):
     return cases
 
 
-def drawn_folder():
+def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
     # Imported here, because only those who have no real images need the drawing.
     from segmentation_tf.drawn import dancers
@@ -85,22 +88,23 @@ def drawn_folder():
 def _find_home(root):
     """The folder with `images` and `masks`, on the first level from `root` down that has one."""
     for level in chain([[root]], levels(root, 3)):
-        found = {home.resolve(): home for home in level if _has_parts(subfolders(home))}
-        homes = list(found.values())  # one, where links lead to it on several ways
-        if homes[1:]:
+        found = {home.resolve(): home for home in level if _has_parts(home)}
+        homes = list(found.values())  # without links that lead to the same folder
+        if len(homes) > 1:
             raise DatasetError(f"{homes[0]} and {homes[1]} both hold the set; give one of them")
         if homes:
             return homes[0]
     raise DatasetError(f"{root}: holds no folders images and masks; {_advice(root)}")
 
 
-def _has_parts(inside):
-    return {folder.name for folder in inside}.issuperset(PARTS)
+def _has_parts(folder):
+    return {inside.name for inside in subfolders(folder)}.issuperset(PARTS)
 
 
 def _advice(root):
-    if _has_parts(subfolders(root.absolute().parent)):
-        return f"give the folder above it, {root.absolute().parent}"
+    above = root.absolute().parent
+    if _has_parts(above):
+        return f"give the folder above it, {above}"
     otherwise = f"give the folder that the archive unpacks to. The data set: {PAGE}"
     return way_out(root, otherwise, ARCHIVES)
 
@@ -119,7 +123,7 @@ def _list_pictures(folder):
 
 
 def _find_table(home, root):
-    """The df.csv beside `images` and `masks`, else above them up to `root`; None without one."""
+    """The df.csv beside `images` and `masks`, else above them up to `root`, or None."""
     depth = len(home.relative_to(root).parts)
     tables = [folder / "df.csv" for folder in (home, *home.parents[:depth])]
     return next((table for table in tables if os.path.isfile(table)), None)
@@ -142,22 +146,23 @@ def _read_table(table):
 
 
 def _key(name):
-    """What the file names of one case share: case does not count, nor how an accent is stored."""
+    """What the file names of a case have in common, however upper case and accents are stored."""
     return unicodedata.normalize("NFC", name).lower()
 
 
 def _fault(key, home, found, listed, table):
-    """What is wrong with the case of this key, before its files are opened; else None."""
+    """What is wrong with the names of a case's files, else None."""
     files = [found[part][key] for part in PARTS if key in found[part]]
-    for part in PARTS:
-        if key not in found[part]:
-            name = files[0].name if files else listed[key]
-            rest = [f"{file.parent.name}/{file.name}" for file in files]
-            rest += [f"its row of {table.name}"] if key in listed else []
-            return (
-                f"{home / part / name}: this file is missing; copy it from the archive, or remove "
-                f"{' and '.join(rest)} to go on without this case"
-            )
+    missing = [part for part in PARTS if key not in found[part]]
+    if missing:
+        name = files[0].name if files else listed[key]
+        rest = [f"{file.parent.name}/{file.name}" for file in files]
+        if key in listed:
+            rest.append(f"its row of {table.name}")
+        return (
+            f"{home / missing[0] / name}: this file is missing; copy it from the archive, or "
+            f"remove {' and '.join(rest)} to go on without this case"
+        )
     if not NAME.fullmatch(files[0].stem):
         return (
             f"{files[0]}: is not named activity_sequence_camera_frame, as "

@@ -6,6 +6,7 @@ dermoscopic image database for research and benchmarking", EMBC 2013.
 
 import os
 import re
+from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.datasets import folders
@@ -25,13 +26,18 @@ CORRECT = "correct the row, or remove the file to go on without labels"
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 
 
-def load_cases(root=None):
-    """Return the cases of a PH2 folder, a sorted list of Case.
+def load_cases(root: str | Path | None = None) -> list[Case]:
+    """Return the cases of a PH2 folder, sorted.
 
-    `root` (str or Path) is the folder PH2Dataset, one above it, or `PH2 Dataset images` itself.
-    Without it: the environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
-    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it (it says so).
-    Every file is read to its end here: DatasetError names the first that cannot be used.
+    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it; a line that is
+    printed counts those. Every file is read to its end here.
+
+    Args:
+        root: The folder PH2Dataset, one above it, or `PH2 Dataset images` itself. Without it: the
+            environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
+
+    Raises:
+        DatasetError: Names the first file that cannot be used.
     """
     folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
     case_folders = _find_case_folders(folder)
@@ -46,7 +52,7 @@ def load_cases(root=None):
     return cases
 
 
-def drawn_folder():
+def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
     # Imported here, because only those who have no real images need the drawing.
     from segmentation_tf.drawn import dermoscopy
@@ -56,7 +62,7 @@ def drawn_folder():
 
 
 def _find_case_folders(root):
-    """The folders IMD002, IMD003, ... on the first level below `root` that has any."""
+    """The folders IMD002, IMD003, ... on the first level below `root` that has such folders."""
     for level in levels(root, 3):
         found = [child for child in level if CASE_NAME.fullmatch(child.name)]
         if found:
@@ -88,12 +94,12 @@ def _make_case(folder, labels):
 
 def _find_file(files, folder, wanted, home):
     found = [file for file in files if file.name.lower() == wanted.lower()]
-    if found[1:]:
+    if len(found) > 1:
         raise DatasetError(f"{found[0]} and {found[1]} may both be {wanted}; remove one of them")
     if found:
         return found[0]
     others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
-    instead = f" ({', '.join(others)} is no replacement: it takes a BMP)" if others else ""
+    instead = f" ({', '.join(others)} is no replacement: PH2 has BMP files)" if others else ""
     raise DatasetError(
         f"{folder / home / wanted}: this file is missing{instead}; copy it from the archive, "
         f"save your own picture as a BMP, or remove the folder {folder.name} to go on without it"
@@ -101,14 +107,14 @@ def _find_file(files, folder, wanted, home):
 
 
 def _find_table(root, images):
-    """The text table beside the images or at the root; None where there is none."""
+    """The text table beside the images or at the root, or None."""
     above = images.absolute().parent
     tables = [folder / "PH2_dataset.txt" for folder in (above, root, images)]
     return next((table for table in tables if os.path.isfile(table)), None)
 
 
 def _parse_table(table):
-    """Diagnoses by case name; None where a row leaves it blank."""
+    """The diagnosis of each case by its name; None where it is blank."""
     labels = {}
     for line in read_text(table).splitlines():
         cells = [cell.strip() for cell in line.split("||")]  # '', name, histology, diagnosis, ...

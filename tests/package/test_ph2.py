@@ -1,7 +1,6 @@
 """The PH2 loader: the archive as it circulates, and what it must refuse."""
 
 import shutil
-import zipfile
 
 import pytest
 from PIL import Image
@@ -37,12 +36,9 @@ def test_root_may_be_text_the_folder_above_or_the_images_folder(root):
     cases = ph2.load_cases(root)
     for other in (str(root), root.parent, root / "PH2 Dataset images"):
         assert ph2.load_cases(other) == cases
-
-
-def test_nested_once_more(root, tmp_path):
-    (tmp_path / "outer").mkdir()
-    shutil.move(root, tmp_path / "outer" / "PH2Dataset")
-    assert [c.label for c in ph2.load_cases(tmp_path / "outer")].count("melanoma") == 1
+    (root.parent / "outer").mkdir()
+    shutil.move(root, root.parent / "outer")
+    assert len(ph2.load_cases(root.parent / "outer")) == 5
 
 
 def test_stray_files_are_ignored(root):
@@ -113,76 +109,31 @@ def test_all_faults_are_counted(root):
 
 
 def test_empty_and_wrong_folders_are_refused(tmp_path):
-    refuse(tmp_path, "holds no PH2 case folders")
     refuse(tmp_path / "nowhere", "no such folder")
     (tmp_path / "holiday" / "pictures").mkdir(parents=True)
-    refuse(tmp_path / "holiday", "holds no PH2 case folders")
-    (tmp_path / "notes.txt").write_text("x")
-    refuse(tmp_path / "notes.txt", "is a file")
-
-
-@pytest.mark.parametrize(
-    ("suffix", "command"), [(".zip", "zipfile -e"), (".rar", "unar"), (".7z", "7z x")]
-)
-def test_archive_is_refused_with_the_way_to_unpack_it(tmp_path, suffix, command):
-    archive = tmp_path / f"PH2Dataset{suffix}"
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("PH2Dataset/readme", "x")
-    refuse(archive, f"is an archive.*{command}")
-    refuse(tmp_path, f"no PH2 case folders.*{command}")
-
-
-class TestWithoutRoot:
-    """With no root: the environment, then data/PH2Dataset, then the drawn set; it says which."""
-
-    @pytest.fixture(autouse=True)
-    def own_repository(self, tmp_path, monkeypatch):
-        monkeypatch.delenv("PH2_ROOT", raising=False)
-        for module in (folders, ph2):
-            monkeypatch.setattr(module, "REPOSITORY", tmp_path)
-        drawn = write_ph2(tmp_path / "drawn", [0])
-        monkeypatch.setattr(ph2, "drawn_folder", lambda: drawn)
-
-    def test_drawn_set_is_last(self, capsys):
-        assert len(ph2.load_cases()) == 1
-        assert "drawn set" in capsys.readouterr().out
-
-    def test_data_folder_goes_before(self, tmp_path, capsys):
-        write_ph2(tmp_path / "data" / "PH2Dataset", [0, 1])
-        assert len(ph2.load_cases()) == 2
-        assert "your copy" in capsys.readouterr().out
-
-    def test_environment_goes_first(self, tmp_path, capsys, monkeypatch):
-        write_ph2(tmp_path / "data" / "PH2Dataset", [0, 1])
-        write_ph2(tmp_path / "my PH2", [0, 1, 2])
-        monkeypatch.setenv("PH2_ROOT", str(tmp_path / "my PH2"))
-        assert len(ph2.load_cases()) == 3
-        assert "from PH2_ROOT" in capsys.readouterr().out
-
-    def test_relative_environment_counts_from_the_repository_too(self, tmp_path, monkeypatch):
-        write_ph2(tmp_path / "my PH2", [0, 1, 2])
-        (tmp_path / "elsewhere").mkdir()
-        monkeypatch.chdir(tmp_path / "elsewhere")
-        monkeypatch.setenv("PH2_ROOT", "my PH2")
-        assert len(ph2.load_cases()) == 3
-
-    def test_wrong_environment_does_not_fall_back(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("PH2_ROOT", str(tmp_path / "typo"))
-        with pytest.raises(DatasetError, match="PH2_ROOT=.*typo.*correct or unset PH2_ROOT"):
-            ph2.load_cases()
-
-    def test_quotes_and_blanks_around_the_path_do_no_harm(self, tmp_path, monkeypatch):
-        write_ph2(tmp_path / "my PH2", [0, 1, 2])
-        monkeypatch.setenv("PH2_ROOT", f'"{tmp_path / "my PH2"}" ')
-        assert len(ph2.load_cases()) == 3
-
-    def test_empty_data_folder_is_a_complaint_not_a_drawn_set(self, tmp_path):
-        (tmp_path / "data" / "PH2Dataset").mkdir(parents=True)
-        with pytest.raises(DatasetError, match="holds no PH2 case folders"):
-            ph2.load_cases()
+    refuse(tmp_path, "holds no PH2 case folders such as IMD003; give the folder PH2Dataset")
+    (tmp_path / "PH2Dataset.rar").write_bytes(b"Rar!")
+    refuse(tmp_path, "holds no PH2 case folders such as IMD003; unpack it first, with: unar")
 
 
 def test_case_without_a_row_is_counted(root, capsys):
     write_case(root, "IMD099", disc())
     assert ph2.load_cases(root)[-1].label is None
-    assert "for 1 of 6" in capsys.readouterr().out
+    assert "no diagnosis in PH2_dataset.txt for 1 of 6 cases" in capsys.readouterr().out
+
+
+def test_the_environment_then_data_then_the_drawn_set(root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(folders, "REPOSITORY", tmp_path / "repository")
+    drawn = write_ph2(tmp_path / "repository" / "drawn", [0])
+    monkeypatch.setattr(ph2, "drawn_folder", lambda: drawn)
+    monkeypatch.delenv("PH2_ROOT", raising=False)
+    assert len(ph2.load_cases()) == 1
+    assert "drawn set; real images: data/PH2Dataset or PH2_ROOT" in capsys.readouterr().out
+    data = tmp_path / "repository" / "data" / "PH2Dataset"
+    data.mkdir(parents=True)
+    with pytest.raises(DatasetError, match="holds no PH2 case folders"):
+        ph2.load_cases()
+    write_ph2(data, [0, 1])
+    assert len(ph2.load_cases()) == 2
+    monkeypatch.setenv("PH2_ROOT", str(root))
+    assert len(ph2.load_cases()) == 5
