@@ -15,20 +15,23 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import indent
+from typing import IO
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-CELL_SECONDS = 3600  # a cell that takes longer hangs, on any machine
+CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow")
 LESSON = re.compile(r"\d\d_")  # lessons are numbered, the lab is not
@@ -47,12 +50,13 @@ class Result:
     page: Path
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", help="default: every lesson")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
     options = parser.parse_args(arguments)
-    sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to stop
+    sys.stdout.reconfigure(errors="replace")  # a letter that the terminal lacks stops nothing
     try:
         paths = find_lessons(options.notebooks, ROOT / "notebooks")
         if options.store:
@@ -64,18 +68,22 @@ def main(arguments=None):
         return 130
 
 
-def find_lessons(names, folder):
+def find_lessons(names: Sequence[str], folder: Path) -> list[Path]:
     """The notebooks named, by path or by file name in `folder`; without names, every lesson."""
-    paths = [Path(n) if Path(n).is_file() else folder / f"{Path(n).stem}.ipynb" for n in names]
-    paths = paths or sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if names:
+        paths = [Path(n) if Path(n).is_file() else folder / f"{Path(n).stem}.ipynb" for n in names]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
         sys.exit(f"No such notebook: {', '.join(missing) or folder / '01_....ipynb'}")
     return [path.resolve() for path in paths]
 
 
-def keep_to_drawn_data(data):
-    """What is stored goes into the repository, and no real image may: leave only the drawn ones."""
+def keep_to_drawn_data(data: Path) -> None:
+    """See that no real image is stored: refuse where there are some, and forget where others lie.
+
+    What is stored becomes part of the repository, and real images may not.
+    """
     for name in REAL_DATA:
         if (data / name).exists():
             sys.exit(f"Not storing: {data / name} holds real images. Move it away and start again.")
@@ -83,25 +91,32 @@ def keep_to_drawn_data(data):
         os.environ.pop(variable, None)
 
 
-def load_data(paths):
-    """Draw the images that the notebooks import, if there are none, so that none seems to hang."""
-    from segmentation_tf import cases
+def load_data(paths: Sequence[Path]) -> None:
+    """Draw the images that the notebooks need beforehand, so that no cell seems to hang."""
+    from segmentation_tf.cases import DatasetError
     from segmentation_tf.datasets import coco_panoptic, mads, ph2
 
-    loaders = {module.__name__: [module.load_cases] for module in (ph2, mads, coco_panoptic)}
-    # The real people come without joints, so that poses may need the drawn ones too.
-    loaders["segmentation_tf.pose.targets"] = [mads.load_cases, mads.drawn_folder]
+    loaders = {
+        "segmentation_tf.datasets.ph2": [ph2.load_cases],
+        "segmentation_tf.datasets.mads": [mads.load_cases],
+        "segmentation_tf.datasets.coco_panoptic": [coco_panoptic.load_cases],
+        # The real people come without joints, so that poses may need the drawn ones too.
+        "segmentation_tf.pose.targets": [mads.load_cases, mads.drawn_folder],
+    }
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
-    wanted = [of_one for name, of_one in loaders.items() if f"from {name} import" in text]
+    needed = []
+    for module, functions in loaders.items():
+        if f"from {module} import" in text:
+            needed += [function for function in functions if function not in needed]
     try:
-        for load in dict.fromkeys(load for of_one in wanted for load in of_one):
+        for load in needed:
             load()
-    except cases.DatasetError as error:  # what is wrong with the user's own images
+    except DatasetError as error:  # a fault in the user's own images
         sys.exit(str(error))
 
 
-def run_lessons(paths, build, store=False):
-    """Run, write the pages and the index, print the table. Returns the exit status."""
+def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
+    """Run notebooks, write pages and index into `build`, print a table; returns the exit status."""
     build.mkdir(parents=True, exist_ok=True)
     results = []
     for number, path in enumerate(paths, 1):
@@ -115,7 +130,8 @@ def run_lessons(paths, build, store=False):
     return 1 if failed else 0
 
 
-def run_lesson(path, build, label, store):
+def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
+    """Run one notebook and write its page; with `store`, also store its outputs."""
     notebook = nbformat.read(path, as_version=4)
     start = time.monotonic()
     with progress(label) as say:
@@ -128,17 +144,22 @@ def run_lesson(path, build, label, store):
     if not error:
         notebook = stored_form(notebook)
     write_page(notebook, path.parent, title, page)
-    if store and not error:
-        with path.open("w", encoding="utf-8", newline="\n") as file:  # on Windows too
-            nbformat.write(notebook, file)
-        if LESSON.match(path.name):
-            store_minutes(path.parent / "minutes.json", path.stem, seconds)
-    elif store:
+    if store and error:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
+    elif store:
+        store_notebook(notebook, path, seconds)
     return result
 
 
-def store_minutes(file, name, seconds):
+def store_notebook(notebook: NotebookNode, path: Path, seconds: float) -> None:
+    """Write a notebook with its outputs; of a lesson, also how long it took."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:  # on Windows too
+        nbformat.write(notebook, file)
+    if LESSON.match(path.name):
+        store_minutes(path.parent / "minutes.json", path.stem, seconds)
+
+
+def store_minutes(file: Path, name: str, seconds: float) -> None:
     """Keep how long a lesson took; a test compares README's table with it."""
     minutes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     minutes[name] = round(seconds / 60, 1)
@@ -149,12 +170,33 @@ def store_minutes(file, name, seconds):
 # --- Running ------------------------------------------------------------------------------------
 
 
-def execute(notebook, folder, say):
-    """Run the code cells in place, in `folder`. Returns what went wrong, or an empty string."""
-    cells = [(i, c) for i, c in enumerate(notebook.cells) if c.cell_type == "code"]
+def execute(notebook: NotebookNode, folder: Path, say: Callable[[str], None]) -> str:
+    """Run the code cells in place, in `folder`; `say` is told which.
+
+    Returns:
+        Which cell failed and why, or an empty string.
+    """
+    cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for _, cell in cells:
         cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(
+    # TensorFlow's notes on the processor help nobody here; a user's own setting stays.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    client = make_client(notebook, folder)
+    # What the kernel writes goes into a file and not to the terminal.
+    with TemporaryFile("w+", errors="replace") as log:
+        with client.setup_kernel(env=environment, stderr=log):
+            for number, (index, cell) in enumerate(cells, 1):
+                say(f"cell {number} of {len(cells)}")
+                try:
+                    client.execute_cell(cell, index)
+                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                    why = indent(explain(error, cell, log), "    ")
+                    return f"code cell {number} of {len(cells)}: {first_line(cell)}\n{why}"
+    return ""
+
+
+def make_client(notebook: NotebookNode, folder: Path) -> NotebookClient:
+    return NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=CELL_SECONDS,
@@ -162,26 +204,20 @@ def execute(notebook, folder, say):
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
-    # TensorFlow's notes on the processor help nobody here; a user's own setting stays.
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    with TemporaryFile("w+", errors="replace") as log:  # else it all ends up on the terminal
-        with client.setup_kernel(env=environment, stderr=log):
-            for number, (index, cell) in enumerate(cells, 1):
-                say(f"cell {number} of {len(cells)}")
-                try:
-                    client.execute_cell(cell, index)
-                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                    first = next(iter(cell.source.strip().splitlines()), "")
-                    why = explain(error, cell, log)
-                    return f"code cell {number} of {len(cells)}: {first}\n{indent(why, '    ')}"
-    return ""
 
 
-def explain(error, cell, log):
+def first_line(cell: NotebookNode) -> str:
+    lines = cell.source.strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def explain(error: Exception, cell: NotebookNode, log: IO[str]) -> str:
     """The error in a few lines; one that the kernel could not show is put on the page too."""
     if isinstance(error, CellExecutionError):
         lines = [line[:300] for line in f"{error.ename}: {error.evalue}".strip().splitlines()]
-        return "\n".join(lines if len(lines) <= 4 else [lines[0], "...", *lines[-3:]])
+        if len(lines) > 4:
+            lines = [lines[0], "...", *lines[-3:]]
+        return "\n".join(lines)
     if isinstance(error, CellTimeoutError):
         why = f"no end after {CELL_SECONDS} s"
     else:
@@ -194,33 +230,47 @@ def explain(error, cell, log):
 
 
 @contextmanager
-def progress(label):
+def progress(label: str) -> Iterator[Callable[[str], None]]:
     """Yields a function that shows a few words: on a terminal in one line, with a running clock."""
     if not sys.stdout.isatty():
         print(f"{label} ...", flush=True)
         yield lambda words: None
         return
-    words, done, start = ["starting"], threading.Event(), time.monotonic()
-
-    def tick():
-        while not done.wait(0.5):
-            minutes, seconds = divmod(int(time.monotonic() - start), 60)
-            print(f"\r{label}: {words[0]}, {minutes}:{seconds:02}   ", end="", flush=True)
-
-    clock = threading.Thread(target=tick, daemon=True)
+    clock = Clock(label)
     clock.start()
     try:
-        yield lambda text: words.__setitem__(0, text)
+        yield clock.show
     finally:
-        done.set()
-        clock.join()
-        print("\r" + " " * (len(label) + 40) + "\r", end="", flush=True)
+        clock.stop()
+
+
+class Clock(threading.Thread):
+    """Writes one line of the terminal over and over: label, a few words, minutes and seconds."""
+
+    def __init__(self, label: str):
+        super().__init__(daemon=True)
+        self.label, self.words = label, "starting"
+        self.begin, self.stopped = time.monotonic(), threading.Event()
+
+    def show(self, words: str) -> None:
+        self.words = words
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.5):
+            minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
+            print(f"\r{self.label}: {self.words}, {minutes}:{seconds:02}   ", end="", flush=True)
+
+    def stop(self) -> None:
+        """Stop, and clear the line."""
+        self.stopped.set()
+        self.join()
+        print("\r" + " " * (len(self.label) + 40) + "\r", end="", flush=True)
 
 
 # --- Reading a notebook -------------------------------------------------------------------------
 
 
-def opening(notebook):
+def opening(notebook: NotebookNode) -> tuple[str, str]:
     """The title of a lesson and its promise, the first line of text below the title."""
     text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -229,7 +279,7 @@ def opening(notebook):
     return title, re.sub(r"[*_`]", "", promise)
 
 
-def main_score(notebook):
+def main_score(notebook: NotebookNode) -> str:
     """The last line that the cell tagged main-score printed, or a dash."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and "main-score" in cell.metadata.get("tags", []):
@@ -239,7 +289,7 @@ def main_score(notebook):
     return "-"
 
 
-def stored_form(notebook):
+def stored_form(notebook: NotebookNode) -> NotebookNode:
     """The notebook as the repository stores it: nothing that differs from machine to machine."""
     notebook = nbformat.from_dict(notebook)
     notebook.metadata = nbformat.from_dict(
@@ -258,8 +308,8 @@ def stored_form(notebook):
     return notebook
 
 
-def in_256_colours(png):
-    """A picture (base64) with a palette: a third of the size, and no eye sees it in a figure."""
+def in_256_colours(png: str) -> str:
+    """A picture (base64) with a palette: a third of the size, and it looks the same."""
     picture = Image.open(io.BytesIO(base64.b64decode(png)))
     if picture.mode == "P":
         return png
@@ -273,9 +323,9 @@ def in_256_colours(png):
 # --- Writing ------------------------------------------------------------------------------------
 
 
-def write_page(notebook, folder, title, page):
+def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> None:
     """One HTML file with its figures inside; links between lessons lead to their pages."""
-    # Not with embed_images: it closes <details> at once, and every answer would lie open.
+    # Without embed_images, which closes <details> at once, so that every answer would lie open.
     exporter = HTMLExporter(require_js_url="")
     about = {"metadata": {"name": title, "path": str(folder)}}
     body, _ = exporter.from_notebook_node(notebook, resources=about)
@@ -304,20 +354,24 @@ td:nth-child(2) { white-space: nowrap; }
 """
 
 
-def write_index(results, path):
+def write_index(results: Sequence[Result], path: Path) -> None:
+    """Write the page that links to the others, with times and main scores."""
     rows = []
     for result in results:
-        title, promise, score = map(html.escape, (result.title, result.promise, shown(result)))
-        link = f'<a href="{html.escape(result.page.name)}">{title}</a>'
-        rows.append(f"<tr><td>{link}<br>{promise}<td>{result.seconds:.0f} s<td>{score}")
+        link = f'<a href="{html.escape(result.page.name)}">{html.escape(result.title)}</a>'
+        about, time_taken = html.escape(result.promise), f"{result.seconds:.0f} s"
+        rows.append(f"<tr><td>{link}<br>{about}<td>{time_taken}<td>{html.escape(shown(result))}")
     path.write_text(INDEX % (time.strftime("%Y-%m-%d"), "\n".join(rows)), encoding="utf-8")
 
 
-def shown(result):
-    return "failed at " + result.error.split(":")[0] if result.error else result.score
+def shown(result: Result) -> str:
+    """The main score of a lesson, or where it failed."""
+    if result.error:
+        return "failed at " + result.error.split(":")[0]
+    return result.score
 
 
-def print_table(results):
+def print_table(results: Sequence[Result]) -> None:
     rows = [("notebook", "seconds", "main score", "page")]
     for result in results:
         rows.append((result.name, f"{result.seconds:.0f}", shown(result), near(result.page)))
@@ -327,8 +381,8 @@ def print_table(results):
         print(f"{name:{widths[0]}}  {seconds:>{widths[1]}}  {score:{widths[2]}}  {page}")
 
 
-def near(path):
-    """A path as it is best read: from the working directory, where it lies below it."""
+def near(path: Path) -> str:
+    """A path in its shortest form: relative to the working directory if it lies below that."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 

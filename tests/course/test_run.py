@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -13,50 +14,152 @@ from PIL import Image
 import run
 from segmentation_tf.datasets import coco_panoptic, mads, ph2
 
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA"
+    "AABJRU5ErkJggg=="
+)
+GOOD = f"""
+import base64, sys
+from pathlib import Path
+from IPython.display import Image
+print("to stderr", file=sys.stderr)
+print("ran in", Path.cwd().name)
+Image(base64.b64decode("{PIXEL}"))
+"""
+DEAD = "import os\nos.write(2, b'no memory\\n')\nos._exit(1)"
+ANSWER = "<details>\n<summary>Answer</summary>\n\nBecause **so**.\n\n</details>\n\n"
+LINK = "[next](02_more.ipynb#a)"
 
-def write(path, *sources, score=True):
+
+def write(path, *sources):
     """A small lesson; its last cell is tagged main-score."""
     cells = [new_markdown_cell("# A *small* lesson\n\nYou learn to `count`.")]
     cells += [new_code_cell(source) for source in sources]
-    if score:
-        cells[-1].metadata = {"tags": ["main-score"]}
+    cells[-1].metadata = {"tags": ["main-score"]}
     path.parent.mkdir(exist_ok=True)
-    nbformat.write(new_notebook(cells=cells), path)
+    nbformat.write(new_notebook(cells=[*cells, new_markdown_cell(ANSWER + LINK)]), path)
     return path
 
 
-@pytest.fixture
-def lesson(tmp_path):
-    """In a folder with a space in its name, as a user's may be."""
-
-    def make(name, *sources, **options):
-        return write(tmp_path / "my lessons" / f"{name}.ipynb", *sources, **options)
-
-    return make
+# --- Lessons that run, and lessons that fail ----------------------------------------------------
 
 
-def test_good_lesson_becomes_a_page_a_row_and_a_score(lesson, tmp_path, capsys):
-    path = lesson("01_good", "x = 6", "print('first line')\nprint('U-Net, mean Dice', 7 * x)")
-    assert run.run_lessons([path], tmp_path / "build") == 0
-    page = (tmp_path / "build" / "01_good.html").read_text(encoding="utf-8")
-    assert "mean Dice 42" in page and "<title>A *small* lesson</title>" in page
-    index = (tmp_path / "build" / "index.html").read_text(encoding="utf-8")
-    for words in ("You learn to count.", "U-Net, mean Dice 42", 'href="01_good.html"'):
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """A run of a good lesson and two bad ones: their paths, status, output, pages and index."""
+    folder = tmp_path_factory.mktemp("home") / "my lessons"  # a user's folder may have a space
+    paths = [
+        write(folder / "01_good.ipynb", GOOD, "print('first line')\nprint('U-Net, Dice', 6 * 7)"),
+        write(folder / "02_bad.ipynb", "x = 0", "1 / x  # oops\nprint('never')", "print('never')"),
+        write(folder / "03_dead.ipynb", "print('alive')", DEAD),
+    ]
+    before = [path.read_bytes() for path in paths]
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        status = run.run_lessons(paths, folder / "build")
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in folder.glob("build/*.html")}
+    return SimpleNamespace(
+        paths=paths, before=before, status=status, said=out.getvalue(), pages=pages
+    )
+
+
+def test_a_lesson_becomes_a_page_a_row_and_a_score(lessons):
+    page, index = lessons.pages["01_good"], lessons.pages["index"]
+    assert "U-Net, Dice 42" in page and "<title>A *small* lesson</title>" in page
+    for words in ("You learn to count.", "U-Net, Dice 42", 'href="01_good.html"'):
         assert words in index
-    table = capsys.readouterr().out.split("\n\n")[-1]
+    table = lessons.said.split("\n\n")[-2]
     assert table.split()[:5] == ["notebook", "seconds", "main", "score", "page"]
-    assert "01_good" in table and "U-Net, mean Dice 42" in table and "01_good.html" in table
+    assert "01_good" in table and "U-Net, Dice 42" in table and "01_good.html" in table
 
 
-def test_page_needs_no_other_file(lesson, tmp_path):
-    picture = "import base64\nfrom IPython.display import Image\n"
-    picture += f"Image(base64.b64decode('{PIXEL}'))"
-    run.run_lessons([lesson("01_picture", picture)], tmp_path / "build")
-    page = (tmp_path / "build" / "01_picture.html").read_text(encoding="utf-8")
-    assert "data:image/png;base64," in page
+def test_a_lesson_runs_in_its_own_folder_and_its_page_needs_no_other_file(lessons):
+    assert "ran in my lessons" in lessons.pages["01_good"]
+    assert "data:image/png;base64," in lessons.pages["01_good"]
 
 
-def test_stored_pictures_have_a_palette_and_stay_as_they_are(tmp_path):
+def test_answers_stay_folded_and_links_between_lessons_lead_to_pages(lessons):
+    page = lessons.pages["01_good"]
+    folded = page.partition("<details>")[2].partition("</details>")[0]
+    assert "Because <strong>so</strong>." in folded
+    assert 'href="02_more.html#a"' in page
+
+
+def test_a_failing_lesson_is_named_and_the_next_still_runs(lessons):
+    assert "02_bad: failed at code cell 2 of 3: 1 / x  # oops" in lessons.said
+    assert "ZeroDivisionError: division by zero" in lessons.said
+    assert "Traceback" not in lessons.said
+    assert lessons.status == 1 and "2 of 3 failed: 02_bad, 03_dead" in lessons.said
+    assert "ZeroDivisionError" in lessons.pages["02_bad"]
+    assert "failed at code cell 2" in lessons.pages["index"]
+
+
+def test_a_dead_kernel_is_named(lessons):
+    assert "failed at code cell 2 of 2: import os\n    the kernel died" in lessons.said
+    assert "    no memory" in lessons.said
+    assert "the kernel died" in lessons.pages["03_dead"]
+
+
+def test_without_store_the_notebooks_are_left_alone(lessons):
+    assert [path.read_bytes() for path in lessons.paths] == lessons.before
+
+
+def test_long_errors_are_cut_and_cells_without_end_are_named(tmp_path):
+    assert run.make_client(new_notebook(), tmp_path).timeout == run.CELL_SECONDS
+    cell, lines = new_code_cell("x"), "\n".join(f"line {i}" for i in range(99))
+    long = run.CellExecutionError("", "ValueError", lines)
+    assert run.explain(long, cell, None) == "ValueError: line 0\n...\nline 96\nline 97\nline 98"
+    assert run.explain(run.CellTimeoutError("", "x"), cell, None) == "no end after 3600 s"
+    assert cell.outputs[0].evalue == "no end after 3600 s"
+
+
+# --- Storing ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """The files of two lessons, stored one after the other: the first, its cells' ids, minutes."""
+    folder = tmp_path_factory.mktemp("stored")
+    source = "import sys\nprint('to stderr', file=sys.stderr)\nprint('to stdout')\n1 + 1"
+    paths = [write(folder / "01_a.ipynb", source, "print(1)"), write(folder / "02_b.ipynb", "2")]
+    ids = [cell.id for cell in nbformat.read(paths[0], as_version=4).cells]
+    for path in paths:
+        assert run.run_lessons([path], folder / "build", store=True) == 0
+    minutes = json.loads((folder / "minutes.json").read_text(encoding="utf-8"))
+    return paths[0].read_text(encoding="utf-8"), ids, minutes
+
+
+def test_a_stored_notebook_holds_nothing_of_the_machine(stored):
+    text, ids, _ = stored
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    first, last = notebook.cells[1:3]
+    outputs = [(output.get("name"), output.output_type) for output in first.outputs]
+    assert outputs == [("stdout", "stream"), (None, "execute_result")]
+    assert (first.execution_count, last.execution_count) == (1, 2)
+    assert first.metadata == {} and last.metadata == {"tags": ["main-score"]}
+    assert notebook.metadata.language_info == {"name": "python"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert [cell.id for cell in notebook.cells] == ids
+    assert text.startswith('{\n "cells"') and text.endswith("}\n")
+
+
+def test_storing_keeps_the_minutes_of_every_lesson(stored):
+    _, _, minutes = stored
+    assert set(minutes) == {"01_a", "02_b"} and all(0 <= m < 5 for m in minutes.values())
+
+
+def test_a_failed_run_is_not_stored(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "execute", lambda *_: "code cell 1 of 1: 1 / 0\n    division by zero")
+    path = write(tmp_path / "01_bad.ipynb", "1 / 0")
+    before = path.read_bytes()
+    assert run.run_lessons([path], tmp_path / "build", store=True) == 1
+    assert path.read_bytes() == before
+    assert "01_bad.ipynb is left as it was" in capsys.readouterr().out
+
+
+def test_stored_pictures_have_a_palette_and_stay_as_they_are():
     colours = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(colours).save(file, "PNG")
@@ -67,137 +170,7 @@ def test_stored_pictures_have_a_palette_and_stay_as_they_are(tmp_path):
     assert run.in_256_colours(once) == once
 
 
-def test_lesson_runs_in_its_own_folder(lesson, tmp_path, capsys):
-    path = lesson("01_where", "from pathlib import Path\nprint(Path.cwd().name)")
-    run.run_lessons([path], tmp_path / "build")
-    assert "my lessons" in capsys.readouterr().out
-
-
-def test_folded_answers_stay_folded(lesson, tmp_path):
-    path = lesson("01_answer", "print(1)")
-    notebook = nbformat.read(path, as_version=4)
-    answer = "<details>\n<summary>Answer</summary>\n\nBecause **so**.\n\n</details>"
-    notebook.cells.append(new_markdown_cell(answer))
-    nbformat.write(notebook, path)
-    run.run_lessons([path], tmp_path / "build")
-    page = (tmp_path / "build" / "01_answer.html").read_text(encoding="utf-8")
-    folded = page.partition("<details>")[2].partition("</details>")[0]
-    assert "Because <strong>so</strong>." in folded
-
-
-def test_links_between_lessons_lead_to_pages(lesson, tmp_path):
-    path = lesson("01_links", "print(1)")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(new_markdown_cell("[next](02_more.ipynb#look)"))
-    nbformat.write(notebook, path)
-    run.run_lessons([path], tmp_path / "build")
-    page = (tmp_path / "build" / "01_links.html").read_text(encoding="utf-8")
-    assert 'href="02_more.html#look"' in page
-
-
-def test_no_tag_gives_a_dash():
-    assert run.main_score(new_notebook(cells=[new_code_cell("print(1)")])) == "-"
-
-
-def test_failing_lesson_is_named_and_the_others_still_run(lesson, tmp_path, capsys):
-    bad = lesson("01_bad", "x = 0", "1 / x  # oops\nprint('never')", "print('never')")
-    good = lesson("02_good", "print('fine')")
-    assert run.run_lessons([bad, good], tmp_path / "build") == 1
-    said = capsys.readouterr().out
-    assert "01_bad: failed at code cell 2 of 3: 1 / x  # oops" in said
-    assert "ZeroDivisionError: division by zero" in said and "Traceback" not in said
-    assert "02_good: " in said and "1 of 2 failed: 01_bad" in said
-    assert "ZeroDivisionError" in (tmp_path / "build" / "01_bad.html").read_text(encoding="utf-8")
-    assert "failed at code cell 2" in (tmp_path / "build" / "index.html").read_text(
-        encoding="utf-8"
-    )
-
-
-def test_long_error_is_cut(lesson, tmp_path, capsys):
-    lesson_path = lesson("01_long", "raise ValueError('\\n'.join(f'line {i}' for i in range(99)))")
-    run.run_lessons([lesson_path], tmp_path / "build")
-    said = capsys.readouterr().out
-    assert "ValueError: line 0" in said and "line 98" in said and "line 50" not in said
-
-
-def test_dead_kernel_is_named(lesson, tmp_path, capsys):
-    path = lesson(
-        "01_dead", "print('alive')", "import os\nos.write(2, b'no memory\\n')\nos._exit(1)"
-    )
-    assert run.run_lessons([path], tmp_path / "build") == 1
-    said = capsys.readouterr().out
-    assert "failed at code cell 2 of 2: import os\n    the kernel died" in said
-    assert "    no memory" in said
-    assert "the kernel died" in (tmp_path / "build" / "01_dead.html").read_text(encoding="utf-8")
-
-
-def test_endless_cell_is_named(lesson, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(run, "CELL_SECONDS", 1)
-    path = lesson("01_endless", "import time\ntime.sleep(60)")
-    assert run.run_lessons([path], tmp_path / "build") == 1
-    assert "code cell 1 of 1: import time\n    no end after 1 s" in capsys.readouterr().out
-
-
-def test_stored_form_is_clean_and_the_same_each_time(lesson, tmp_path):
-    source = "import sys\nprint('to stderr', file=sys.stderr)\nprint('to stdout')\n1 + 1"
-    path = lesson("01_store", source, "print('score')")
-    before = nbformat.read(path, as_version=4)
-    run.run_lessons([path], tmp_path / "build", store=True)
-    stored = path.read_text(encoding="utf-8")
-    notebook = nbformat.reads(stored, as_version=4)
-    nbformat.validate(notebook)
-    first, last = notebook.cells[1:]
-    assert [(o.get("name"), o.output_type) for o in first.outputs] == [
-        ("stdout", "stream"),
-        (None, "execute_result"),
-    ]
-    assert (first.execution_count, last.execution_count) == (1, 2)
-    assert first.metadata == {} and last.metadata == {"tags": ["main-score"]}
-    assert notebook.metadata.language_info == {"name": "python"}
-    assert notebook.metadata.kernelspec.name == "python3"
-    assert [cell.id for cell in notebook.cells] == [cell.id for cell in before.cells]
-    assert stored.startswith('{\n "cells"') and stored.endswith("}\n")
-    run.run_lessons([path], tmp_path / "build", store=True)
-    assert path.read_text(encoding="utf-8") == stored
-
-
-def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path, monkeypatch):
-    loaded = []
-    for data in (ph2, mads, coco_panoptic):
-        monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
-    monkeypatch.setattr(mads, "drawn_folder", lambda: loaded.append("drawn people"))
-    paths = [tmp_path / f"{name}.ipynb" for name in ("01_lesson", "lab", "05_lesson", "06_lesson")]
-    for path, name in zip(paths, ("ph2", "mads", "meadow", "pose"), strict=True):
-        path.write_text(f'"from segmentation_tf.{name} import load_cases"')
-    run.load_data(paths)
-    run.load_data(paths[3:])
-    assert loaded == [ph2, mads, coco_panoptic, "drawn people", mads, "drawn people"]
-
-
-def test_storing_keeps_the_minutes_of_every_lesson(lesson, tmp_path):
-    paths = [lesson("01_a", "print(1)"), lesson("02_b", "print(2)")]
-    for path in paths:  # one after the other: the second run must not drop the first
-        run.run_lessons([path], tmp_path / "build", store=True)
-    minutes = json.loads((paths[0].parent / "minutes.json").read_text(encoding="utf-8"))
-    assert set(minutes) == {"01_a", "02_b"} and all(0 <= m < 5 for m in minutes.values())
-
-
-def test_failed_run_is_not_stored(lesson, tmp_path, capsys):
-    path = lesson("01_bad", "print(1)", "1 / 0")
-    before = path.read_bytes()
-    assert run.run_lessons([path], tmp_path / "build", store=True) == 1
-    assert path.read_bytes() == before
-    assert "01_bad.ipynb is left as it was" in capsys.readouterr().out
-
-
-def test_without_store_the_notebook_is_left_alone(lesson, tmp_path):
-    path = lesson("01_good", "print(1)")
-    before = path.read_bytes()
-    run.run_lessons([path], tmp_path / "build")
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("name", ["PH2Dataset", "mads", "meadow"])
+@pytest.mark.parametrize("name", run.REAL_DATA)
 def test_nothing_is_stored_where_real_images_lie(name, tmp_path):
     run.keep_to_drawn_data(tmp_path)
     (tmp_path / name).mkdir()
@@ -212,18 +185,34 @@ def test_storing_forgets_the_way_to_real_images(variable, tmp_path, monkeypatch)
     assert variable not in run.os.environ
 
 
-def test_lessons_are_found_in_order_and_by_name(lesson, tmp_path):
-    two, one = lesson("02_two", "2"), lesson("01_one", "1")
-    lesson("draft", "0")
-    assert run.find_lessons([], one.parent) == [one, two]
-    assert run.find_lessons(["02_two.ipynb"], one.parent) == [two]
+# --- Finding lessons and their data -------------------------------------------------------------
+
+
+def test_lessons_are_found_in_order_and_by_name(tmp_path):
+    folder = tmp_path / "lessons"
+    two, one, _ = (write(folder / f"{n}.ipynb", "0") for n in ("02_two", "01_one", "draft"))
+    assert run.find_lessons([], folder) == [one, two]
+    assert run.find_lessons(["02_two.ipynb"], folder) == [two]
     assert run.find_lessons([str(one)], tmp_path) == [one]
-    for names, folder in ((["03_no.ipynb"], one.parent), ([], tmp_path)):
+    for names, where in ((["03_no.ipynb"], folder), ([], tmp_path)):
         with pytest.raises(SystemExit, match="No such notebook"):
-            run.find_lessons(names, folder)
+            run.find_lessons(names, where)
 
 
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA"
-    "AABJRU5ErkJggg=="
-)
+def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path, monkeypatch):
+    loaded = []
+    for data in (ph2, mads, coco_panoptic):
+        monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
+    monkeypatch.setattr(mads, "drawn_folder", lambda: loaded.append("drawn people"))
+    modules = ("datasets.ph2", "datasets.mads", "datasets.coco_panoptic", "pose.targets")
+    paths = [tmp_path / f"{number}.ipynb" for number in range(4)]
+    for path, module in zip(paths, modules, strict=True):
+        path.write_text(f'"from segmentation_tf.{module} import load_cases"')
+    run.load_data(paths)
+    assert loaded == [ph2, mads, coco_panoptic, "drawn people"]
+    run.load_data(paths[3:])
+    assert loaded[4:] == [mads, "drawn people"]
+
+
+def test_without_a_tag_the_main_score_is_a_dash():
+    assert run.main_score(new_notebook(cells=[new_code_cell("print(1)")])) == "-"
