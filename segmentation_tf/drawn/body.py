@@ -5,11 +5,13 @@ motor control of human movement", after R. Drillis and R. Contini, 1966). Every 
 `Part` of its own, so that a sleeve ends in an edge and an arm comes out of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segmentation_tf.drawn.tracing import Limb, Part, Ring, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Part, Ring, unit
+
+SIDES = ("left", "right")
 
 
 def srgb(red, green, blue):
@@ -28,31 +30,53 @@ COLOURS = BRIGHT + SOBER
 WHITES = ((238, 238, 236), (228, 230, 236), (236, 232, 220))
 BELTS = ((26, 26, 28), (110, 66, 40), (40, 70, 140), (40, 110, 60), (170, 40, 40))
 
-# How cloth lies: how much wider than the skin it is (m), how deep its folds are (m), how far a
-# sleeve or a leg reaches (1 elbow or knee, 2 wrist or ankle), how much wider its end is (m).
+
+@dataclass(frozen=True)
+class Garment:
+    """How cloth lies on an arm, a leg or the trunk; lengths in m.
+
+    `ease`: how much wider than the skin it is; `folds`: how deep they are; `reach`: where a sleeve
+    or a leg ends (1 elbow or knee, 2 wrist or ankle); `flare`: how much wider its end is; `cut`:
+    whether it ends in an edge.
+    """
+
+    ease: float
+    folds: float
+    reach: float
+    flare: float
+    cut: bool = True
+
+
+SKIN = Garment(ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False)
 TOPS = {
-    "tee": (0.014, 0.006, 0.62, 0.012),
-    "long": (0.006, 0.004, 1.92, 0.004),
-    "hoodie": (0.03, 0.011, 1.94, 0.006),
-    "tank": (0.005, 0.003, 0, 0),
-    "silk": (0.022, 0.009, 1.85, 0.03),
-    "gi": (0.024, 0.009, 1.6, 0.035),
+    "tee": Garment(0.014, 0.006, 0.62, 0.012),
+    "long": Garment(0.006, 0.004, 1.92, 0.004),
+    "hoodie": Garment(0.03, 0.011, 1.94, 0.006),
+    "tank": Garment(0.005, 0.003, 0, 0),
+    "silk": Garment(0.022, 0.009, 1.85, 0.03),
+    "gi": Garment(0.024, 0.009, 1.6, 0.035),
 }
 BOTTOMS = {
-    "loose": (0.028, 0.010, 1.95, 0.02),
-    "tight": (0.004, 0.002, 1.93, 0),
-    "shorts": (0.022, 0.008, 0.75, 0.02),
-    "skirt": (0.012, 0.006, 0.42, 0.01),
-    "gi": (0.034, 0.011, 1.82, 0.028),
+    "loose": Garment(0.028, 0.010, 1.95, 0.02),
+    "tight": Garment(0.004, 0.002, 1.93, 0),
+    "shorts": Garment(0.022, 0.008, 0.75, 0.02),
+    "skirt": Garment(0.012, 0.006, 0.42, 0.01),
+    "gi": Garment(0.034, 0.011, 1.82, 0.028),
 }
-WARDROBE = {  # by activity: tops and bottoms of women, then of men
-    "HipHop": (("tee", "hoodie", "tank"), ("loose", "shorts", "tight"),
-               ("tee", "hoodie", "tee"), ("loose", "loose", "shorts")),
-    "Jazz": (("tank", "long", "tee"), ("tight", "skirt", "loose"), ("long", "tee"), ("loose",)),
-    "Kata": (("gi",), ("gi",), ("gi",), ("gi",)),
-    "Taichi": (("silk", "long", "tee"), ("loose",), ("silk", "silk", "tee"), ("loose",)),
-    "Sports": (("tee", "tank"), ("shorts", "skirt"), ("tee",), ("shorts",)),
-}  # fmt: skip
+WOMEN = {  # by activity: tops and bottoms
+    "HipHop": (("tee", "hoodie", "tank"), ("loose", "shorts", "tight")),
+    "Jazz": (("tank", "long", "tee"), ("tight", "skirt", "loose")),
+    "Kata": (("gi",), ("gi",)),
+    "Taichi": (("silk", "long", "tee"), ("loose",)),
+    "Sports": (("tee", "tank"), ("shorts", "skirt")),
+}
+MEN = {
+    "HipHop": (("tee", "hoodie", "tee"), ("loose", "loose", "shorts")),
+    "Jazz": (("long", "tee"), ("loose",)),
+    "Kata": (("gi",), ("gi",)),
+    "Taichi": (("silk", "silk", "tee"), ("loose",)),
+    "Sports": (("tee",), ("shorts",)),
+}
 
 
 @dataclass
@@ -86,7 +110,7 @@ def random_body(rng, activity):
         return values[rng.integers(len(values))]
 
     female = bool(rng.random() < {"Jazz": 0.75, "Kata": 0.3}.get(activity, 0.45))
-    tops, bottoms = WARDROBE[activity][:2] if female else WARDROBE[activity][2:]
+    tops, bottoms = (WOMEN if female else MEN)[activity]
     top, bottom = one_of(tops), one_of(bottoms)
     styles = ("long", "bun", "ponytail", "bob") if female else ("short", "short", "bald", "afro")
     style = "cap" if activity == "HipHop" and rng.random() < 0.4 else one_of(styles)
@@ -137,44 +161,61 @@ class Figure:
         self.wide = self.k * body.build
         self.thick = self.wide if body.female else self.k * body.build**0.7
 
-    # --- flesh: solids, wider by `ease` and cut where a garment ends ---------------------------
+    # --- flesh, or cloth around it: solids -----------------------------------------------------
 
     def head_at(self, left, up, front):
         """A place of the head, as seen from its centre in m."""
         return self.joints["head"] + self.k * np.array([left, up, front]) @ self.bones.head
 
     def skull(self):
+        """The head with its jaw, and the neck."""
         (_, up, front), at, k = self.bones.head, self.head_at, self.k
         neck = self.joints["neck"] - 0.035 * k * self.bones.chest[1]
+        crown, brow = at(0, 0.035, -0.012), at(0, 0.03, 0.012)
         return [
-            Limb(at(0, 0.035, -0.012), at(0, 0.03, 0.012), (0.084 * k, 0.082 * k), up, flat=0.98),
-            Limb(at(0, 0, 0.015), at(0, -0.085, 0.05), (0.07 * k, 0.036 * k), front),
-            Limb(neck, at(0, -0.05, -0.02), (0.062 * self.wide, 0.053 * k), front),
+            Limb(crown, brow, (0.084 * k, 0.082 * k), front=up, flat=0.98),
+            Limb(at(0, 0, 0.015), at(0, -0.085, 0.05), (0.07 * k, 0.036 * k), front=front),
+            Limb(neck, at(0, -0.05, -0.02), (0.062 * self.wide, 0.053 * k), front=front),
         ]
 
-    def trunk(self, ease=0.0, folds=0.0, cut=False):
+    def trunk(self, garment=SKIN):
         """Chest, waist and hips, an oval each; broad shoulders; a bust."""
-        j, k, female, phase = self.joints, self.wide, self.body.female, self.body.phase
-        side, up, front = self.bones.chest
+        return self._torso(garment) + self.shoulders(garment.ease) + self._bust(garment.ease)
+
+    def _torso(self, garment):
+        j, k, female, ease = self.joints, self.wide, self.body.female, garment.ease
+        _, up, front = self.bones.chest
         waist = (0.118 if female else 0.134) * k + ease
         chest = (0.138 if female else 0.158) * k + ease
-        hips = (0.158 if female else 0.150) * k + ease * (1.5 if cut else 1)
+        hips = (0.158 if female else 0.150) * k + ease * (1.5 if garment.cut else 1)
         ribs, belly = j["ribs"] - 0.02 * up, j["waist"] - 0.01 * up
-        seat = j["pelvis"] + 0.035 * cut * self.bones.pelvis[1]  # shirts end above the crotch
-        cloth = {"folds": folds, "phase": phase}
-        solids = [
-            Limb(ribs, j["chest"] - 0.06 * up, (waist * 1.04, chest), front, flat=0.7, **cloth),
-            Limb(belly, ribs, (waist, waist * 1.02), front, flat=0.72, **cloth),
-            Limb(j["waist"], seat, (waist, hips), self.bones.pelvis[2], 0, 0.74, cut, **cloth),
+        # Shirts end above the crotch.
+        seat = j["pelvis"] + 0.035 * garment.cut * self.bones.pelvis[1]
+        cloth = Cloth(garment.folds, self.body.phase)
+        hem, back = replace(cloth, cut=garment.cut), self.bones.pelvis[2]
+        breast = j["chest"] - 0.06 * up
+        return [
+            Limb(ribs, breast, (waist * 1.04, chest), front=front, flat=0.7, cloth=cloth),
+            Limb(belly, ribs, (waist, waist * 1.02), front=front, flat=0.72, cloth=cloth),
+            Limb(j["waist"], seat, (waist, hips), front=back, flat=0.74, cloth=hem),
         ]
-        for name in ("left", "right"):
-            radii = (0.055 * k + ease, 0.056 * k + ease)
-            shoulder = j[f"{name}_shoulder"] - 0.006 * up
-            solids.append(Limb(j["neck"] - 0.02 * up, shoulder, radii, front))
-        for sign in (-1, 1) if female else ():
+
+    def shoulders(self, ease=0.0):
+        """From the neck to both shoulders."""
+        _, up, front = self.bones.chest
+        neck, radii = self.joints["neck"] - 0.02 * up, (0.055 * self.wide, 0.056 * self.wide)
+        radii = [radius + ease for radius in radii]
+        ends = [self.joints[f"{side}_shoulder"] - 0.006 * up for side in SIDES]
+        return [Limb(neck, end, radii, front=front) for end in ends]
+
+    def _bust(self, ease):
+        if not self.body.female:
+            return []
+        j, k, (side, up, front) = self.joints, self.wide, self.bones.chest
+        radii, solids = (0.055 * k + ease / 2, 0.045 * k + ease / 2), []
+        for sign in (-1, 1):
             bust = between(j["ribs"], j["chest"], 0.38) + k * (sign * 0.062 * side + 0.07 * front)
-            radii = (0.055 * k + ease / 2, 0.045 * k + ease / 2)
-            solids.append(Limb(bust, bust + 0.02 * front, radii, up))
+            solids.append(Limb(bust, bust + 0.02 * front, radii, front=up))
         return solids
 
     def seat(self, ease=0.0, folds=0.0):
@@ -183,31 +224,33 @@ class Figure:
         wide = (0.155 if self.body.female else 0.146) * self.wide + ease
         top = between(j["pelvis"], j["waist"], 0.45)
         middle = j["pelvis"] - 0.01 * up - 0.008 * front
-        return Limb(top, middle, (wide * 0.88, wide), front, flat=0.76, folds=folds)
+        return Limb(top, middle, (wide * 0.88, wide), front=front, flat=0.76, cloth=Cloth(folds))
 
-    def arm(self, side, ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False):
-        """Upper arm and forearm, down to `reach`: 1 the elbow, 2 the wrist."""
+    def arm(self, side, garment=SKIN):
+        """Upper arm and forearm, or a sleeve around them."""
         ends = [self.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
-        radii = [r * self.thick + ease for r in (0.053, 0.040, 0.027)]
-        return self._two(ends, radii, self.bones.chest[2], (0.003, 0.006), folds, reach, flare, cut)
+        radii = [r * self.thick + garment.ease for r in (0.053, 0.040, 0.027)]
+        return self._two_bones(ends, radii, self.bones.chest[2], (0.003, 0.006), garment)
 
-    def leg(self, side, ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False):
-        """Thigh and calf, down to `reach`: 1 the knee, 2 the ankle."""
+    def leg(self, side, garment=SKIN):
+        """Thigh and calf, or the leg of trousers around them."""
         front = unit(self.bones.toes[side] + 0.2 * self.bones.pelvis[2])
         hip, knee, ankle = (self.joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
         ends = [hip, knee - 0.006 * front, ankle - 0.008 * front]  # calves bulge backwards
-        radii = [r * self.thick + ease for r in (0.088, 0.055, 0.037)]
-        return self._two(ends, radii, front, (0.008, 0.013), folds, reach, flare, cut)
+        radii = [r * self.thick + garment.ease for r in (0.088, 0.055, 0.037)]
+        return self._two_bones(ends, radii, front, (0.008, 0.013), garment)
 
-    def _two(self, ends, radii, front, swell, folds, reach, flare, cut):
+    def _two_bones(self, ends, radii, front, swells, garment):
+        """Limbs around two bones between three `ends`, as far as the garment reaches."""
         solids = []
-        for bone in (0, 1):
-            share = min(reach - bone, 1)
-            last = reach <= bone + 1
-            radius = between(radii[bone], radii[bone + 1], share) + flare * last
+        for bone, swell in enumerate(swells):
+            share = min(garment.reach - bone, 1)
+            last = garment.reach <= bone + 1
+            radius = between(radii[bone], radii[bone + 1], share) + garment.flare * last
             end = between(ends[bone], ends[bone + 1], share)
-            shape = (radii[bone], radius), front, swell[bone], 1, cut and last
-            solids.append(Limb(ends[bone], end, *shape, folds, self.body.phase + bone))
+            cloth = Cloth(garment.folds, self.body.phase + bone, cut=garment.cut and last)
+            shape = {"front": front, "swell": swell, "cloth": cloth}
+            solids.append(Limb(ends[bone], end, (radii[bone], radius), **shape))
             if last:
                 break
         return solids
@@ -224,9 +267,9 @@ class Figure:
         thumb = wrist + 0.03 * k * (along + across)
         end = thumb + k * (0.055 * along + 0.02 * across)
         return [
-            Limb(wrist, knuckles, (0.028 * k, 0.038 * k), inward, flat=0.45),
-            Limb(knuckles, tips, (0.034 * k, 0.02 * k), inward, flat=0.4),
-            Limb(thumb, end, (0.014 * k, 0.01 * k), inward),
+            Limb(wrist, knuckles, (0.028 * k, 0.038 * k), front=inward, flat=0.45),
+            Limb(knuckles, tips, (0.034 * k, 0.02 * k), front=inward, flat=0.4),
+            Limb(thumb, end, (0.014 * k, 0.01 * k), front=inward),
         ]
 
     def foot(self, side, ease=0.0):
@@ -239,24 +282,29 @@ class Figure:
         tip = middle + k * (0.165 * toes + 0.005 * sole)
         heel_width, ball_width, tip_width = (r * k + ease for r in (0.036, 0.043, 0.03))
         return [
-            Limb(heel, ball, (heel_width, ball_width), sole, flat=0.85),
-            Limb(ball, tip, (ball_width, tip_width), sole, flat=0.62),
-            Limb(ankle - 0.03 * shin, middle, (heel_width, ball_width), toes),
+            Limb(heel, ball, (heel_width, ball_width), front=sole, flat=0.85),
+            Limb(ball, tip, (ball_width, tip_width), front=sole, flat=0.62),
+            Limb(ankle - 0.03 * shin, middle, (heel_width, ball_width), front=toes),
         ]
 
     # --- parts: solids of one material ---------------------------------------------------------
 
     def head(self, face=True):
         """The head; eyes, brows, mouth and cheeks are painted on it."""
-        left, up, front = self.bones.head
+        left, _, front = self.bones.head
         at, k = self.head_at, self.k
-        solids = self.skull()
-        solids.append(Limb(at(0, -0.01, 0.089), at(0, -0.032, 0.1), (0.009 * k, 0.014 * k), front))
+        nose = at(0, -0.01, 0.089), at(0, -0.032, 0.1)
+        solids = [*self.skull(), Limb(*nose, (0.009 * k, 0.014 * k), front=front)]
         for x in (-0.078, 0.078):
-            radii = (0.02 * k, 0.013 * k)
-            solids.append(Limb(at(x, 0, -0.005), at(x, -0.035, 0), radii, left, flat=0.5))
-        centre, skin = self.joints["head"], srgb(*self.body.skin)
-        frame = Limb(centre, centre + up, (1, 1), front)
+            ear = at(x, 0, -0.005), at(x, -0.035, 0)
+            solids.append(Limb(*ear, (0.02 * k, 0.013 * k), front=left, flat=0.5))
+        return Part(solids, self._face() if face else plain(self.body.skin), 0.025 * k, 0.12)
+
+    def _face(self):
+        """The paint of eyes, brows, mouth and cheeks."""
+        _, up, front = self.bones.head
+        k, centre, skin = self.k, self.joints["head"], srgb(*self.body.skin)
+        frame = Limb(centre, centre + up, (1, 1), front=front)
         brow, lips = 0.4 * srgb(*self.body.hair), np.array([[0.75], [0.4], [0.42]], np.float32)
 
         def paint(points):
@@ -274,44 +322,46 @@ class Figure:
             light[1:, spot(0.045, -0.035, 0.02, 0.02)] *= np.float32(0.92)
             return light
 
-        return Part(solids, paint if face else plain(self.body.skin), 0.025 * k, 0.12)
+        return paint
 
     def hair(self):
-        """A cap of hair that leaves the face free, and what hangs from it."""
-        left, up, front = self.bones.head
-        at, k, style = self.head_at, self.k, self.body.style
-        wool = {"folds": 0.004 if style == "cap" else 0.007, "phase": self.body.phase}
-        solids = [
-            Limb(at(0, 0.052, -0.022), at(0, 0.05, -0.002), (0.089 * k, 0.086 * k), front, **wool)
-        ]
-        hang = unit(-self.bones.chest[1] - 0.35 * front - [0, 0.3, 0])
+        """Hair that leaves the face free, or a cap."""
+        left, up, _ = self.bones.head
+        cap = self.body.style == "cap"
+        colour = srgb(*(self.body.colours["second"] if cap else self.body.hair))
+        combed = (140 * left + 30 * up).astype(np.float32)
+        shine = 0 if cap else 0.25
+
+        def paint(points):
+            return colour * (1 + shine * np.sin(combed @ points))
+
+        return Part(self._hair_solids(), paint, 0.02, 0.25)
+
+    def _hair_solids(self):
+        """What lies on the head, and what stands out or hangs from it."""
+        _, up, front = self.bones.head
+        at, k, style, phase = self.head_at, self.k, self.body.style, self.body.phase
         if style == "afro":
-            curls = {"folds": 0.014, "phase": self.body.phase}
-            solids = [
-                Limb(at(0, 0.06, -0.03), at(0, 0.07, -0.02), (0.115 * k, 0.11 * k), front, **curls)
-            ]
-        elif style == "cap":
-            radii = (0.066 * k, 0.05 * k)
-            solids.append(Limb(at(0, 0.066, 0.06), at(0, 0.055, 0.13), radii, up, flat=0.16))
-        elif style in ("bun", "ponytail"):
+            ends, curls = (at(0, 0.06, -0.03), at(0, 0.07, -0.02)), Cloth(0.014, phase)
+            return [Limb(*ends, (0.115 * k, 0.11 * k), front=front, cloth=curls)]
+        look = {"front": front, "cloth": Cloth(0.004 if style == "cap" else 0.007, phase)}
+        ends = at(0, 0.052, -0.022), at(0, 0.05, -0.002)
+        solids = [Limb(*ends, (0.089 * k, 0.086 * k), **look)]
+        hang = unit(-self.bones.chest[1] - 0.35 * front - [0, 0.3, 0])
+        if style == "cap":
+            peak = at(0, 0.066, 0.06), at(0, 0.055, 0.13)
+            solids.append(Limb(*peak, (0.066 * k, 0.05 * k), front=up, flat=0.16))
+        if style in ("bun", "ponytail"):
             bun = at(0, 0.085, -0.105)
-            solids.append(Limb(bun, bun - 0.01 * front, (0.045 * k, 0.04 * k), front, **wool))
-            if style == "ponytail":
-                solids.append(
-                    Limb(bun, bun + 0.24 * k * hang, (0.035 * k, 0.014 * k), front, **wool)
-                )
-        elif style in ("bob", "long"):
+            solids.append(Limb(bun, bun - 0.01 * front, (0.045 * k, 0.04 * k), **look))
+        if style == "ponytail":
+            solids.append(Limb(bun, bun + 0.24 * k * hang, (0.035 * k, 0.014 * k), **look))
+        if style in ("bob", "long"):
             fall = (0.09 if style == "bob" else 0.22) * k * hang
             for x in (-0.057, 0, 0.057):
                 start = at(x, 0.03, -0.02 if x else -0.045)
-                radii = (0.06 * k, 0.042 * k)
-                solids.append(Limb(start, start + fall, radii, front, flat=0.75, **wool))
-        colour = srgb(*(self.body.colours["second"] if style == "cap" else self.body.hair))
-        combed = (140 * left + 30 * up).astype(np.float32)
-        shine = 0 if style == "cap" else 0.25
-        return Part(
-            solids, lambda points: colour * (1 + shine * np.sin(combed @ points)), 0.02, 0.25
-        )
+                solids.append(Limb(start, start + fall, (0.06 * k, 0.042 * k), flat=0.75, **look))
+        return solids
 
     def shoe(self, side):
         """A shoe with a pale sole."""
@@ -326,23 +376,25 @@ class Figure:
 
     def jacket_or_shirt(self):
         """What is worn above: trunk, sleeves, a hood or the skirt of a jacket."""
-        ease, folds, reach, flare = TOPS[self.body.top]
-        j, (side, up, front), wide = self.joints, self.bones.chest, self.wide
-        solids, paint = self.trunk(ease, folds, cut=True), self.cloth()
-        if self.body.top == "tank":
-            del solids[3:5]  # bare shoulders
-        if self.body.top == "hoodie":
+        name, garment, paint = self.body.top, TOPS[self.body.top], self.cloth()
+        j, (side, up, front), k = self.joints, self.bones.chest, self.k
+        bare_shoulders = name == "tank"
+        solids = self._torso(garment)
+        solids += [] if bare_shoulders else self.shoulders(garment.ease)
+        solids += self._bust(garment.ease)
+        if name == "hoodie":
             back = j["neck"] - 0.07 * front
-            radii = (0.06 * self.k, 0.06 * self.k)
-            solids.append(Limb(back - 0.06 * side, back + 0.06 * side, radii, up, folds=0.01))
-        if self.body.top in ("gi", "silk"):
-            hem, radii = j["pelvis"] - 0.16 * self.bones.pelvis[1], (0.165 * wide, 0.2 * wide)
-            solids.append(Limb(j["pelvis"], hem, radii, self.bones.pelvis[2], 0, 0.76, True, folds))
-        gloss = 0.3 if self.body.top == "silk" else 0.04
+            ends = back - 0.06 * side, back + 0.06 * side
+            solids.append(Limb(*ends, (0.06 * k, 0.06 * k), front=up, cloth=Cloth(0.01)))
+        if name in ("gi", "silk"):
+            _, up, front = self.bones.pelvis
+            hem, radii = j["pelvis"] - 0.16 * up, (0.165 * self.wide, 0.2 * self.wide)
+            skirt = Cloth(garment.folds, cut=True)
+            solids.append(Limb(j["pelvis"], hem, radii, front=front, flat=0.76, cloth=skirt))
+        gloss = 0.3 if name == "silk" else 0.04
         parts = [Part(solids, paint, 0.035, gloss)]
-        for name in ("left", "right") if reach else ():
-            sleeve = self.arm(name, ease, folds, reach, flare, cut=True)
-            parts.append(Part(sleeve, paint, 0.035, gloss))
+        if garment.reach:
+            parts += [Part(self.arm(side, garment), paint, 0.035, gloss) for side in SIDES]
         return parts
 
     def cloth(self):
@@ -352,7 +404,8 @@ class Figure:
             for c in (self.body.colours["top"], self.body.colours["second"], self.body.skin)
         )
         pattern = "gi" if self.body.top == "gi" else self.body.pattern
-        trunk = Limb(self.joints["pelvis"], self.joints["chest"], (1, 1), self.bones.chest[2])
+        front = self.bones.chest[2]
+        trunk = Limb(self.joints["pelvis"], self.joints["chest"], (1, 1), front=front)
 
         def paint(points):
             side, along, front = trunk.local(points) / self.k
@@ -375,17 +428,17 @@ class Figure:
 
     def trousers(self):
         """What is worn below, and the legs that come out of it."""
-        ease, folds, reach, flare = BOTTOMS[self.body.bottom]
+        garment = BOTTOMS[self.body.bottom]
         j, paint = self.joints, plain(self.body.colours["bottom"])
-        seat, parts = [self.seat(ease * 0.5, folds * 0.6)], []
+        seat, parts = [self.seat(garment.ease * 0.5, garment.folds * 0.6)], []
         if self.body.bottom == "skirt":
             hem = between(j["pelvis"], (j["left_knee"] + j["right_knee"]) / 2, 0.62)
             radii, front = (0.15 * self.wide, 0.23 * self.k), self.bones.pelvis[2]
-            seat.append(Limb(j["waist"], hem, radii, front, 0, 0.85, True, 0.016, self.body.phase))
-        for side in ("left", "right"):
-            leg = self.leg(side, ease, folds, reach, flare, cut=True)
-            parts.append(Part(seat + leg, paint, 0.04, 0.05))
-            if reach < 1.5:
+            cloth = Cloth(0.016, self.body.phase, cut=True)
+            seat.append(Limb(j["waist"], hem, radii, front=front, flat=0.85, cloth=cloth))
+        for side in SIDES:
+            parts.append(Part(seat + self.leg(side, garment), paint, 0.04, 0.05))
+            if garment.reach < 1.5:
                 parts.append(Part(self.leg(side), plain(self.body.skin), 0.02, 0.1))
         return parts
 
@@ -394,17 +447,18 @@ class Figure:
         j, (side, up, front), wide = self.joints, self.bones.pelvis, 0.172 * self.wide + 0.015
         middle = between(j["pelvis"], j["waist"], 0.55)
         knot = middle + 0.74 * wide * front
-        band = Limb(middle - 0.006 * up, middle + 0.006 * up, (wide, wide), front, flat=0.77)
-        solids = [Ring(band, 0.024)]
+        ends = middle - 0.006 * up, middle + 0.006 * up
+        solids = [Ring(Limb(*ends, (wide, wide), front=front, flat=0.77), 0.024)]
         for sign in (-1, 1):
             end = knot + 0.24 * self.k * unit(sign * 0.3 * side + 0.35 * front - [0, 1, 0])
-            solids.append(Limb(knot, end, (0.02, 0.018), front, flat=0.3, cut=True))
+            cloth = Cloth(cut=True)
+            solids.append(Limb(knot, end, (0.02, 0.018), front=front, flat=0.3, cloth=cloth))
         return Part(solids, plain(self.body.colours["belt"]), 0, 0.1)
 
     # --- whole figures -------------------------------------------------------------------------
 
     def dressed(self, alive=True):
-        """All parts of a person, in no order: the nearest is seen. A dummy has no face, no hair."""
+        """All parts of a person. If it is not `alive`, it has neither a face nor hair."""
         body, skin = self.body, plain(self.body.skin)
         parts = [self.head(face=alive), *self.jacket_or_shirt(), *self.trousers()]
         if alive and body.style != "bald":
@@ -412,8 +466,8 @@ class Figure:
         if body.top == "gi":
             parts.append(self.belt())
         if body.top == "tank":
-            parts.append(Part(self.trunk()[3:5], skin, 0, 0.1))
-        for side in ("left", "right"):
+            parts.append(Part(self.shoulders(), skin, 0, 0.1))
+        for side in SIDES:
             parts.append(Part(self.arm(side) + self.hand(side), skin, 0.012, 0.12))
             barefoot = body.bottom == "gi"
             parts.append(Part(self.foot(side), skin, 0.02, 0.1) if barefoot else self.shoe(side))
@@ -423,7 +477,7 @@ class Figure:
         """The whole body in one colour: what a mannequin is."""
         paint = plain(self.body.skin)
         parts = [self.head(face=False), Part(self.trunk(), paint, 0.05, 0.3)]
-        for side in ("left", "right"):
+        for side in SIDES:
             leg = [self.seat(), *self.leg(side), *self.foot(side)[:1]]
             parts.append(Part(leg, paint, 0.03, 0.3))
             parts.append(Part(self.arm(side) + self.hand(side), paint, 0.015, 0.3))
@@ -431,8 +485,9 @@ class Figure:
 
     def spheres(self):
         """Balls (n, 4) that cast the person's shadow: x, y, z, radius in m."""
-        solids = self.skull() + self.trunk(0.01)
-        for side in ("left", "right"):
-            solids += self.arm(side, 0.01) + self.hand(side)[:1]
-            solids += self.leg(side, 0.015) + self.foot(side)[:1]
+        clothed = replace(SKIN, ease=0.01)  # about as wide as clothes make it
+        solids = self.skull() + self.trunk(clothed)
+        for side in SIDES:
+            solids += self.arm(side, clothed) + self.hand(side)[:1]
+            solids += self.leg(side, replace(SKIN, ease=0.015)) + self.foot(side)[:1]
         return np.vstack([solid.spheres() for solid in solids])

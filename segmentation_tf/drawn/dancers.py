@@ -6,18 +6,17 @@ A frame is drawn in the order in which light meets the scene:
 
 (`motion`, `body`, `light`, `studio` with its `furniture`; `tracing` holds the geometry.) Within a
 sequence one person performs in one room, and the cameras C0, C1 and C2 film the same moments. So
-the frames of a sequence are alike: who splits them at random tests on what they trained on. On
-most days two sequences are filmed, in the same studio.
+the frames of a sequence are alike: a random split tests on what it was trained on. On most days
+two sequences are filmed, in the same studio.
 
-What is a person: skin, hair and clothes. What is not: the racket in a player's hand, shadows, and
-the mannequin. The mask is drawn at half coverage: a pixel is the person's where they cover half
-of it or more in the middle of the exposure, however far the blur of motion reaches.
+Skin, hair and clothes belong to the person. The racket in a player's hand, shadows and the
+mannequin do not. A pixel belongs to the mask if the person covers half of it or more in the middle
+of the exposure, however far the blur of motion reaches.
 
 joints.json holds `{"names": [17 names], "images": {name: [[x, y, visible], 16 more]}}`: for each
-image (without its ending) the JOINTS, which are COCO's in COCO's order; "left" is the person's
-own left. x, y: px of the image, (0, 0) is the middle of its top left pixel. visible: 1 where
-nothing but the joint's own flesh and cloth is before it; 0 where another part of the body, the
-racket or furniture hides it, or where it lies outside of the image.
+image (without its ending) the JOINTS of `pose.joints`. x, y: px of the image, (0, 0) is the middle
+of its top left pixel. visible: 1 if only the joint's own flesh and cloth lie before it; 0 if
+another part of the body, the racket or furniture hides it, or if it lies outside of the image.
 """
 
 import io
@@ -37,6 +36,7 @@ from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
 from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, skeleton
 from segmentation_tf.drawn.studio import SIZE, random_room, reduce, screen_light, view_room
 from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, unit
+from segmentation_tf.pose.joints import JOINTS
 
 VERSION = 3  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
@@ -63,7 +63,10 @@ FACE = {  # places as seen from the centre of the head: left, up, front in m
     "left_ear": (0.08, -0.015, 0),
     "right_ear": (-0.08, -0.015, 0),
 }
-LIMBS = {  # how deep a joint lies under the surface at most, the thickest clothes included, in m
+DEEPEST = {  # how deep a joint lies under the surface at most, the thickest clothes included, in m
+    "nose": 0.04,
+    "eye": 0.04,
+    "ear": 0.04,
     "shoulder": 0.11,
     "elbow": 0.09,
     "wrist": 0.09,
@@ -71,8 +74,6 @@ LIMBS = {  # how deep a joint lies under the surface at most, the thickest cloth
     "knee": 0.13,
     "ankle": 0.1,
 }
-JOINTS = (*FACE, *(f"{side}_{limb}" for limb in LIMBS for side in ("left", "right")))
-DEPTHS = (*[0.04] * len(FACE), *np.repeat(list(LIMBS.values()), 2))
 
 
 class Film:
@@ -136,7 +137,7 @@ def draw_frame(sequence, camera, frame, seed=0):
     surface, person = see(view, figure.dressed(), racket(film.name, bones))
     spheres = figure.spheres()
 
-    # Somebody plays with the dimmers; all cameras see it.
+    # The lamps are dimmed a little from frame to frame; all cameras see it.
     levels = np.exp(np.random.default_rng([*film.key, frame]).normal(0, DIMMING, 2))
     lamps = film.room.lamps.dimmed(levels)
     light = np.tensordot(levels.astype(np.float32), view.light, 1)
@@ -191,9 +192,9 @@ def shaded(lamps, surface, spheres):
     view /= np.sqrt((view**2).sum(axis=0))
     # A gleam of the lamps above (J. Blinn, "Models of light reflection", 1977), and the pale rim
     # of cloth and skin that are seen along their surface.
-    half = view + np.array([[0], [1], [0]], np.float32)
-    half /= np.sqrt((half**2).sum(axis=0))
-    gleam = 0.35 * np.maximum((half * normals).sum(axis=0), 0) ** 24
+    halfway = view + np.array([[0], [1], [0]], np.float32)
+    halfway /= np.sqrt((halfway**2).sum(axis=0))
+    gleam = 0.35 * np.maximum((halfway * normals).sum(axis=0), 0) ** 24
     rim = 1 + 0.1 * (1 - np.clip((view * normals).sum(axis=0), 0, 1)) ** 3
     falling = lit(lamps, points, normals, spheres)
     light = np.zeros((4, *surface.part.shape), np.float32)
@@ -262,7 +263,8 @@ def see_joints(figure, surface, person):
     places = [figure.head_at(*FACE[n]) if n in FACE else figure.joints[n] for n in JOINTS]
     rows, columns = picture_part(surface.window)
     seen = []
-    for (x, y, depth), flesh in zip(surface.camera.project(places), DEPTHS):
+    for name, (x, y, depth) in zip(JOINTS, surface.camera.project(places)):
+        flesh = DEEPEST[name.split("_")[-1]]
         row, column = (round(FINE * (at + 0.5) - 0.5) for at in (y - rows.start, x - columns.start))
         inside = 0 <= row < person.shape[0] and 0 <= column < person.shape[1]
         own = inside and person[row, column] and surface.depth[row, column] > depth - flesh

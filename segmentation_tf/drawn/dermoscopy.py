@@ -24,12 +24,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from segmentation_tf.drawn.drawing import (
-    cells,
-    draw_parallel,
-    smooth_noise,
-    smoothstep,
-)
+from segmentation_tf.drawn.drawing import cells, draw_parallel, smooth_noise, smoothstep
+from segmentation_tf.images import largest_component
 
 VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
@@ -68,7 +64,7 @@ def draw_case(index, seed=0):
     name, diagnosis = case_plan(seed)[index]
     shape = (int(rng.integers(398, 417)), int(rng.integers(548, 555)))
     radius = view_radius(rng, shape)
-    half_depth = lesion_depth(rng, half(shape), diagnosis)
+    half_depth = lesion_depth(rng, half_shape(shape), diagnosis)
     depth = enlarge(half_depth, shape)
     mask = annotator_mask(depth, radius)
     pigment = draw_pigment(rng, half_depth, depth, diagnosis)
@@ -95,7 +91,8 @@ def draw_case(index, seed=0):
 # lengths are nevertheless in px of the full image.
 
 
-def half(shape):
+def half_shape(shape):
+    """The shape of an array whose pixels are 2 px wide."""
     return shape[0] // 2 + 1, shape[1] // 2 + 1
 
 
@@ -173,19 +170,12 @@ def lesion_depth(rng, shape, diagnosis):
     field += (0.9 + 9 * wobble) / radius * smooth_noise(rng, small, 13)
     field += 0.9 / radius * smooth_noise(rng, small, 6)
 
-    inside = largest_piece(ndimage.gaussian_filter(field, 1) > 0)
+    inside = largest_component(ndimage.gaussian_filter(field, 1) > 0)
     # The hand that outlines bridges notches: the lesion is grown until they close, then measured
     # as if it had not grown.
     bridge = rng.uniform(2, 8)
     grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~inside) < bridge)
     return 2 * (signed_distance(grown) - bridge)[margin:-margin, margin:-margin]
-
-
-def largest_piece(mask):
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
 
 
 def signed_distance(mask):
@@ -196,7 +186,7 @@ def signed_distance(mask):
 
 def annotator_mask(depth, radius):
     """The outline as an annotator leaves it: it ends half-way into the dark rim of the view."""
-    return largest_piece((depth > 0) & (radius < 1.02))
+    return largest_component((depth > 0) & (radius < 1.02))
 
 
 # --- pigment ---------------------------------------------------------------------------------
@@ -441,7 +431,7 @@ def draw_skin(rng, shape):
     red = min(max(rng.normal(232, 22), 182), 275)
     green = min(max(rng.normal(0.81, 0.06), 0.66), 0.95)
     blue = min(max(1.45 * green - 0.46 + rng.normal(0, 0.075), 0.36), 1.0)
-    small = half(shape)
+    small = half_shape(shape)
     blood = 0.03 * half_noise(rng, small, 250) + 0.012 * half_noise(rng, small, 30)
     blood += rng.uniform(0.005, 0.022) * half_noise(rng, small, 8)
     if rng.random() < 0.2:  # flushed and pale areas
@@ -465,7 +455,7 @@ def freckles(rng, shape):
 
 def furrows(rng, shape):
     """Fine skin lines, pores and grain: relative brightness (H, W) around 0."""
-    small = half(shape)
+    small = half_shape(shape)
     y, x = 2 * np.indices(small, dtype=np.float32)
     y += 6 * half_noise(rng, small, 36)
     x += 6 * half_noise(rng, small, 36)
@@ -615,8 +605,8 @@ def ruler(rng, shape):
     canvas = Canvas(shape)
     spacing, edge = rng.uniform(24, 30), shape[0] * rng.choice([0.04, 0.94])
     for tick, x in enumerate(np.arange(rng.uniform(0, spacing), shape[1], spacing)):
-        half = 8 if tick % 5 == 0 else 4.5
-        canvas.stroke((x, x), (edge - half, edge + half), [1.2])
+        length = 8 if tick % 5 == 0 else 4.5  # to both sides of the edge
+        canvas.stroke((x, x), (edge - length, edge + length), [1.2])
     return canvas.array()
 
 

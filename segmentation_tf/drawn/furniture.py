@@ -1,5 +1,8 @@
-"""What stands about in the drawn studio, all of it background: chairs, a coat over one of them,
-tripods, bags, clothes on a rail, a table, and the white mannequin, naked or in a costume."""
+"""What stands about in the drawn studio, all of it background.
+
+Chairs, a coat over one of them, tripods, bags, clothes on a rail, a table, and the white
+mannequin, naked or in a costume.
+"""
 
 import math
 from dataclasses import replace
@@ -7,25 +10,30 @@ from dataclasses import replace
 import numpy as np
 
 from segmentation_tf.drawn.body import COLOURS, SOBER, Body, Figure, plain, random_body
-from segmentation_tf.drawn.motion import skeleton, turned
-from segmentation_tf.drawn.tracing import Box, Limb, Part
+from segmentation_tf.drawn.motion import Pose, skeleton, turned
+from segmentation_tf.drawn.tracing import Box, Cloth, Limb, Part
 
 
-def random_things(rng, half, cameras):
-    """Furniture of a room with the given cameras, behind the performer more than before: parts."""
+def random_things(rng, bounds, cameras):
+    """Parts of the furniture of a room, most of it where no camera sees it before the performer."""
     seat = random_paint(rng)
-    kinds = [lambda *place: chair(*place, seat)] * rng.integers(3, 7)
-    kinds += [tripod] * rng.integers(1, 4) + [bag] * rng.integers(1, 3)
-    kinds += [rail] * (rng.random() < 0.6) + [table] * (rng.random() < 0.5)
-    kinds += [mannequin] * rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])
+    kinds = {"chair": rng.integers(3, 7), "tripod": rng.integers(1, 4), "bag": rng.integers(1, 3)}
+    kinds |= {"rail": rng.random() < 0.6, "table": rng.random() < 0.5}
+    kinds |= {"mannequin": rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])}
+    draw = {"tripod": tripod, "bag": bag, "rail": rail, "table": table, "mannequin": mannequin}
     things = []
-    for kind in kinds:
-        nearest, farthest = (2.1, 3.6) if kind is mannequin else (2.3, 4.8)
-        things += kind(rng, *free_place(rng, half, cameras, nearest, farthest))
-    return things + (coat(rng, things[0].solids[1]) if rng.random() < 0.6 else [])
+    for kind, count in kinds.items():
+        nearest, farthest = (2.1, 3.6) if kind == "mannequin" else (2.3, 4.8)
+        for _ in range(count):
+            where, turn = free_place(rng, bounds, cameras, nearest, farthest)
+            things += chair(where, turn, seat) if kind == "chair" else draw[kind](rng, where, turn)
+    if rng.random() < 0.6:
+        _, back = things[0].solids  # of the first chair
+        things += coat(rng, back)
+    return things
 
 
-def free_place(rng, half, cameras, nearest, farthest):
+def free_place(rng, bounds, cameras, nearest, farthest):
     """A place (x, 0, z) that blocks no camera, and a turn towards the middle, more or less."""
     views = np.array([camera.position for camera in cameras])[:, [0, 2]]
     while True:
@@ -33,7 +41,7 @@ def free_place(rng, half, cameras, nearest, farthest):
         where = away * np.array([math.sin(angle), math.cos(angle)])
         in_view = views @ where / np.linalg.norm(views, axis=1) / away > math.cos(0.4)
         too_near = np.linalg.norm(views - where, axis=1) < 2.2
-        outside = half[[0, 2]] - np.abs(where) < 0.4
+        outside = bounds[[0, 2]] - np.abs(where) < 0.4
         if not (in_view.any() or too_near.any() or outside.any()):
             return np.array([where[0], 0, where[1]]), angle + math.pi + rng.normal(0, 0.7)
 
@@ -48,7 +56,7 @@ def boxes(where, turn, places):
     return [Box(where + np.array(centre) @ frame, sizes, frame) for centre, sizes in places]
 
 
-def chair(rng, where, turn, seat):
+def chair(where, turn, seat):
     soft = [((0, 0.45, 0), (0.44, 0.05, 0.42)), ((0, 0.72, -0.2), (0.42, 0.3, 0.035))]
     legs = [((x, 0.23, z), (0.025, 0.46, 0.025)) for x in (-0.19, 0.19) for z in (-0.19, 0.19)]
     legs += [((x, 0.6, -0.2), (0.025, 0.4, 0.025)) for x in (-0.19, 0.19)]
@@ -65,9 +73,16 @@ def coat(rng, back):
     left, right = top + 0.03 * front - 0.15 * side, top + 0.03 * front + 0.15 * side
     hem, cuff = top - 0.5 * up - 0.1 * front, right + 0.08 * side - 0.45 * up
     solids = [
-        Limb(left, right, (0.07, 0.07), front, flat=0.9, folds=0.012),
-        Limb(top - 0.04 * front, hem, (0.16, 0.21), front, flat=0.35, cut=True, folds=0.02),
-        Limb(right + 0.04 * side, cuff, (0.07, 0.05), front, cut=True, folds=0.012),
+        Limb(left, right, (0.07, 0.07), front=front, flat=0.9, cloth=Cloth(0.012)),
+        Limb(
+            top - 0.04 * front,
+            hem,
+            (0.16, 0.21),
+            front=front,
+            flat=0.35,
+            cloth=Cloth(0.02, cut=True),
+        ),
+        Limb(right + 0.04 * side, cuff, (0.07, 0.05), front=front, cloth=Cloth(0.012, cut=True)),
     ]
     return [Part(solids, random_paint(rng), 0.05)]
 
@@ -89,7 +104,7 @@ def bag(rng, where, turn):
     side = turned(np.eye(3), twist=turn)[0]
     low, high = where + [0, 0.13, 0], where + [0, 0.26, 0]
     solids = [
-        Limb(low, low + 0.3 * side, (0.14, 0.13), folds=0.014, phase=turn),
+        Limb(low, low + 0.3 * side, (0.14, 0.13), cloth=Cloth(0.014, turn)),
         Limb(high + 0.1 * side, high + 0.2 * side, (0.02, 0.02)),
     ]
     return [Part(solids, random_paint(rng), 0.02, 0.1)]
@@ -117,16 +132,17 @@ def rail(rng, where, turn):
     for x in np.linspace(-0.45, 0.45, rng.integers(3, 7)):
         top = where + [0, 1.5, 0] + x * side
         hem = top - [0, rng.uniform(0.6, 1.0), 0]
-        cloth = Limb(top, hem, (0.06, 0.15), side, flat=0.45, cut=True, folds=0.005, phase=9 * x)
-        parts.append(Part([cloth], random_paint(rng), 0, 0.05))
+        cloth = Cloth(0.005, 9 * x, cut=True)
+        shirt = Limb(top, hem, (0.06, 0.15), front=side, flat=0.45, cloth=cloth)
+        parts.append(Part([shirt], random_paint(rng), 0, 0.05))
     return parts
 
 
 def mannequin(rng, where, turn):
-    """A figure from a shop window on its plate: the shape of a person, but none.
+    """A figure from a shop window on its plate.
 
-    Half of them wear a costume. Then little but the bare white head and the plate tells them from
-    a person, unless one has seen the room before and knows that this one never moves.
+    Half of them wear a costume. Then only the bare white head and the plate tell them from a
+    person.
     """
     white = (226, 224, 218) if rng.random() < 0.8 else (190, 176, 160)
     costume = ("HipHop", "Jazz", "Kata", "Taichi")[rng.integers(4)] if rng.random() < 0.5 else None
@@ -134,9 +150,16 @@ def mannequin(rng, where, turn):
         body = replace(random_body(rng, costume), skin=white)
     else:
         body = Body(rng.uniform(1.65, 1.82), 0.9, bool(rng.random() < 0.5), skin=white)
-    arms = rng.uniform((0.1, -0.95, -0.1, 0.1, -0.95, -0.1), (0.35, -0.5, 0.45, 0.35, -0.5, 0.45))
-    pose = np.array([0.03, 0, 0, 0, 0.09, 0.04, 0, 0.12, -0.03, 0, *arms, rng.normal(0, 0.3), 0])
+    hands = rng.uniform([[0.1, -0.95, -0.1]] * 2, [[0.35, -0.5, 0.45]] * 2)
+    pose = Pose(
+        trunk=(0.03, 0, 0, 0),
+        left_foot=np.array([0.09, 0.04, 0]),
+        right_foot=np.array([0.12, -0.03, 0]),
+        left_hand=hands[0],
+        right_hand=hands[1],
+        head=(rng.normal(0, 0.3), 0),
+    )
     figure = Figure(body, skeleton(body, pose, (where[0], where[2], turn)))
-    plate = Limb(where + [0, 0.005, 0], where + [0, 0.02, 0], (0.17, 0.17), cut=True)
+    plate = Limb(where + [0, 0.005, 0], where + [0, 0.02, 0], (0.17, 0.17), cloth=Cloth(cut=True))
     parts = figure.dressed(alive=False) if costume else figure.naked()
     return [*parts, Part([plate], plain((150, 150, 152)), 0, 0.5)]

@@ -33,11 +33,11 @@ class Lamps:
         return replace(self, power=power, ambient=ambient)
 
 
-def random_lamps(rng, half):
-    """Panels in rows; some are off. `half`: half width, height, half depth of the room, m."""
+def random_lamps(rng, bounds):
+    """Panels in rows; some are off. `bounds`: half width, height, half depth of the room, m."""
     nx, nz = rng.integers(2, 4, 2)
-    x, z = (np.linspace(-0.7, 0.7, n) * h for n, h in ((nx, half[0]), (nz, half[2])))
-    places = np.array([(a, half[1] - 0.05, b) for a in x for b in z])
+    x, z = (np.linspace(-0.7, 0.7, n) * h for n, h in ((nx, bounds[0]), (nz, bounds[2])))
+    places = np.array([(a, bounds[1] - 0.05, b) for a in x for b in z])
     tint = np.array([1, rng.uniform(0.88, 1), rng.uniform(0.68, 1.05)])[:, None]
     power = tint * rng.uniform(0.3, 1.3, len(places)) * (rng.random(len(places)) < 0.8)
     power[:, rng.integers(len(places))] = tint[:, 0]
@@ -125,11 +125,11 @@ def performer_shadow(lamps, spheres, origin, shape):
     return (there / lit(lamps, points, up).sum(axis=0)).reshape(shape)
 
 
-def furniture_shadow(half, spheres):
+def furniture_shadow(bounds, spheres):
     """The same for the whole floor of a room, softer and far faster: a dark spot a ball."""
-    shape = (int(2 * half[2] / CELL) + 1, int(2 * half[0] / CELL) + 1)
+    shape = (int(2 * bounds[2] / CELL) + 1, int(2 * bounds[0] / CELL) + 1)
     dark = np.zeros(shape, np.float32)
-    z, x = (CELL * np.arange(n) - h for n, h in zip(shape, (half[2], half[0])))
+    z, x = (CELL * np.arange(n) - h for n, h in zip(shape, (bounds[2], bounds[0])))
     for a, height, b, radius in spheres:
         wide = 1.5 * radius + 0.5 * height
         rows = slice(*np.searchsorted(z, (b - 2 * wide, b + 2 * wide)))

@@ -26,7 +26,7 @@ from scipy import ndimage
 from segmentation_tf.drawn.body import srgb
 from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise, smoothstep
 from segmentation_tf.drawn.light import around, open_sky, passed
-from segmentation_tf.drawn.sheep import COMMON, Posed, Stance, random_sheep
+from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Stance, random_sheep
 from segmentation_tf.drawn.tracing import FINE, Camera, Surface, unit
 from segmentation_tf.panoptic.maps import Panoptic, ids_to_colours, segments_info
 
@@ -81,7 +81,7 @@ class Meadow:
 
 
 def random_meadow(rng):
-    breed = int(rng.integers(COMMON))
+    breed = int(rng.integers(FLOCK_BREEDS))
     cloudy = rng.uniform(0.1, 0.9)
     side, height = rng.choice([-1, 1]) * rng.uniform(0.5, 1.0), rng.uniform(0.45, 1.0)
     warm = np.array([1.0, 0.93, 0.72 + 0.2 * height])[:, None]
@@ -236,9 +236,9 @@ class Scene:
         x, y, depth = self.camera.project(places).T
         colour = srgb(*((246, 240, 226), (236, 206, 60), (206, 150, 190))[rng.integers(3)])
         for row, column, far in zip(y * FINE, x * FINE, depth):
-            half = 0.022 * self.camera.focal * FINE / far / 2 + 0.3
-            rows = slice(max(int(row - half), 0), max(int(row + half) + 1, 0))
-            columns = slice(max(int(column - half), 0), max(int(column + half) + 1, 0))
+            radius = 0.022 * self.camera.focal * FINE / far / 2 + 0.3
+            rows = slice(max(int(row - radius), 0), max(int(row + radius) + 1, 0))
+            columns = slice(max(int(column - radius), 0), max(int(column + radius) + 1, 0))
             self.light[:, rows, columns] = (colour * self.full_light())[..., None]
 
     # --- bushes and the fence ---

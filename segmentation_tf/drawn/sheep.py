@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.tracing import Limb, Part, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Part, unit
 
 # Breeds as they look: fleece, and face with legs (0 to 255).
 BREEDS = (
@@ -21,8 +21,7 @@ BREEDS = (
     ((92, 70, 54), (50, 40, 34)),  # brown
     ((58, 52, 50), (34, 30, 30)),  # black
 )
-COMMON = 4  # breeds that make whole flocks; the others are single black sheep among them
-POSES = ("stands", "grazes", "lies")
+FLOCK_BREEDS = 4  # the first ones make whole flocks; the others are black sheep among them
 # Waves of wool in 1/m, as a limb sees them: in no direction more than in another.
 LOCKS = np.array([[31, 12, -9], [-14, 29, 17], [9, -23, 33], [26, 27, 21], [-33, 20, -25]],
                  np.float32)  # fmt: skip
@@ -59,7 +58,7 @@ class Stance:
 def random_sheep(rng, breed):
     """A sheep or lamb of a flock of this breed."""
     black = rng.random() < 0.07
-    fleece, face = BREEDS[int(rng.integers(COMMON, len(BREEDS))) if black else breed]
+    fleece, face = BREEDS[int(rng.integers(FLOCK_BREEDS, len(BREEDS))) if black else breed]
     lamb = rng.random() < 0.25
     tint = rng.normal(1, 0.04) * np.array([1, rng.normal(1, 0.01), rng.normal(1, 0.03)])
     return Sheep(
@@ -103,17 +102,20 @@ class Posed:
         local = self.sheep.size * np.array([along, self.back + up, right])
         return local @ self.frame + [self.stance.x, 0, self.stance.z]
 
-    def limb(self, start, end, radii, flat=1.0, front=None, kind=Limb, folds=0.0):
+    def limb(self, start, end, radii):
+        """A limb of skin between two places as `at` takes them; `radii` of a grown sheep, m."""
         size = self.sheep.size
-        front = self.frame[2] if front is None else front
         radii = (radii[0] * size, radii[1] * size)
-        return kind(self.at(*start), self.at(*end), radii, front, 0, flat, False, folds,
-                    self.sheep.phase)  # fmt: skip
+        return Limb(self.at(*start), self.at(*end), radii, front=self.frame[2])
 
     def wool(self, start, end, radii, flat=1.0):
-        thick = self.sheep.woolly
-        radii = (radii[0] * thick, radii[1] * thick)
-        return self.limb(start, end, radii, flat, kind=Wool, folds=0.007 * self.sheep.size)
+        """The same with wool on it."""
+        size, thick = self.sheep.size, self.sheep.woolly
+        radii = (radii[0] * thick * size, radii[1] * thick * size)
+        cloth = Cloth(folds=0.007 * size, phase=self.sheep.phase)
+        return Wool(
+            self.at(*start), self.at(*end), radii, front=self.frame[2], flat=flat, cloth=cloth
+        )
 
     # --- where the head is ---
 
@@ -179,12 +181,12 @@ class Posed:
         def spot(front, up, side):
             return poll + size * (front * forward + up * crown + side * across)
 
-        face = Limb(spot(0.02, 0, 0), spot(0.22, -0.02, 0), (0.092 * size, 0.056 * size), across,
-                    flat=0.82)  # fmt: skip
+        face = Limb(spot(0.02, 0, 0), spot(0.22, -0.02, 0), (0.092 * size, 0.056 * size),
+                    front=across, flat=0.82)  # fmt: skip
         solids = [face, Limb(spot(0, -0.03, 0), spot(0.12, -0.06, 0), (0.07 * size, 0.04 * size))]
         for side in (-1, 1):
             ear = spot(-0.02, 0.045, 0.07 * side), spot(-0.05, 0.04, 0.2 * side)
-            solids.append(Limb(*ear, (0.036 * size, 0.016 * size), crown, flat=0.5))
+            solids.append(Limb(*ear, (0.036 * size, 0.016 * size), front=crown, flat=0.5))
         skin, dark = srgb(*self.sheep.face), srgb(24, 20, 20)
         frame = np.stack([forward, crown, across]).astype(np.float32)
         centre = poll.astype(np.float32)[:, None]

@@ -1,12 +1,13 @@
 """The drawn studio: a dark room with a carpet, a lit screen, and things on its walls.
 
-A room is one for all three cameras of a sequence. Walls, floor and ceiling are a box seen from
+All three cameras of a sequence film the same room. Walls, floor and ceiling are a box seen from
 inside, which each ray leaves at a known depth; the furniture is made of traced solids. Colours
 are linear shares of light until the camera makes a picture of them.
 """
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from segmentation_tf.drawn.tracing import FINE, Camera, Surface
 
 SIZE = (384, 512)  # height and width of all pictures in px
 CEILING, FLOOR, WALLS = 1, 4, (0, 2, 3, 5)  # faces of the room: +x +y +z -x -y -z
+THING = 6  # furniture before a face
+SCREEN = (90, 150)  # height and width of what the screen shows, in px
 
 
 @dataclass
@@ -40,15 +43,33 @@ class Hanging:
         return inside, x.clip(0, 0.9999), y.clip(0, 0.9999)  # rounding may reach 1
 
 
+class Wall(NamedTuple):
+    """How a wall looks; `kind` is paint, a curtain, panels or bricks."""
+
+    colour: np.ndarray  # (3, 1)
+    kind: str
+    phase: float
+
+
+class Lines(NamedTuple):
+    """The dark lines on a carpet."""
+
+    angle: float  # radians
+    spacing: float  # m
+    width: float  # m
+    darkness: float
+    directions: int  # 1, or 2 for a grid
+
+
 @dataclass
 class Room:
-    """What is decided about a studio before anybody looks at it."""
+    """What is decided about a studio before a camera sees it."""
 
-    half: np.ndarray  # half its width, its height, half its depth in m
+    bounds: np.ndarray  # half its width, its height, half its depth in m
     lamps: Lamps
-    walls: dict  # face: (colour, kind, phase)
+    walls: dict  # face: Wall
     carpet: np.ndarray  # (3, 1)
-    lines: tuple  # on the carpet: angle, spacing, width, darkness, how many ways
+    lines: Lines
     pictures: list
     screen: Hanging
     show: str  # what the screen shows
@@ -59,25 +80,28 @@ class Room:
 
 def random_room(rng):
     """A studio, what stands in it, and the cameras."""
-    half = np.array([rng.uniform(4.6, 5.8), rng.uniform(2.9, 3.5), rng.uniform(4.6, 5.8)])
-    cameras, lamps = random_cameras(rng), random_lamps(rng, half)
+    # The order of these lines is that of the random numbers: another order draws another room.
+    bounds = np.array([rng.uniform(4.6, 5.8), rng.uniform(2.9, 3.5), rng.uniform(4.6, 5.8)])
+    cameras, lamps = random_cameras(rng), random_lamps(rng, bounds)
     first, faces = random_wall(rng), rng.permutation(WALLS)
     walls = {int(face): first if rng.random() < 0.6 else random_wall(rng) for face in faces}
     carpet = rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))
     angle = (0, math.pi / 4, rng.uniform(0, 3))[rng.choice(3, p=[0.6, 0.15, 0.25])]
-    lines = (angle, rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05), rng.uniform(0.35, 0.8))
+    spacing, line = rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05)
+    darkness = rng.uniform(0.35, 0.8)
     width, middle, low = rng.uniform(1.7, 2.8), rng.uniform(-1.3, 1.3), rng.uniform(0.7, 1.1)
-    screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
+    lines = Lines(angle, spacing, line, darkness, directions=rng.integers(1, 3))
+    pictures = [hanging for face in faces[1:] for hanging in random_hangings(rng, face)]
     return Room(
-        half=half,
+        bounds=bounds,
         lamps=lamps,
         walls=walls,
         carpet=carpet.astype(np.float32),
-        lines=(*lines, rng.integers(1, 3)),
-        pictures=[hanging for face in faces[1:] for hanging in random_hangings(rng, face)],
-        screen=screen,
+        lines=lines,
+        pictures=pictures,
+        screen=Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width),
         show=("slides", "film", "white")[rng.choice(3, p=[0.45, 0.45, 0.1])],
-        things=random_things(rng, half, cameras),
+        things=random_things(rng, bounds, cameras),
         cameras=cameras,
         grain=smooth_noise(rng, (512, 512), 2.5),
     )
@@ -95,18 +119,18 @@ def random_cameras(rng):
 
 
 def random_wall(rng):
-    """Colour, kind and phase of a wall: paint, a curtain, panels, or bricks."""
+    """A wall, most of them dark."""
     kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
     dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
     grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
     tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
     tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
-    return srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6)
+    return Wall(srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6))
 
 
 def random_hangings(rng, face):
     """Posters, doors and boards along a wall, with gaps."""
-    left = -4.2
+    left, hangings = -4.2, []
     while left < 3.5:
         left += rng.uniform(0.4, 2.2)
         kind = ("poster", "door", "board", "gap")[rng.choice(4, p=[0.45, 0.15, 0.15, 0.25])]
@@ -117,8 +141,9 @@ def random_hangings(rng, face):
             "gap": (1, 0, 0),
         }[kind]
         if kind != "gap":
-            yield Hanging(face, left, left + width, low, high, texture(rng, kind))
+            hangings.append(Hanging(face, left, left + width, low, high, texture(rng, kind)))
         left += width
+    return hangings
 
 
 def texture(rng, kind):
@@ -168,35 +193,50 @@ def view_room(room, camera):
     for part in room.things:
         surface.add(part)
     depth, face, points = leave_room(room, camera)
-    empty = np.isinf(surface.depth.ravel())
+    face[~np.isinf(surface.depth.ravel())] = THING
     circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
+    light = light_of_faces(room, circuits, camera, depth, face, points)
+    light = light.reshape(2, 3, height, width)
+    things = np.nonzero(face.reshape(height, width) == THING)
+    light[:, :, *things] = light_of_things(circuits, surface, *things)
+    depth = np.minimum(depth.reshape(height, width), surface.depth)
+    is_floor = (face == FLOOR).reshape(height, width)[::FINE, ::FINE]
+    x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
+    screen = find_screen(room.screen, face, points, width)
+    return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
+
+
+def light_of_faces(room, circuits, camera, depth, face, points):
+    """Light (2, 3, N) from walls, floor and ceiling, where nothing stands before them."""
     spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
-    shadow = furniture_shadow(room.half, spheres)
+    shadow = furniture_shadow(room.bounds, spheres)
     light = np.zeros((2, *points.shape), np.float32)
     for number in range(6):
-        where = np.nonzero((face == number) & empty)[0]
+        where = np.nonzero(face == number)[0]
         if len(where):
             some = points[:, where]
             colour = face_colour(room, camera, number, some, depth[where], shadow)
             light[..., where] = face_light(circuits, number, some) * colour
             if number == CEILING:
                 add_panels(light, where, circuits, some)
-    shown = np.nonzero((face == room.screen.wall) & empty)[0]
-    u = along_wall(room.screen.wall, points[:, shown])
-    inside, x, y = room.screen.seen_at(u, points[1, shown])
-    screen = (*np.divmod(shown[inside], width), x, y)
+    return light
 
-    things = ~empty.reshape(height, width)
-    light = light.reshape(2, 3, height, width)
-    spots = surface.points(*np.nonzero(things))
-    normals = surface.normals(*np.nonzero(things), spots)
-    dim = 0.45 + 0.55 * smoothstep(spots[1], 0, 0.5)  # near the floor, all stands in shadows
-    falling = np.stack([lit(lamps, spots, normals) for lamps in circuits])
-    light[..., things] = surface.colour[:, things] * falling * dim
-    depth = np.minimum(depth.reshape(height, width), surface.depth)
-    is_floor = ((face == FLOOR) & empty).reshape(height, width)[::FINE, ::FINE]
-    x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
-    return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
+
+def light_of_things(circuits, surface, rows, columns):
+    """Light (2, 3, N) from the furniture that these pixels of a surface show."""
+    points = surface.points(rows, columns)
+    normals = surface.normals(rows, columns, points)
+    dim = 0.45 + 0.55 * smoothstep(points[1], 0, 0.5)  # near the floor, all stands in shadows
+    falling = np.stack([lit(lamps, points, normals) for lamps in circuits])
+    return surface.colour[:, rows, columns] * falling * dim
+
+
+def find_screen(screen, face, points, width):
+    """Rows and columns (N,) of the pixels that show the screen, and where on it they lie: x, y."""
+    on_wall = np.nonzero(face == screen.wall)[0]
+    u = along_wall(screen.wall, points[:, on_wall])
+    inside, x, y = screen.seen_at(u, points[1, on_wall])
+    return (*np.divmod(on_wall[inside], width), x, y)
 
 
 def leave_room(room, camera):
@@ -204,7 +244,7 @@ def leave_room(room, camera):
     rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
     rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
     start = camera.position.astype(np.float32)[:, None]
-    low, high = room.half * [-1, 0, -1], room.half
+    low, high = room.bounds * [-1, 0, -1], room.bounds
     ends = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)
     exits = (ends - start) / rays
     axis = exits.argmin(axis=0)
@@ -230,7 +270,7 @@ def face_colour(room, camera, face, points, depth, shadow):
     if face == FLOOR:
         # How long a pixel lies on the floor: far lines blur into the carpet.
         long = depth**2 / float(camera.focal * camera.position[1])
-        reaching = sample(shadow, -room.half[[0, 2]], points[0], points[2])
+        reaching = sample(shadow, -room.bounds[[0, 2]], points[0], points[2])
         return reaching * carpet(room, points, long)
     return wall_colour(room, face, along_wall(face, points), points[1])
 
@@ -251,12 +291,14 @@ def carpet(room, points, long):
     x, _, z = points
     value = 1 + 0.16 * np.minimum(0.012 / long, 1) * grain(room, x, z, 0.004)
     value += 0.07 * grain(room, x + 9, z + 9, 0.05) + 0.07 * grain(room, x + 20, z + 20, 0.24)
-    angle, spacing, width, dark, ways = room.lines
-    for turn in range(ways):
-        across = x * math.cos(angle + turn * math.pi / 2) + z * math.sin(angle + turn * math.pi / 2)
-        away = np.abs((across / spacing) % 1 - 0.5) * spacing
-        blur = np.maximum(width, long)
-        value *= 1 - dark * width / blur * (1 - smoothstep(away, blur * 0.35, blur * 0.75))
+    lines = room.lines
+    blur = np.maximum(lines.width, long)
+    for quarter in range(lines.directions):
+        angle = lines.angle + quarter * math.pi / 2
+        across = x * math.cos(angle) + z * math.sin(angle)
+        away = np.abs((across / lines.spacing) % 1 - 0.5) * lines.spacing
+        line = 1 - smoothstep(away, blur * 0.35, blur * 0.75)
+        value *= 1 - lines.darkness * lines.width / blur * line
     return room.carpet * np.maximum(value, 0.1)
 
 
@@ -279,19 +321,15 @@ def add_panels(light, where, circuits, points):
 
 def wall_colour(room, face, u, v):
     """Colour (3, N) of a wall at u m along and v m up it, with what hangs there."""
-    colour, kind, phase = room.walls[face]
+    wall = room.walls[face]
     value = 1 + 0.03 * grain(room, u + 7, v + 7, 0.01) + 0.08 * grain(room, u + 30, v + 30, 0.3)
-    if kind == "curtain":
-        bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
-        value *= 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
-    elif kind == "panels":
+    if wall.kind == "curtain":
+        value *= folds_of_curtain(u, v, wall.phase)
+    elif wall.kind == "panels":
         value *= 1 - 0.45 * ((u / 1.2) % 1 < 0.015) - 0.45 * ((v / 1.2) % 1 < 0.015)
-    elif kind == "bricks":
-        row = np.floor(v / 0.08)
-        column = u / 0.24 + row / 2
-        joint = ((v / 0.08) % 1 < 0.12) | (column % 1 < 0.05)
-        value *= (1 + 0.25 * np.sin(91 * row + 57 * np.floor(column))) * (1 - 0.35 * joint)
-    light = colour * np.maximum(value, 0.1) * np.where(v < 0.09, 0.5, 1)  # skirting
+    elif wall.kind == "bricks":
+        value *= bricks(u, v)
+    light = wall.colour * np.maximum(value, 0.1) * np.where(v < 0.09, 0.5, 1)  # skirting
     for hanging in room.pictures:
         if hanging.wall == face:
             inside, x, y = hanging.seen_at(u, v)
@@ -301,28 +339,58 @@ def wall_colour(room, face, u, v):
     return light
 
 
+def folds_of_curtain(u, v, phase):
+    """Light and dark folds, a factor (N,)."""
+    bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
+    return 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
+
+
+def bricks(u, v):
+    """Bricks of uneven brightness with dark joints, a factor (N,)."""
+    row = np.floor(v / 0.08)
+    column = u / 0.24 + row / 2
+    joint = ((v / 0.08) % 1 < 0.12) | (column % 1 < 0.05)
+    return (1 + 0.25 * np.sin(91 * row + 57 * np.floor(column))) * (1 - 0.35 * joint)
+
+
 def screen_light(rng, show, x, y):
     """What the screen shows at places (N,) from 0 to 1: light (3, N); a new picture each call."""
-    shown = np.ones((3, 90, 150), np.float32)
-    if show == "film":  # sky, hills, and something before them
-        tint = srgb(*rng.uniform(90, 240, 3))[..., None]
-        height = np.linspace(0, 1, 90)[:, None] + 0.12 * smooth_noise(rng, (90, 150), 45)
-        hills = smoothstep(height, 0.45, 0.6)
-        shown = (1 - hills) * (0.5 + 0.5 * tint) + 0.35 * hills * tint[::-1]
-        shown *= np.maximum(1 + 0.25 * smooth_noise(rng, (90, 150), 9), 0)
-        figure = smoothstep(smooth_noise(rng, (90, 150), 32), 0.9, 1.0)
-        shown += figure * (srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None] - shown)
-        shown *= rng.uniform(0.6, 1.3)
+    shown = np.ones((3, *SCREEN), np.float32)
+    if show == "film":
+        shown = film(rng)
     elif show == "slides":
-        paper = rng.choice([0.95, 0.7, 0.12])
-        shown *= paper
-        title, bars = (srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None] for _ in range(2))
-        shown[:, 8:17, 12 : rng.integers(60, 130)] = title
-        for row in range(28, 80, 9):
-            shown[:, row : row + 3, 14 : rng.integers(30, 80)] = 0.8 if paper < 0.5 else 0.08
-        for left in range(98, rng.integers(115, 145), 11):
-            shown[:, rng.integers(30, 70) : 80, left : left + 7] = bars
-    return shown[:, (y * 90).astype(int), (x * 150).astype(int)]
+        shown = slide(rng)
+    return shown[:, (y * SCREEN[0]).astype(int), (x * SCREEN[1]).astype(int)]
+
+
+def film(rng):
+    """Sky, hills, and something before them: light (3, 90, 150)."""
+    tint = srgb(*rng.uniform(90, 240, 3))[..., None]
+    height = np.linspace(0, 1, SCREEN[0])[:, None] + 0.12 * smooth_noise(rng, SCREEN, 45)
+    hills = smoothstep(height, 0.45, 0.6)
+    shown = (1 - hills) * (0.5 + 0.5 * tint) + 0.35 * hills * tint[::-1]
+    shown *= np.maximum(1 + 0.25 * smooth_noise(rng, SCREEN, 9), 0)
+    figure = smoothstep(smooth_noise(rng, SCREEN, 32), 0.9, 1.0)
+    shown += figure * (random_bright(rng) - shown)
+    return shown * rng.uniform(0.6, 1.3)
+
+
+def slide(rng):
+    """A title, lines of text and a bar chart: light (3, 90, 150)."""
+    paper = rng.choice([0.95, 0.7, 0.12])
+    shown = np.full((3, *SCREEN), paper, np.float32)
+    title, bars = random_bright(rng), random_bright(rng)
+    shown[:, 8:17, 12 : rng.integers(60, 130)] = title
+    for row in range(28, 80, 9):
+        shown[:, row : row + 3, 14 : rng.integers(30, 80)] = 0.8 if paper < 0.5 else 0.08
+    for left in range(98, rng.integers(115, 145), 11):
+        shown[:, rng.integers(30, 70) : 80, left : left + 7] = bars
+    return shown
+
+
+def random_bright(rng):
+    """One of the bright colours: light (3, 1, 1)."""
+    return srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None]
 
 
 def reduce(fine):

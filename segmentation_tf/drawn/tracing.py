@@ -32,17 +32,36 @@ def frame_along(along, front):
     return np.stack([np.cross(along, front), along, front])
 
 
-class Limb:
-    """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs.
+@dataclass(frozen=True)
+class Cloth:
+    """How the surface of a limb wrinkles: `folds` m deep, most near both ends; `phase` moves them.
 
-    `radii` are those at both ends, `swell` what a muscle adds at a third of the length, `flat`
-    the ratio of depth to width, where `front` is the direction of the depth. `cut` ends it in a
-    flat edge, as a sleeve ends. `folds` (m) is how deep cloth wrinkles, most near both ends.
+    `cut` ends the limb in a flat edge, as a sleeve ends.
     """
 
-    def __init__(
-        self, start, end, radii, front=(0, 0, 1), swell=0, flat=1, cut=False, folds=0, phase=0
-    ):
+    folds: float = 0.0
+    phase: float = 0.0
+    cut: bool = False
+
+
+SMOOTH = Cloth()
+
+
+class Limb:
+    """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs."""
+
+    def __init__(self, start, end, radii, *, front=(0, 0, 1), flat=1, swell=0, cloth=SMOOTH):
+        """Place the limb.
+
+        Args:
+            start: Middle of one end, in m.
+            end: Middle of the other end.
+            radii: Radius at both ends, in m.
+            front: The direction of the depth.
+            flat: Depth divided by width.
+            swell: What a muscle adds to the radius at a third of the length, in m.
+            cloth: How the surface wrinkles, and whether the end is cut off.
+        """
         start, end = np.asarray(start, float), np.asarray(end, float)
         self.length = float(np.linalg.norm(end - start)) or 1e-4
         along = (end - start) / self.length if self.length > 1e-4 else np.array([0.0, 1, 0])
@@ -52,9 +71,9 @@ class Limb:
         self.frame = frame_along(along, front).astype(np.float32)
         self.start = start.astype(np.float32)[:, None]
         self.radii, self.swell, self.flat = tuple(map(float, radii)), swell, flat
-        self.cut, self.folds, self.phase = cut, folds, float(phase)
+        self.cut, self.folds, self.phase = cloth.cut, cloth.folds, float(cloth.phase)
         self.centre = (start + end) / 2
-        self.reach = self.length / 2 + (max(radii) + swell + folds) * max(1, flat)
+        self.reach = self.length / 2 + (max(radii) + swell + cloth.folds) * max(1, flat)
 
     def local(self, points):
         """Points as seen from the limb: side, along, front, each (N,) in m."""
@@ -94,7 +113,7 @@ class Box:
     def __init__(self, centre, sizes, frame=None, rounding=0.006):
         self.centre = np.asarray(centre, float)
         self.frame = np.asarray(np.eye(3) if frame is None else frame, np.float32)
-        self.half = np.asarray(sizes, np.float32)[:, None] / 2 - rounding
+        self.half_sizes = np.asarray(sizes, np.float32)[:, None] / 2 - rounding
         self.rounding = rounding
         self.reach = float(np.linalg.norm(sizes)) / 2
 
@@ -102,28 +121,29 @@ class Box:
         return self.frame @ (points - self.centre.astype(np.float32)[:, None])
 
     def distance(self, points):
-        q = np.abs(self.local(points)) - self.half
+        q = np.abs(self.local(points)) - self.half_sizes
         outside = np.sqrt((np.maximum(q, 0) ** 2).sum(axis=0))
         return outside + np.minimum(q.max(axis=0), 0) - self.rounding
 
     def spheres(self):
-        across = np.argmax(self.half)
-        radius = float(np.median(self.half)) + 0.01
-        t = np.linspace(-1, 1, min(int(self.half[across, 0] / radius) + 1, 6))[:, None]
-        centres = self.centre + t * (self.half[across, 0] - radius) * self.frame[across]
+        longest = np.argmax(self.half_sizes)
+        length = self.half_sizes[longest, 0]
+        radius = float(np.median(self.half_sizes)) + 0.01
+        t = np.linspace(-1, 1, min(int(length / radius) + 1, 6))[:, None]
+        centres = self.centre + t * (length - radius) * self.frame[longest]
         return np.hstack([centres, np.full((len(t), 1), radius)])
 
 
 class Ring:
-    """The slice of a limb around its middle, `half` m to both sides: a belt."""
+    """The slice of a limb around its middle, `half_width` m to both sides: a belt."""
 
-    def __init__(self, limb, half):
-        self.limb, self.half = limb, half
+    def __init__(self, limb, half_width):
+        self.limb, self.half_width = limb, half_width
         self.centre, self.reach = limb.centre, limb.reach
 
     def distance(self, points):
         along = self.limb.local(points)[1] - self.limb.length / 2
-        return np.maximum(self.limb.distance(points), np.abs(along) - self.half)
+        return np.maximum(self.limb.distance(points), np.abs(along) - self.half_width)
 
     def spheres(self):
         return self.limb.spheres()
@@ -253,9 +273,9 @@ class Surface:
         rays = camera.rays(rows, columns)
         rows, columns = rows - top, columns - left
         last = np.minimum(last, self.depth[rows, columns])
-        hit, depth = march(part, camera.position, rays, depth, last)
-        points = camera.position.astype(np.float32)[:, None] + depth * rays[:, hit]
-        place = rows[hit], columns[hit]
+        met, depth = march(part, camera.position, rays, depth, last)
+        points = camera.position.astype(np.float32)[:, None] + depth * rays[:, met]
+        place = rows[met], columns[met]
         self.depth[place] = depth
         self.colour[:, *place] = part.paint(points)
         self.gloss[place] = part.gloss
@@ -274,11 +294,11 @@ def meet_balls(part, position, rays, width):
         centre = (solid.centre - position).astype(np.float32)
         distance = float(np.linalg.norm(centre))
         middle = centre @ rays / speed
-        half = (solid.reach + width * distance) ** 2 - distance**2 + middle**2
-        inside = half > 0
-        half = np.sqrt(np.maximum(half, 0))
-        np.minimum(first, (middle - half) / speed, out=first, where=inside)
-        np.maximum(last, (middle + half) / speed, out=last, where=inside)
+        inside2 = (solid.reach + width * distance) ** 2 - distance**2 + middle**2
+        meets = inside2 > 0
+        inside = np.sqrt(np.maximum(inside2, 0))  # half of the way through the ball
+        np.minimum(first, (middle - inside) / speed, out=first, where=meets)
+        np.maximum(last, (middle + inside) / speed, out=last, where=meets)
     return np.maximum(first, 0.05), last
 
 
@@ -291,16 +311,17 @@ def march(part, position, rays, depth, last, width=0.0):
     position = position.astype(np.float32)[:, None]
     speed = np.sqrt((rays**2).sum(axis=0))
     alive = np.nonzero(depth < last)[0]
-    depth, hits = depth[alive], []
+    depth, arrived = depth[alive], []
     for step in range(STEPS):
         away = part.distance(position + depth * rays[:, alive])
         # Rays along a surface converge slowly: in the end, what is nearly there has arrived.
         near = NEAR_ENOUGH if step < STEPS - 1 else 2 * NEAR_ENOUGH
         there = away < np.maximum(near, 2 * width * depth)
-        hits.append((alive[there], depth[there]))
+        arrived.append((alive[there], depth[there]))
         depth = depth + (away - width * depth) / speed[alive]
         going = ~there & (depth < last[alive])
         alive, depth = alive[going], depth[going]
     if width:
-        hits.append((alive, depth))  # to be on the safe side
-    return tuple(np.concatenate(column) for column in zip(*hits))
+        arrived.append((alive, depth))  # to be on the safe side
+    rays_that_arrived, depths = zip(*arrived)
+    return np.concatenate(rays_that_arrived), np.concatenate(depths)
