@@ -37,11 +37,14 @@ DEVICES = ["null", "zero", "full", "random", "urandom", "shm", "dri", "nvidia*"]
 GUARD = """
 def guard():
     import builtins, importlib, sys, types
-    from lab import checks
+    import lab.checks
     shell = get_ipython()
     shell.system = shell.system_raw  # lines with ! need no terminal, which the wall keeps away
-    modules = [m for m in vars(checks).values() if isinstance(m, types.ModuleType)]
-    tables = [(vars(module), dict(vars(module))) for module in [builtins, *modules]]
+    def of_the_lab():
+        return [name for name in sys.modules if name.partition(".")[0] == "lab"]
+    used = [value for name in of_the_lab() for value in vars(sys.modules[name]).values()]
+    used = [m for m in used if isinstance(m, types.ModuleType) and m.__name__ not in of_the_lab()]
+    tables = [(vars(module), dict(vars(module))) for module in [builtins, *used]]
     lists = [sys.path, sys.meta_path, sys.path_hooks, shell.ast_transformers,
              shell.input_transformers_post, shell.input_transformer_manager.cleanup_transforms,
              shell.input_transformer_manager.line_transforms,
@@ -53,7 +56,7 @@ def guard():
             now.update(kept)
         for now, kept in lists:
             now[:] = kept
-        for name in [name for name in sys.modules if name.partition(".")[0] == "lab"]:
+        for name in of_the_lab():
             del sys.modules[name]
         shell.user_ns["checks"] = load("lab.checks")
         return True

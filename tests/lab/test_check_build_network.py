@@ -1,0 +1,200 @@
+"""check_build_network: right answers pass however they are written, mistakes get their hint."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from lab.checks import check_build_network
+from lab.checks.build_network import HINTS
+from lab_answers import SEEDS, hint_of, name_of, one_seed_each
+from segmentation_tf.models import build_segnet, build_unet
+
+
+def batch_norm():
+    return layers.BatchNormalization(momentum=0.9)
+
+
+def concatenate(x, encoded):
+    return layers.Concatenate()([x, encoded])
+
+
+def unchanged(x):
+    return x
+
+
+def logits(x):
+    return layers.Conv2D(1, 1)(x)
+
+
+def network(
+    height,
+    width,
+    filters=(8, 16, 24, 32, 40),
+    norm=batch_norm,
+    join=concatenate,
+    bottom=unchanged,
+    head=logits,
+):
+    """A U-Net without a stem; transposed convolutions on the way up."""
+
+    def block(x, channels):
+        return layers.ReLU()(norm()(layers.Conv2D(channels, 3, padding="same")(x)))
+
+    image = keras.Input((height, width, 3))
+    x, encoded = image, []
+    for channels in filters[:-1]:
+        encoded.append(block(x, channels))
+        x = layers.MaxPooling2D()(encoded[-1])
+    x = bottom(block(x, filters[-1]))
+    for channels, side in zip(filters[-2::-1], encoded[::-1]):
+        x = layers.Conv2DTranspose(channels, 2, 2)(x)
+        x = block(join(x, side), channels)
+    return keras.Model(image, head(x))
+
+
+# --- Other right answers --------------------------------------------------------------------------
+
+
+def with_attention(height, width):
+    """Gates decide what of a skip passes; residual sums, group normalisation, a head of zeros."""
+
+    def gated(x, side):
+        gate = layers.Conv2D(1, 1, activation="sigmoid")(layers.Concatenate()([x, side]))
+        return layers.Add()([x, layers.Multiply()([side, gate])])
+
+    minus_three = keras.initializers.Constant(-3)
+    head = layers.Conv2D(1, 1, kernel_initializer="zeros", bias_initializer=minus_three)
+    norm = partial(layers.GroupNormalization, 4)
+    return network(height, width, norm=norm, join=gated, head=head)
+
+
+def encoder_as_a_model(height, width):
+    """The encoder is a separate model with several outputs, as pretrained ones are used."""
+    image = keras.Input((height, width, 3))
+    x, sides = image, []
+    for channels in (8, 16, 32, 32):
+        x = layers.SeparableConv2D(channels, 3, strides=2, padding="same", activation="relu")(x)
+        sides.append(x)
+    encoder = keras.Model(image, sides, name="encoder")
+    inputs = keras.Input((height, width, 3))
+    *sides, x = encoder(layers.Rescaling(2.0, -1.0)(inputs))
+    for side in sides[::-1]:
+        x = layers.Concatenate()([layers.UpSampling2D()(x), side])
+        x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Conv2DTranspose(1, 2, 2)(x))
+
+
+def subclassed(height, width):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = network(height, width)
+
+        def call(self, x, training=False):
+            return self.inner(x, training=training)
+
+    net = Net()
+    net(np.zeros((1, height, width, 3)))
+    return net
+
+
+def segnet(height, width):
+    return build_segnet((height, width, 3), filters=(16, 32, 64, 128))
+
+
+def unet_of_any_size(height, width):
+    return build_unet((None, None, 3), filters=(8, 16, 32), convolutions=2)
+
+
+# --- Mistakes -------------------------------------------------------------------------------------
+
+
+def sequential(height, width):
+    """A chain of layers has no way around."""
+    down = [layers.Conv2D(16, 3, 2, padding="same", activation="relu") for _ in range(4)]
+    up = [layers.Conv2DTranspose(16, 3, 2, padding="same", activation="relu") for _ in range(4)]
+    return keras.Sequential([keras.Input((height, width, 3)), *down, *up, layers.Conv2D(1, 1)])
+
+
+def tensor(height, width):
+    return network(height, width).output
+
+
+def frozen(height, width):
+    model = network(height, width)
+    model.layers[1].trainable = False
+    return model
+
+
+def two_outputs(height, width):
+    model = network(height, width)
+    return keras.Model(model.input, [model.output, ops.sigmoid(model.output)])
+
+
+def width_first(height, width):
+    return network(width, height)
+
+
+def size_of_the_notebook(height, width):
+    return network(192, 256)
+
+
+def of_one_size(height, width):
+    """A bottleneck that sees everything through a Dense layer, whose weights count positions."""
+
+    def dense(x):
+        flat = layers.Dense(x.shape[1] * x.shape[2])(layers.Flatten()(x))
+        return layers.Multiply()([x, layers.Reshape((*x.shape[1:3], 1))(flat)])
+
+    return network(height, width, bottom=dense)
+
+
+def ending_in(activation):
+    return partial(network, head=lambda x: layers.Conv2D(1, 1, activation=activation)(x))
+
+
+def without_channel(x):
+    return layers.Reshape(x.shape[1:3])(logits(x))
+
+
+RIGHT = [network, with_attention, encoder_as_a_model, subclassed, segnet, unet_of_any_size]
+WRONG = [
+    ("no model", tensor),
+    ("width first", width_first),
+    ("input", size_of_the_notebook),
+    ("momentum", partial(network, norm=layers.BatchNormalization)),
+    ("frozen", frozen),
+    ("weights of one size", of_one_size),
+    ("small output", partial(network, head=lambda x: layers.Conv2D(1, 1, strides=2)(x))),
+    ("classes", partial(network, head=lambda x: layers.Conv2D(2, 1)(x))),
+    ("output", partial(network, head=without_channel)),
+    ("outputs", two_outputs),
+    ("softmax", ending_in("softmax")),
+    ("sigmoid", ending_in("sigmoid")),
+    ("relu", ending_in("relu")),
+    ("no skips", partial(network, join=lambda x, encoded: x)),
+    ("no skips", sequential),
+    ("blind", partial(network, head=lambda x: logits(ops.stop_gradient(x)))),
+    ("blind", partial(network, head=lambda x: ops.round(logits(x)))),
+    ("narrow view", partial(network, filters=(8, 8))),
+    ("dead weights", partial(network, bottom=ops.stop_gradient)),
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])  # one for each of the two sizes
+@pytest.mark.parametrize("answer", RIGHT, ids=name_of)
+def test_a_right_answer_passes(answer, seed):
+    check_build_network(answer, seed=seed)
+
+
+@pytest.mark.filterwarnings("ignore:.*softmax over axis:UserWarning")
+@pytest.mark.parametrize("key, answer, seed", one_seed_each(WRONG))
+def test_a_mistake_gets_its_hint(key, answer, seed):
+    assert hint_of(check_build_network, answer, seed) == HINTS[key]
+
+
+def test_every_hint_is_given():
+    assert {key for key, _ in WRONG} == set(HINTS)
