@@ -72,8 +72,8 @@ def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
         return path
     if not os.path.exists(path):
         raise DatasetError(
-            f"{path}: there is no such folder; check the path for typing errors, and that you may "
-            "open the folders above it"
+            f"{path}: there is no such folder; check the path for typing errors, and the "
+            "permissions of the folders above it"
         )
     if path.suffix.lower() in archives:
         raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path, archives)}")
@@ -230,7 +230,7 @@ def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> 
 
     `fill(path)` writes into an empty folder beside `folder`, which is renamed at the end and
     deleted after an error. If two programs do this at once, the first to finish wins. What a
-    killed program leaves is deleted by the first run that starts a day later.
+    killed program leaves is deleted by the first call a day later.
 
     Args:
         folder: The folder that is wanted.
@@ -241,12 +241,12 @@ def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> 
         DatasetError: The disk is full, or may not be written to.
     """
     folder = Path(folder).absolute()
+    prefix = f".{folder.name}-unfinished-"
+    _remove_leftovers(folder.parent, prefix)
     if folder.is_dir():
         return folder
-    prefix = f".{folder.name}-unfinished-"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder.parent, prefix)
         with TemporaryDirectory(
             prefix=prefix, dir=folder.parent, ignore_cleanup_errors=True
         ) as scratch:
@@ -325,11 +325,10 @@ def _check_members(archive, members):
 
 def _remove_leftovers(parent, prefix):
     """Remove what killed runs left; a younger folder may belong to a run that is still working."""
-    for child in parent.iterdir():
-        if child.name.startswith(prefix):
-            with contextlib.suppress(FileNotFoundError):  # just renamed or deleted by its owner
-                if time.time() - child.stat().st_mtime > DAY:
-                    shutil.rmtree(child, ignore_errors=True)
+    with contextlib.suppress(OSError):  # no parent yet, or the owner is just deleting its folder
+        for child in parent.iterdir():
+            if child.name.startswith(prefix) and time.time() - child.stat().st_mtime > DAY:
+                shutil.rmtree(child, ignore_errors=True)
 
 
 def _rename_unless_there(unfinished, folder):
