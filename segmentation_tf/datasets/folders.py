@@ -332,10 +332,8 @@ def _remove_leftovers(parent, prefix):
 
 
 def _rename_unless_there(unfinished, folder):
-    if hasattr(os, "sync"):
-        os.sync()  # else a power cut might keep the new name and lose what lies in the files
     try:
         os.rename(unfinished, folder)
     except OSError:
         if not folder.is_dir():
-            raise  # not a finished copy of another run, but a real obstacle
+            raise  # not the finished copy of another run, but a real obstacle
