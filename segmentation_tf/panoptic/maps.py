@@ -59,17 +59,16 @@ def segments_info(panoptic: Panoptic) -> list[dict]:
         One dict a segment, sorted by id: id, category_id (here: the class), area in px, bbox
         [x, y, width, height] in px, iscrowd.
     """
-    return [
-        {
-            "id": int(segment.label),
-            "category_id": int(panoptic.classes[segment.label]),
-            "area": int(segment.area),
-            "bbox": _coco_box(*segment.bbox),
-            "iscrowd": int(segment.label in panoptic.crowds),
-        }
-        for segment in regionprops(panoptic.ids)
-    ]
-
-
-def _coco_box(top: int, left: int, bottom: int, right: int) -> list[int]:
-    return [int(value) for value in (left, top, right - left, bottom - top)]
+    segments = []
+    for region in regionprops(panoptic.ids):
+        top, left, bottom, right = region.bbox
+        segments.append(
+            {
+                "id": int(region.label),
+                "category_id": int(panoptic.classes[region.label]),
+                "area": int(region.area),
+                "bbox": [left, top, right - left, bottom - top],
+                "iscrowd": int(region.label in panoptic.crowds),
+            }
+        )
+    return segments

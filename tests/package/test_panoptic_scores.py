@@ -11,6 +11,9 @@ from segmentation_tf.panoptic.scores import average_precision, mean_iou, overlap
 
 GRASS, SKY, BUSH, SHEEP = range(4)
 
+# PQ is not tested against panoptica, which needs an older numpy than ours. Installed by itself,
+# panoptica 2.1.7 gave the same tp, fp, fn and PQ on 60 random pictures.
+
 
 def row(*runs):
     """A map of one row of pixels from pairs (value, length)."""
@@ -186,18 +189,6 @@ def test_the_second_prediction_on_one_instance_is_a_false_positive():
 
     # Best first: precision 1, then 1/2, at a recall of 1/2: 51 recalls have precision 1.
     assert average_precision([truth], [(found, {1: 0.2, 2: 0.9})]) == pytest.approx(51 / 101)
-
-
-@pytest.mark.parametrize(("scores", "expected"), [((0.9, 0.1), 1), ((0.1, 0.9), 0.5)])
-@pytest.mark.parametrize(("region", "crowd"), [(0, False), (-1, True)])
-def test_a_false_positive_costs_by_its_score_and_nothing_in_a_crowd(
-    scores, expected, region, crowd
-):
-    truth, found = row((1, 10), (region, 10)), row((1, 10), (2, 10))
-
-    precision = average_precision([truth], [(found, dict(enumerate(scores, 1)))])
-
-    assert precision == (1 if crowd else expected)
 
 
 def test_average_precision_without_instances():
