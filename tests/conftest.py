@@ -15,14 +15,14 @@ import segmentation_tf  # noqa: F401  speeds TensorFlow up, if it comes before t
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-# test_fuzz.py: the same few examples on every run, or, with --hypothesis-profile=long, new ones
-# for some minutes.
+# test_fuzz.py tries the same few examples in every run, and new ones for some minutes with
+# --hypothesis-profile=long.
 SLOW = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("short", derandomize=True, max_examples=60, **SLOW)
 settings.register_profile("long", max_examples=5000, **SLOW)
 settings.load_profile("short")
 
-PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in requirements.txt: see README.md
+PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in pyproject.toml: see README.md
 
 
 def pytest_configure():
@@ -58,7 +58,8 @@ def pytest_runtest_setup(item):
         option = item.config.option
         option.given_timeout = getattr(option, "given_timeout", option.nbval_cell_timeout)
         option.nbval_cell_timeout = seconds_for(item.path, option.given_timeout)
-        item.output_timeout = 30  # for a picture to come from the kernel; nbval's 5 are few
+        # For a picture to come from the kernel: nbval's 5 are few.
+        item.output_timeout = min(30, option.nbval_cell_timeout)
 
 
 @pytest.hookimpl(wrapper=True)
