@@ -9,7 +9,6 @@ import numpy as np
 from segmentation_tf.panoptic.maps import Panoptic
 
 RECALLS = np.linspace(0, 1, 101)  # where COCO reads the precision
-
 Overlaps = dict[tuple[int, int], int]
 
 
@@ -46,7 +45,7 @@ class MeanIoU(NamedTuple):
 def panoptic_quality(
     truths: Iterable[Panoptic], predictions: Iterable[Panoptic]
 ) -> PanopticQuality:
-    """Compute the panoptic quality PQ of predicted maps.
+    """Compute the panoptic quality PQ of predicted maps, one a picture.
 
     A true and a predicted segment of one class match if their IoU exceeds .5; no segment can
     match twice. Of each class, counted over all pictures:
@@ -58,10 +57,6 @@ def panoptic_quality(
     Void is treated as in COCO. Pixels that are void (0) in the ground truth count in no union.
     An unmatched prediction is no false positive if more than half of it is void or a crowd of
     its class. Void in a prediction counts as not found.
-
-    Args:
-        truths: ground truth, one map a picture.
-        predictions: one map a picture, in the same order.
 
     Returns:
         The means over the classes that occur on either side, nan if there are none.
@@ -125,10 +120,11 @@ def average_precision(
     """Compute the average precision AP of the instances of one class, as COCO does.
 
     In each picture, from the highest score down, a prediction matches the true instance with
-    which its IoU is largest among those still free, if that is at least `min_iou`. Predictions without a match are
-    false positives, unless a share of at least `min_iou` of them lies in a crowd. Over all
-    pictures, by falling score, this gives precision and recall. The precision at a recall is the
-    best at that recall or a higher one. AP is its mean at the recalls 0, .01, ... 1.
+    which its IoU is largest among those still free, if that is at least `min_iou`. Predictions
+    without a match are false positives, unless a share of at least `min_iou` of them lies in a
+    crowd. Over all pictures, by falling score, this gives precision and recall. The precision at
+    a recall is the best at that recall or a higher one. AP is its mean at the recalls 0, .01,
+    ... 1.
 
     Args:
         truths: ground truth, one int map `(H, W)` a picture: 0 is background, each positive
