@@ -1,6 +1,8 @@
-"""The drawn dancers: people, masks and joints that agree, in a folder that is laid out as MADS."""
+"""The drawn dancers: people, masks and joints that agree, in a folder that is laid out as MADS.
 
-import hashlib
+tests/robustness/test_determinism.py compares every pixel with stored hashes, and two processes.
+"""
+
 import json
 import re
 from types import SimpleNamespace
@@ -10,34 +12,50 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from processes import contents, start
-from segmentation_tf.datasets import mads
+import drawn_sets
+from drawing_here import draw_here
+from processes import contents
 from segmentation_tf.drawn import dancers, furniture, studio
 from segmentation_tf.drawn.body import Figure, plain
-from segmentation_tf.drawn.motion import POSES, Performance, mirrored, skeleton
+from segmentation_tf.drawn.motion import POSES, Performance, as_pose, as_row, mirrored, skeleton
 from segmentation_tf.drawn.tracing import Box, Camera, Limb, Part, Surface
+from segmentation_tf.pose.joints import JOINTS
 
 SEQUENCE = dancers.SEQUENCES.index("Sports_Badminton")
-FRAME = dancers.frame_numbers(SEQUENCE)[2]
+FRAME = dancers.frame_numbers(SEQUENCE)[0]
+LAST = 2  # the camera whose view of the studio is kept, because it was drawn last
 
 
-@pytest.fixture(scope="module")
-def moment():
-    """One moment of one sequence by the three cameras: [(image, mask, joints)]."""
-    return [dancers.draw_frame(SEQUENCE, camera, FRAME) for camera in range(3)]
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def drawn(tmp_path_factory):
     """A set of one sequence with one frame a camera."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dancers, "FRAMES", 1)
-        patch.setattr(dancers, "draw_parallel", lambda draw, jobs, *_: [draw(*job) for job in jobs])
-        return dancers.draw_mads(tmp_path_factory.mktemp("drawn") / "mads", sequences=[SEQUENCE])
+        draw_here(patch, dancers, "draw_frame")
+        folder = tmp_path_factory.mktemp("drawn")
+        with patch.context() as short:
+            short.setattr(dancers, "FRAMES", 1)
+            dancers.draw_mads(folder, sequences=[SEQUENCE])
+        yield folder
 
 
-def digest(image, mask, joints):
-    return hashlib.sha256(image.tobytes() + mask.tobytes() + repr(joints).encode()).hexdigest()
+@pytest.fixture(scope="module")
+def moment(drawn):
+    """One moment of one sequence by the three cameras: [(image, mask, joints)]."""
+    return [dancers.draw_frame(SEQUENCE, camera, FRAME, 0) for camera in range(3)]
+
+
+@pytest.fixture(scope="module")
+def film(drawn):
+    return dancers.open_film(SEQUENCE, 0)
+
+
+@pytest.fixture(scope="module")
+def view(drawn):
+    return dancers.studio_view(dancers.day_of(SEQUENCE), LAST, 0)
+
+
+def performer(film):
+    return Figure(film.body, film.bones(FRAME)).dressed()
 
 
 # --- one frame -------------------------------------------------------------------------------
@@ -51,15 +69,8 @@ def test_a_frame_is_an_image_with_a_person(moment):
         pieces, _ = ndimage.label(mask, np.ones((3, 3)))
         largest = np.bincount(pieces[mask]).max()
         assert largest > 0.9 * mask.sum(), "a person is one piece, but for what furniture cuts"
-        assert len(joints) == len(dancers.JOINTS) == 17
-
-
-def test_joints_are_cocos():
-    assert dancers.JOINTS[:5] == ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-    assert dancers.JOINTS[5::2] == (
-        "left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee", "left_ankle"
-    )  # fmt: skip
-    assert all(a[5:] == b[6:] for a, b in zip(dancers.JOINTS[5::2], dancers.JOINTS[6::2]))
+        assert len(joints) == len(JOINTS) == 17
+    assert len({image.tobytes() for image, _, _ in moment}) == 3
 
 
 def test_visible_joints_lie_in_the_mask_and_most_are_visible(moment):
@@ -70,25 +81,24 @@ def test_visible_joints_lie_in_the_mask_and_most_are_visible(moment):
         assert all(mask[round(y), round(x)] for x, y in visible)
 
 
-def test_no_face_is_visible_from_behind():
+def test_no_face_is_visible_from_behind(film):
     """Where the nose is farther than both ears, the head hides it."""
-    film = dancers.open_film(SEQUENCE, 0)
 
-    def from_behind(camera, frame):
+    def from_behind(frame):
         figure = Figure(film.body, film.bones(frame))
         places = [figure.head_at(*dancers.FACE[name]) for name in dancers.FACE]
-        depth = film.room.cameras[camera].project(places)[:, 2]
+        depth = film.room.cameras[LAST].project(places)[:, 2]
         return depth[0] > depth[3:].max() + 0.03
 
     frames = range(dancers.STEP, 20 * dancers.STEP, dancers.STEP)
-    views = [(c, f) for c in range(3) for f in frames if from_behind(c, f)]
-    joints = dancers.draw_frame(SEQUENCE, *views[0])[2]
+    frame = next(frame for frame in frames if from_behind(frame))
+    joints = dancers.draw_frame(SEQUENCE, LAST, frame, 0)[2]
     assert not any(seen for _, _, seen in joints[:3])
 
 
-def test_three_cameras_see_the_same_joints(moment):
+def test_three_cameras_see_the_same_joints(film, moment):
     """Each joint, placed in space by two cameras, is where the third one sees it."""
-    cameras = dancers.open_film(SEQUENCE, 0).room.cameras
+    cameras = film.room.cameras
     for views in zip(*(joints for _, _, joints in moment)):
         rays = []
         for camera, (x, y, _) in zip(cameras[:2], views):
@@ -101,26 +111,8 @@ def test_three_cameras_see_the_same_joints(moment):
         assert np.hypot(x - views[2][0], y - views[2][1]) < 1
 
 
-def test_a_frame_is_the_same_in_every_process_and_others_differ(moment):
-    code = """
-import hashlib
-from segmentation_tf.drawn.dancers import SEQUENCES, draw_frame, frame_numbers
-sequence = SEQUENCES.index("Sports_Badminton")
-image, mask, joints = draw_frame(sequence, 1, frame_numbers(sequence)[2])
-print(hashlib.sha256(image.tobytes() + mask.tobytes() + repr(joints).encode()).hexdigest())
-"""
-    output, errors = start(code).communicate(timeout=120)
-    assert output.strip() == digest(*moment[1]), errors
-    assert len({digest(*seen) for seen in moment}) == 3
-
-
-def performer(film):
-    return Figure(film.body, film.bones(FRAME)).dressed()
-
-
-def test_nothing_but_the_performer_is_in_the_mask(moment):
+def test_nothing_but_the_performer_is_in_the_mask(film, moment):
     """Masks stay within what a camera sees of the performer in an empty space."""
-    film = dancers.open_film(SEQUENCE, 0)
     for camera, (_, mask, _) in zip(film.room.cameras, moment):
         nothing = SimpleNamespace(camera=camera, depth=np.full((768, 1024), np.inf))
         surface, person = dancers.see(nothing, performer(film), [])
@@ -131,17 +123,12 @@ def test_nothing_but_the_performer_is_in_the_mask(moment):
         assert not (mask & (covered == 0)).any()
 
 
-def test_what_stands_before_the_performer_is_cut_out_of_the_mask():
-    film, view = (
-        dancers.open_film(SEQUENCE, 0),
-        dancers.studio_view(dancers.day_of(SEQUENCE), 0, 0),
-    )
+def test_what_stands_before_the_performer_is_cut_out_of_the_mask(film, view):
     _, alone = dancers.see(view, performer(film), [])
     pelvis = film.bones(FRAME).joints["pelvis"]
     before = pelvis + 0.3 * (view.camera.position - pelvis)
-    figure = furniture.mannequin(np.random.default_rng(0), before * [1, 0, 1], 0.0)
     surface = Surface(view.camera, (0, 768, 0, 1024))
-    for part in figure:
+    for part in furniture.mannequin(np.random.default_rng(0), before * [1, 0, 1], 0.0):
         surface.add(part)
     crowded = SimpleNamespace(camera=view.camera, depth=np.minimum(view.depth, surface.depth))
     _, rest = dancers.see(crowded, performer(film), [])
@@ -149,11 +136,7 @@ def test_what_stands_before_the_performer_is_cut_out_of_the_mask():
     assert rest.sum() < 0.8 * alone.sum()
 
 
-def test_a_racket_is_drawn_and_not_in_the_mask():
-    film, view = (
-        dancers.open_film(SEQUENCE, 0),
-        dancers.studio_view(dancers.day_of(SEQUENCE), 0, 0),
-    )
+def test_a_racket_is_drawn_and_not_in_the_mask(film, view):
     bones = film.bones(FRAME)
     surface, person = dancers.see(view, performer(film), dancers.racket(film.name, bones))
     assert ((surface.part >= 0) & ~person).sum() > 50
@@ -164,8 +147,7 @@ def test_a_racket_is_drawn_and_not_in_the_mask():
 
 
 @pytest.mark.parametrize("activity", POSES)
-def test_bodies_keep_their_bones_and_stand_on_the_floor(activity):
-    film = dancers.open_film(SEQUENCE, 0)
+def test_bodies_keep_their_bones_and_stand_on_the_floor(film, activity):
     performance = Performance(np.random.default_rng(4), activity)
     lowest = []
     for seconds in np.arange(10, 40, 1.7):
@@ -187,21 +169,22 @@ def test_bodies_keep_their_bones_and_stand_on_the_floor(activity):
     assert np.median(lowest) < film.body.ankle + 0.06, "one foot stands, most of the time"
 
 
-def test_motion_is_smooth():
-    performance = Performance(np.random.default_rng(1), "HipHop")
-    body = dancers.open_film(SEQUENCE, 0).body
+def test_motion_is_smooth(film):
+    performance, body = Performance(np.random.default_rng(1), "HipHop"), film.body
     wrists = np.array([
         skeleton(body, performance.pose(t), performance.place(t)).joints["left_wrist"]
-        for t in np.arange(8, 14, 0.01)
+        for t in np.arange(8, 11, 0.01)
     ])  # fmt: skip
     speed = np.linalg.norm(np.diff(wrists, axis=0), axis=1) / 0.01
     assert 0.5 < speed.max() < 15, "m/s; a boxer's fist makes about 10"
 
 
-def test_mirroring_a_pose_twice_gives_it_back():
-    poses = np.array(POSES["Jazz"])
-    assert np.allclose(mirrored(mirrored(poses)), poses)
-    assert not np.allclose(mirrored(poses), poses)
+def test_mirroring_exchanges_left_and_right():
+    row = np.arange(18.0)
+    pose = as_pose(row)
+    assert np.array_equal(mirrored(pose).left_hand, pose.right_hand)
+    assert not np.array_equal(as_row(mirrored(pose)), row)
+    assert np.array_equal(as_row(mirrored(mirrored(pose))), row)
 
 
 # --- geometry --------------------------------------------------------------------------------
@@ -255,8 +238,7 @@ def test_rays_and_projection_agree():
 
 
 def test_the_folder_is_laid_out_as_mads_is(drawn):
-    names = sorted(f"Sports_Badminton_{c}_{dancers.frame_numbers(SEQUENCE)[0]:05d}" for c in
-                   dancers.CAMERAS)  # fmt: skip
+    names = sorted(f"Sports_Badminton_{camera}_{FRAME:05d}" for camera in dancers.CAMERAS)
     inner = "segmentation_full_body_mads_dataset_1192_img/" * 2
     files = [f"images/{n}.png" for n in names] + [f"masks/{n}.png" for n in names]
     files += [f"collages/{n}.jpg" for n in names] + ["joints.json"]
@@ -278,15 +260,11 @@ def test_files_have_the_formats_of_mads(drawn):
         assert (planes == planes[..., :1]).all()
 
 
-def test_joints_of_all_images_are_stored(drawn):
+def test_joints_of_all_images_are_stored(drawn, moment):
     stored = json.loads((drawn / dancers.TREE / "joints.json").read_text())
-    assert tuple(stored["names"]) == dancers.JOINTS
-    assert set(stored["images"]) == {p.stem for p in (drawn / dancers.TREE / "images").iterdir()}
-    frame = dancers.frame_numbers(SEQUENCE)[0]
-    assert (
-        stored["images"][f"Sports_Badminton_C0_{frame:05d}"]
-        == dancers.draw_frame(SEQUENCE, 0, frame)[2]
-    )
+    assert tuple(stored["names"]) == JOINTS
+    names = [f"Sports_Badminton_{camera}_{FRAME:05d}" for camera in dancers.CAMERAS]
+    assert stored["images"] == {name: joints for name, (_, _, joints) in zip(names, moment)}
 
 
 def test_the_plan_has_groups_cameras_and_a_frame_every_45():
@@ -298,30 +276,8 @@ def test_the_plan_has_groups_cameras_and_a_frame_every_45():
         assert set(np.diff(frames)) == {45} and frames[0] % 45 == 0
 
 
-# --- the whole set, drawn once for this test and for the lab -----------------------------------
-
-
-def test_the_whole_set_has_a_person_on_every_image_and_is_hard():
-    whole = mads.drawn_folder()
-    masks = {p.stem: np.asarray(Image.open(p))[..., 0] > 0
-             for p in sorted((whole / dancers.TREE / "masks").iterdir())}  # fmt: skip
-    assert len(masks) == len(dancers.SEQUENCES) * len(dancers.CAMERAS) * dancers.FRAMES
-    shares = [mask.mean() for mask in masks.values()]
+def test_every_image_of_the_whole_set_shows_a_person():
+    stored = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))["sets"]
+    means = stored[f"MADS-v{dancers.VERSION}"]["means"]
+    shares = [mask / 255 for *_, mask in means.values()]
     assert 0.03 < np.mean(shares) < 0.05 and min(shares) > 0.01
-    images = {name: np.asarray(Image.open(whole / dancers.TREE / "images" / f"{name}.png"))
-              for name in masks}  # fmt: skip
-    names = sorted(masks)
-    # No person: what got brighter or darker since another frame of the same camera.
-    changed = [
-        dice(np.abs(images[a].astype(int) - images[b]).max(axis=2) > 20, masks[a])
-        for a, b in zip(names[1:], names)
-        if a[:-6] == b[:-6]
-    ]
-    assert np.mean(changed) < 0.5, "the background of one frame is no background of the next"
-    for darker in (False, True):
-        bright = [dice((images[n].mean(axis=2) > 110) != darker, masks[n]) for n in names]
-        assert np.mean(bright) < 0.4
-
-
-def dice(a, b):
-    return 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)
