@@ -1,17 +1,17 @@
-"""Where else the course runs (a container, Binder, GitHub's machines) fits what it needs."""
+"""Packages, make, and where else the course runs: a container, Binder, GitHub's machines."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -21,10 +21,47 @@ def text_of(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+PROJECT = tomllib.loads(text_of("pyproject.toml"))["project"]
+
+
 def fits(version):
     """Whether pyproject.toml allows this version of Python."""
-    allowed = tomllib.loads(text_of("pyproject.toml"))["project"]["requires-python"]
-    return version in SpecifierSet(allowed)
+    return version in SpecifierSet(PROJECT["requires-python"])
+
+
+def commands(workflow):
+    """Every command that the jobs of a workflow run."""
+    jobs = yaml.safe_load(text_of(f".github/workflows/{workflow}.yml"))["jobs"].values()
+    return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+
+
+# --- Packages, make -----------------------------------------------------------------------------
+
+
+def test_the_lock_holds_exact_versions_and_the_course_itself_and_no_host():
+    course, *lines = [ln for ln in text_of("requirements.txt").splitlines() if ln[0] != "#"]
+    assert course == "-e ."
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( ; [\w .'<>=!()]+)?", line), line
+
+
+def test_the_lock_fits_what_pyproject_names():
+    lines = [ln for ln in text_of("requirements.txt").splitlines() if "==" in ln]
+    locked = [Requirement(line) for line in lines]
+    versions = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in locked}
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for needed in (Requirement(text) for group in groups for text in group):
+        version = versions.get(canonicalize_name(needed.name))
+        assert version in needed.specifier, f"{needed}: renew the lock, see CONTRIBUTING.md"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", ["check", "test"])
+def test_make_looks_at_the_code_before_it_runs_the_tests(target):
+    shown = ["make", "--dry-run", "--assume-old=.venv/.installed", target]
+    done = subprocess.run(shown, cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = re.findall(r"-m (ruff check|ruff format --check|pytest)", done.stdout)
+    assert modules == ["ruff check", "ruff format --check", "pytest"]
 
 
 # --- A container, Binder ------------------------------------------------------------------------
@@ -45,23 +82,9 @@ def test_binder_has_a_python_that_fits():
     assert fits(re.fullmatch(r"python-(3\.\d+)\n", text_of(".binder/runtime.txt"))[1])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script for bash")
-def test_binder_installs_what_the_course_imports_and_the_course(tmp_path):
-    told = tmp_path / "python"  # in place of Python: says what pip would be given
-    told.write_text("#!/bin/sh\necho $*\ncat\n")
-    told.chmod(0o755)
-    done = subprocess.run(
-        [shutil.which("bash"), ".binder/postBuild"],
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    command, *lines = [line for line in done.stdout.splitlines() if not line.startswith("# ")]
-    assert command == "-m pip install --no-cache-dir -r /dev/stdin"
-    course = text_of("requirements.txt").split("\n\n")[1].splitlines()[1:]
-    assert len(course) > 5 and lines == [*course, "-e ."]
+def test_binder_installs_what_the_course_imports_and_the_course():
+    *_, command = text_of(".binder/postBuild").splitlines()
+    assert command == "python -m pip install --no-cache-dir -e ."
 
 
 # --- GitHub's machines --------------------------------------------------------------------------
@@ -93,15 +116,7 @@ def test_the_tests_run_on_every_python_that_fits_and_on_every_system():
     assert jobs["linux"]["runs-on"].startswith("ubuntu")
 
 
-def test_the_weekly_run_takes_the_pins_off_and_nothing_else():
-    [command] = [
-        step["run"]
-        for job in yaml.safe_load(text_of(".github/workflows/weekly.yml"))["jobs"].values()
-        for step in job["steps"]
-        if step.get("run", "").startswith("sed ")
-    ]
-    pattern = re.fullmatch(r"sed -i 's/(.*)//' requirements\.txt", command)[1]
-    before = text_of("requirements.txt").splitlines()
-    after = [re.sub(pattern, "", line, count=1) for line in before]
-    assert "tensorflow" in after and not any("==" in line for line in after)
-    assert [line.partition("==")[0] for line in before] == after
+def test_the_weekly_run_installs_every_group_and_not_the_lock():
+    groups = ",".join(PROJECT["optional-dependencies"])
+    assert f'python -m pip install -e ".[{groups}]"' in commands("weekly")
+    assert not any("requirements.txt" in command for command in commands("weekly"))
