@@ -13,14 +13,10 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """One image with its mask.
+    """One image file with its mask file.
 
-    Attributes:
-        name: What figures and tables call it.
-        image: The image file.
-        mask: The mask file.
-        group: A patient or a film. Cases of one group never sit on both sides of a split.
-        label: A diagnosis or None. Splits keep the shares of the labels.
+    Cases of one `group` (a patient, a film) never sit on both sides of a split. `label` is a
+    diagnosis or None; splits keep the shares of the labels.
     """
 
     name: str
@@ -33,18 +29,10 @@ class Case:
 def split_cases(
     cases: Sequence[Case], test_fraction: float = 0.2, seed: int = 0
 ) -> tuple[list[Case], list[Case]]:
-    """Split cases into training and test cases, the same way on every machine.
+    """Split cases into training cases and test cases, both sorted.
 
-    Whole groups go to one side. Each label gives about `test_fraction` of its cases to the test
-    side.
-
-    Args:
-        cases: The cases to split.
-        test_fraction: Share of the test cases, between 0 and 1.
-        seed: Another seed gives another split.
-
-    Returns:
-        Training cases and test cases, both sorted.
+    Whole groups go to one side. Each label gives about `test_fraction` (between 0 and 1) of its
+    cases to the test side. The same seed gives the same split on every machine.
 
     Raises:
         ValueError: One side would stay empty.

@@ -29,12 +29,7 @@ class Interval(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Scores of a model.
-
-    Attributes:
-        rows: One dict for each case: its name, its label and METRICS.
-        means: One Interval for each metric.
-    """
+    """One dict for each case (name, label, METRICS), and an Interval for each metric."""
 
     rows: list[dict]
     means: dict[str, Interval]
@@ -50,7 +45,7 @@ class Evaluation(NamedTuple):
 
 
 def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> np.ndarray:
-    """Predict the logits of one image at its own size.
+    """Predict the logits of one image at its own size: float32 `(H, W)`.
 
     The image is shrunk to the network's input and the logits are enlarged. A threshold comes
     after that, so the outline stays smooth.
@@ -59,9 +54,6 @@ def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> n
         model: A Keras model, or a network from `load_exported`, with one output channel.
         image: uint8 RGB `(H, W, 3)`.
         flips: Average the logits of the image and of its three mirror images.
-
-    Returns:
-        float32 `(H, W)`.
 
     Raises:
         ValueError: The image has another type or shape, or the network several output channels.
@@ -95,14 +87,10 @@ def predict_masks(
 
 
 def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
-    """Predict the class of each pixel: that of the largest logit (argmax).
+    """Predict the class of each pixel, from 0, at the image's own size: int64 `(H, W)`.
 
-    Args:
-        model: A Keras model, or a network from `load_exported`, with one output channel a class.
-        image: uint8 RGB `(H, W, 3)`.
-
-    Returns:
-        int64 `(H, W)`: class numbers from 0, at the image's own size.
+    It is the class of the largest logit (argmax). The model has one output channel for each
+    class; else it and the image are as in `predict_logits`.
 
     Raises:
         ValueError: The image has another type or shape, or the network only one output channel.
@@ -158,12 +146,7 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on cases at full resolution.
 
-    Args:
-        model, threshold, flips: As in `predict_mask`.
-        cases: Read from their files one after another.
-
-    Raises:
-        ValueError: As in `predict_mask`, or there are no cases.
+    Model, threshold, flips and errors are those of `predict_mask`; no cases are a ValueError too.
     """
     images = (read_image(case.image) for case in cases)
     return evaluate_masks(cases, predict_masks(model, images, threshold, flips=flips))
@@ -298,13 +281,10 @@ def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Inte
 
 
 def otsu_mask(image: np.ndarray, clean: bool = True) -> np.ndarray:
-    """Segment an image by darkness: bool `(H, W)` at its own size. Every network must beat it.
+    """Segment uint8 RGB `(H, W, 3)` by darkness: bool `(H, W)`. Every network must beat it.
 
-    The threshold splits the grey values into two sides that each vary as little as possible.
-
-    Args:
-        image: uint8 RGB `(H, W, 3)`.
-        clean: Keep only the largest connected part, with its holes filled.
+    The threshold splits the grey values into two sides that each vary as little as possible. With
+    `clean`, only the largest connected part stays, with its holes filled.
 
     Source:
         N. Otsu, "A threshold selection method from gray-level histograms", 1979.
@@ -341,10 +321,6 @@ def load_exported(path: Path | str, threads: int = 1) -> Exported:
 
     `model.export("moles.tflite", format="litert")` and `model.export("moles.onnx", format="onnx")`
     write such files if TensorFlow is Keras' backend.
-
-    Args:
-        path: A .tflite or .onnx file.
-        threads: How many threads the network computes with.
 
     Raises:
         ValueError: The file has another suffix.

@@ -34,9 +34,7 @@ MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}  # 8 bits a channel, 
 
 
 def read_image(path: Path | str) -> np.ndarray:
-    """Read an image file as uint8 RGB `(H, W, 3)`.
-
-    Grey, palette, CMYK and transparent images become RGB, and EXIF orientation is applied.
+    """Read an image file of any kind as uint8 RGB `(H, W, 3)`, turned as its EXIF data say.
 
     Raises:
         DatasetError: The file cannot be used.
@@ -126,12 +124,7 @@ def map_files(function: Callable, items: Iterable) -> Iterator:
 
 
 def resize_image(image: np.ndarray | Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image without aliasing; returns uint8 `(*size, 3)`.
-
-    Args:
-        image: uint8 `(H, W, 3)`, or a Pillow image of mode 'RGB'.
-        size: Height and width in pixels.
-    """
+    """Resize uint8 `(H, W, 3)` or an RGB Pillow image to `size` = (height, width), no aliasing."""
     height, width = size
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))

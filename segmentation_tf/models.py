@@ -25,13 +25,11 @@ def build_unet(
         input_shape: `(H, W, C)`.
         classes: Output channels. One is enough to tell an object from its background.
         filters: Channels of each level; each level below the first halves the size.
-        convolutions: Convolutions in a block; each level has one block in the encoder and one in
-            the decoder.
-        stem_stride: The first convolution takes every `stem_stride`-th position, and the logits
-            are enlarged by as much at the end.
+        convolutions: Convolutions in each block of encoder and decoder.
+        stem_stride: Stride of the first convolution; the logits are enlarged by as much.
         skips: Whether the decoder sees the encoder's feature maps.
-        momentum: How much of its running statistics batch normalisation keeps at each step. Small
-            data sets make few steps, so it is lower than Keras' default of 0.99.
+        momentum: Of batch normalisation. Small data sets make few steps, so it is lower than
+            Keras' default of 0.99.
 
     Raises:
         ValueError: H or W cannot be halved that often.

@@ -92,12 +92,8 @@ def load_arrays(
 def augment(images: tf.Tensor, masks: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Flip, rotate, zoom, shift and recolour a batch; one draw moves image and mask together.
 
-    Images are interpolated. Masks take the nearest pixel, so they keep their values.
-
-    Args:
-        images: float32 `(N, H, W, 3)` in [0, 1].
-        masks: `(N, H, W, C)`.
-        seed: Two integers.
+    Images, float32 `(N, H, W, 3)` in [0, 1], are interpolated. Masks `(N, H, W, C)` take the
+    nearest pixel, so they keep their values. `seed` is two integers.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     transforms = random_transforms(tf.shape(images), seeds[0])
@@ -115,11 +111,9 @@ def random_windows(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Cut one window out of each image and its mask, after a random flip, rotation and zoom.
 
-    Interpolation is that of `augment`; colours stay.
+    Images and masks are those of `augment`; colours stay.
 
     Args:
-        images: float32 `(N, H, W, 3)`.
-        masks: `(N, H, W, C)`.
         size: Height and width of the windows in pixels.
         seed: Two integers.
         rotation: The largest angle in radians. It is small because people stand upright.
@@ -130,9 +124,8 @@ def random_windows(
     room = tf.cast([[height - size[0]], [width - size[1]]], tf.float32)
     top, left = tf.unstack(room * tf.random.stateless_uniform((2, n), seeds[1]))
     transforms = move_window(transforms, top, left)
-    return warp(images, transforms, "BILINEAR", size=size), warp(
-        masks, transforms, "NEAREST", size=size
-    )
+    images = warp(images, transforms, "BILINEAR", size=size)
+    return images, warp(masks, transforms, "NEAREST", size=size)
 
 
 def random_transforms(
@@ -143,7 +136,7 @@ def random_transforms(
     Dermoscopy has no up, so by default any rotation and any mirror image may come.
 
     Args:
-        shape: Shape of the images, `(N, H, W, ...)`.
+        shape: `(N, H, W, ...)` of the images.
         seed: Two integers.
         rotation: The largest angle in radians.
     """
@@ -168,12 +161,7 @@ def move_window(transforms: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Te
 
 
 def recolour(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Change contrast, brightness and tint of each image a little.
-
-    Args:
-        images: float32 `(N, H, W, 3)` in [0, 1]; the result stays in this range.
-        seed: Two integers.
-    """
+    """Change contrast, brightness and tint of images `(N, H, W, 3)`, which stay in [0, 1]."""
     n = tf.shape(images)[0]
     draw = tf.random.stateless_uniform((n, 1, 1, 5), seed)
     contrast = CONTRAST[0] + draw[..., 0:1] * (CONTRAST[1] - CONTRAST[0])

@@ -40,10 +40,7 @@ def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
 def show_batch(images: np.ndarray, masks: np.ndarray, columns: int = 4) -> None:
     """Draw a batch as the network gets it, each image with the outline of its mask.
 
-    Args:
-        images: float `(N, H, W, 3)` in [0, 1].
-        masks: `(N, H, W, 1)` in {0, 1}.
-        columns: Images in a row.
+    Images are float `(N, H, W, 3)` in [0, 1], masks `(N, H, W, 1)` in {0, 1}.
     """
     panels = grid(len(images), columns, height=1.0)
     for panel, image, mask in zip(panels, images, masks, strict=False):
@@ -53,12 +50,7 @@ def show_batch(images: np.ndarray, masks: np.ndarray, columns: int = 4) -> None:
 
 
 def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> None:
-    """Draw one row for each case: image, ground truth, prediction and errors.
-
-    Args:
-        cases: At least one.
-        predictions: bool `(H, W)`, each at the size of its case's image.
-    """
+    """Draw one row for each case: image, ground truth, prediction (bool `(H, W)`) and errors."""
     _, axes = plt.subplots(
         len(cases), 4, figsize=(4 * PANEL, len(cases) * PANEL * 0.82), squeeze=False, layout="tight"
     )
@@ -86,10 +78,7 @@ def show_history(
 ) -> None:
     """Draw the loss and one metric by epoch, for training and validation.
 
-    Args:
-        history: What `train` or Keras' `fit` returns.
-        score: The name of a metric between 0 and 1.
-        label: What the metric's axis says.
+    `score` is the name of a metric between 0 and 1, and `label` what its axis says.
     """
     _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="tight")
     for panel, name in zip(axes, ("loss", score), strict=True):
@@ -107,12 +96,7 @@ def show_history(
 
 
 def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Tint true positives, false negatives and false positives in the colours of ERRORS.
-
-    Args:
-        image: uint8 RGB `(H, W, 3)`; so is the result.
-        mask, prediction: bool `(H, W)`.
-    """
+    """Tint uint8 RGB `(H, W, 3)` in the colours of ERRORS; both masks are bool `(H, W)`."""
     # skimage.color.label2rgb gives its colours to the labels that occur: without one true positive
     # in a picture, false positives would change their colour.
     overlay = image.astype(float)
@@ -165,13 +149,7 @@ def show_maps(
 
 
 def grid(count: int, columns: int, height: float) -> Iterable[Axes]:
-    """Make `count` empty panels, and what fills the last row.
-
-    Args:
-        count: How many panels are needed.
-        columns: Panels in a row.
-        height: Height of a panel as a share of its width.
-    """
+    """Make at least `count` empty panels in rows of `columns`; `height` is a share of the width."""
     rows = -(-count // columns)
     size = (columns * PANEL, rows * PANEL * height)
     _, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="tight")
@@ -181,7 +159,7 @@ def grid(count: int, columns: int, height: float) -> Iterable[Axes]:
 
 
 def add_legend(figure: Figure, colours: dict[str, tuple]) -> None:
-    """Put a legend below a figure: `colours` gives an RGB colour (0 to 255) for each name."""
+    """Put a legend below a figure: `colours` gives RGB (0 to 255) for each name."""
     patches = [
         Patch(facecolor=np.array(colour) / 255, edgecolor="0.5", label=name)
         for name, colour in colours.items()
