@@ -87,8 +87,8 @@ def draw_case(index, seed=0):
     return camera(rng, image), mask, facts
 
 
-# Most of a lesion is soft. What is, is drawn at half the resolution, a quarter of the time; all
-# lengths are nevertheless in px of the full image.
+# Most of a lesion is soft. Soft things are drawn at half the resolution, which takes a quarter of
+# the time. All lengths are in px of the full image nevertheless.
 
 
 def half_shape(shape):
@@ -137,45 +137,49 @@ def lobe(rng, shape, centre, radius, stretch, wobble):
 def lesion_depth(rng, shape, diagnosis):
     """How deep inside the annotator's outline each pixel lies, in px, negative outside.
 
-    `shape` is the half resolution, and that of the result.
-    Common nevi are round or oval and smooth; atypical ones larger, wavy, sometimes notched;
-    melanomas are large, made of several lobes, and often reach beyond the field of view.
+    `shape` is that of the result, at half the resolution.
+    """
+    margin = 24  # all round, so that lesions can leave the frame
+    field = lesion_field(rng, (shape[0] + 2 * margin, shape[1] + 2 * margin), shape, diagnosis)
+    inside = largest_component(ndimage.gaussian_filter(field, 1) > 0)
+    # An annotator bridges notches: the lesion is grown until they close, then measured as if it
+    # had not grown.
+    bridge = rng.uniform(2, 8)
+    grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~inside) < bridge)
+    return 2 * (signed_distance(grown) - bridge)[margin:-margin, margin:-margin]
+
+
+def lesion_field(rng, shape, frame, diagnosis):
+    """A field `shape` that is positive on the lesion; `frame` is the shape of its visible part.
+
+    Common nevi are round or oval and smooth. Atypical ones are larger, wavy, sometimes notched.
+    Melanomas are large, made of several lobes, and often reach beyond the field of view.
     """
     median, spread, wobble, lobes = {
         COMMON: (0.21, 0.65, 0.04, (1,)),
         ATYPICAL: (0.21, 0.60, 0.07, (1, 1, 2)),
         MELANOMA: (0.85, 0.50, 0.08, (1, 1, 2, 3)),
     }[diagnosis]
-    margin = 24  # all round, so that lesions can leave the frame
-    small = (shape[0] + 2 * margin, shape[1] + 2 * margin)
     area = min(max(median * math.exp(spread * rng.normal()), 0.06), 1.2)
-    radius = math.sqrt(area * shape[0] * shape[1] / math.pi)
+    radius = math.sqrt(area * frame[0] * frame[1] / math.pi)
     offset = 0.07 if area < 0.5 else 0.12
-    middle = np.array(small) / 2 + rng.normal(0, offset, 2) * shape[0]
+    middle = np.array(shape) / 2 + rng.normal(0, offset, 2) * frame[0]
     wobble *= rng.uniform(0.5, 1.7)
-
     count = rng.choice(lobes)
-    field = np.full(small, -np.inf, np.float32)
+    field = np.full(shape, -np.inf, np.float32)
     for _ in range(count):
         away = rng.normal(0, 0.33, 2) * radius * (count > 1)
         size = radius * (1 if count == 1 else rng.uniform(0.6, 0.95))
         stretch = math.exp(abs(rng.normal(0, 0.28)))
-        field = np.maximum(field, lobe(rng, small, middle + away, size, stretch, wobble))
+        field = np.maximum(field, lobe(rng, shape, middle + away, size, stretch, wobble))
     if diagnosis != COMMON and rng.random() < 0.25:
         angle = rng.uniform(0, 2 * math.pi)
         toward = np.array([math.sin(angle), math.cos(angle)])
         bite = middle + radius * rng.uniform(0.8, 1.1) * toward
-        field = np.minimum(field, -lobe(rng, small, bite, radius * 0.35, 1.5, 0.2))
-    field += wobble * smooth_noise(rng, small, radius * 0.5)
-    field += (0.9 + 9 * wobble) / radius * smooth_noise(rng, small, 13)
-    field += 0.9 / radius * smooth_noise(rng, small, 6)
-
-    inside = largest_component(ndimage.gaussian_filter(field, 1) > 0)
-    # The hand that outlines bridges notches: the lesion is grown until they close, then measured
-    # as if it had not grown.
-    bridge = rng.uniform(2, 8)
-    grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~inside) < bridge)
-    return 2 * (signed_distance(grown) - bridge)[margin:-margin, margin:-margin]
+        field = np.minimum(field, -lobe(rng, shape, bite, radius * 0.35, 1.5, 0.2))
+    field += wobble * smooth_noise(rng, shape, radius * 0.5)
+    field += (0.9 + 9 * wobble) / radius * smooth_noise(rng, shape, 13)
+    return field + 0.9 / radius * smooth_noise(rng, shape, 6)
 
 
 def signed_distance(mask):
@@ -203,6 +207,23 @@ class Pigment:
     findings: dict
 
 
+CHANCES = {  # of what a lesion shows, by diagnosis: common nevus, atypical nevus, melanoma
+    "blotches": (0.08, 0.15, 0.7),
+    "islands of skin": (0, 0.06, 0.3),
+    "streaks": (0, 0.08, 0.5),
+    "regression": (0.02, 0.12, 0.5),
+    "veil": (0.04, 0.15, 0.7),
+    "dark core": (0.45, 0.6, 0.6),
+    "pale middle": (0.06, 0.15, 0.05),
+    "atypical network": (0.1, 0.5, 0.8),
+}
+
+
+def shows(rng, what, diagnosis):
+    """Whether a lesion of this diagnosis shows one of CHANCES."""
+    return rng.random() < CHANCES[what][diagnosis]
+
+
 def draw_pigment(rng, depth, full_depth, diagnosis):
     """Fills the lesion: body, structures, and the signs of its diagnosis.
 
@@ -217,20 +238,20 @@ def draw_pigment(rng, depth, full_depth, diagnosis):
     ground, lines, findings = structures(rng, full_depth, reach, diagnosis)
     findings |= {"streaks": "A", "regression": "A", "veil": "A"}
 
-    if rng.random() < (0.08, 0.15, 0.7)[diagnosis] and reach > 30:
+    if shows(rng, "blotches", diagnosis) and reach > 30:
         body = np.hypot(body, blotches(rng, depth, reach))
-    if rng.random() < (0, 0.06, 0.3)[diagnosis]:  # islands of skin between patches of pigment
+    if shows(rng, "islands of skin", diagnosis):
         body *= 1 - rng.uniform(0.6, 0.97) * patch(rng, depth, reach, 0.6)
-    if rng.random() < (0, 0.08, 0.5)[diagnosis]:
+    if shows(rng, "streaks", diagnosis):
         body += streaks(rng, depth, reach)
         findings["streaks"] = "P"
-    if rng.random() < (0.02, 0.12, 0.5)[diagnosis]:
+    if shows(rng, "regression", diagnosis):
         area = patch(rng, depth, reach, 0.3)
         body *= 1 - rng.uniform(0.5, 0.8) * area
         scar = rng.uniform(0.1, 0.4) * area
         veil = rng.uniform(0, 0.5) * area * peppering(rng, shape)
         findings["regression"] = "P"
-    if rng.random() < (0.04, 0.15, 0.7)[diagnosis]:
+    if shows(rng, "veil", diagnosis):
         area = patch(rng, depth, reach, 0.8 if diagnosis == MELANOMA else 0.6)
         veil = np.maximum(veil, rng.uniform(0.2, 0.6) * area)
         findings["veil"] = "P"
@@ -265,14 +286,14 @@ def pigment_body(rng, depth, reach, diagnosis):
     halo = rng.uniform(0, 0.14) * (1 + half_noise(rng, shape, 40))
     body += np.maximum(halo, 0) * (1 - body) * smoothstep(depth, -rng.uniform(20, 50), 0)
 
-    if rng.random() < (0.45, 0.6, 0.6)[diagnosis]:  # a lighter outskirt around a darker core
+    if shows(rng, "dark core", diagnosis):  # with a lighter outskirt
         core = depth - reach * rng.uniform(0.2, 0.6)
         core += reach * 0.15 * half_noise(rng, shape, reach)
         core += 2 * half_noise(rng, shape, 8)
         outskirt = rng.uniform(0.3, 0.75)
         width = reach * rng.uniform(0.2, 0.5)
         body *= outskirt + (1 - outskirt) * smoothstep(core, -width, width)
-    if rng.random() < (0.06, 0.15, 0.05)[diagnosis] and reach > 25:  # a ring, pale in its middle
+    if shows(rng, "pale middle", diagnosis) and reach > 25:
         middle = depth - reach * rng.uniform(0.45, 0.65)
         middle += reach * 0.08 * half_noise(rng, shape, reach)
         middle += 2 * half_noise(rng, shape, 9)
@@ -283,6 +304,18 @@ def pigment_body(rng, depth, reach, diagnosis):
     body *= np.exp(rng.uniform(0.04, 0.14) * half_noise(rng, shape, 7))
     strength = math.exp(rng.normal((0.32, 0.62, 0.82)[diagnosis], 0.36))
     return min(max(strength, 0.6), 3.2) * body
+
+
+@dataclass
+class Honeycomb:
+    """Random cells under a lesion, at the N pixels `where`; the rest are float32 (N,)."""
+
+    where: np.ndarray  # bool (H, W)
+    centre: np.ndarray  # distance to the centre of the cell
+    wall: np.ndarray  # distance to its wall
+    own: np.ndarray  # a random number per cell, 0 to 1
+    clear: np.ndarray  # how clear structures are here, 0 to 1
+    fine: np.ndarray  # a factor around 1 that varies from pixel to pixel
 
 
 def structures(rng, depth, reach, diagnosis):
@@ -301,47 +334,75 @@ def structures(rng, depth, reach, diagnosis):
     bend = rng.uniform(1.5, 3)
     y += bend * smooth_noise(rng, shape, 13)[where]
     x += bend * smooth_noise(rng, shape, 13)[where]
-    atypical = rng.random() < (0.1, 0.5, 0.8)[diagnosis]
-    entry = "AT" if atypical else "T"
-    findings = {"network": entry, "globules": "A"}
+    atypical = shows(rng, "atypical network", diagnosis)
     # Structures are clear in one part of the lesion and blurred in another.
     clear = smoothstep(smooth_noise(rng, shape, max(reach, 25))[where], -1.3, 0.9)
     speckle = smooth_noise(rng, shape, 4)[where]
-    fine = 1 + 0.35 * speckle
-    ground, lines = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-
     kind = rng.choice(["network", "globules", "cobbles", "plain"], p=PATTERNS[diagnosis])
     spacing = rng.uniform(7, 12) * (1.7 if kind == "cobbles" else 1)
     regular = kind == "network" and not atypical
-    centre, wall, own = cells(rng, y, x, spacing, 0.75 if regular else 1.0)
+    combed = cells(rng, y, x, spacing, 0.75 if regular else 1.0)
+    comb = Honeycomb(where, *combed, clear, fine=1 + 0.35 * speckle)
+
+    ground, lines = np.ones(shape, np.float32), np.zeros(shape, np.float32)
     change = np.zeros(len(y), np.float32)
     if kind == "network":
-        width = rng.uniform(0.08, 0.15) * (1 + (0.8 if atypical else 0.3) * (own - 0.4)) * fine
-        net = 0.6 * np.exp(-((wall / np.maximum(width, 0.04)) ** 2))
-        net += 0.5 * smoothstep(centre, 0.25, 0.65)  # holes are round, corners filled
-        net *= smoothstep(smooth_noise(rng, shape, 9)[where], -1.6, 0.8)  # broken in places
-        lines[where] = rng.uniform(0.35, 1.1) * clear * net
-        change += clear * (rng.uniform(0.05, 0.2) * (own - 0.5) - rng.uniform(0.1, 0.35))
+        lines[where], paler = network(rng, comb, atypical)
+        change += paler
     elif kind == "globules":
-        findings["globules"] = entry
-        size = rng.uniform(0.16, 0.32) * (0.5 + own) * fine
-        dots = (own > 0.3) * (1 - smoothstep(centre, size * 0.3, size * 1.7))
-        change += rng.uniform(0.2, 0.65) * clear * (dots - 0.15)
+        change += globules(rng, comb)
     elif kind == "cobbles":
-        findings["globules"] = entry
-        stones = smoothstep(wall * fine, 0.0, rng.uniform(0.15, 0.35)) * (0.6 + 0.8 * own)
-        change += rng.uniform(0.25, 0.6) * (0.3 + 0.7 * clear) * (stones - 0.6)
-    if rng.random() < 0.4:  # a few dark dots and globules, scattered
-        findings["globules"] = entry
-        size = rng.uniform(0.15, 0.3) * fine
-        dots = (own < rng.uniform(0.08, 0.3)) * (1 - smoothstep(centre, size * 0.3, size * 1.3))
-        change += rng.uniform(0.2, 0.8) * clear * dots
-    if rng.random() < 0.3:  # openings of hair follicles and glands: small pale dots
-        holes = (own > rng.uniform(0.7, 0.95)) * (1 - smoothstep(centre, 0.1, 0.3))
-        change -= rng.uniform(0.2, 0.5) * holes
+        change += cobbles(rng, comb)
+    scattered = rng.random() < 0.4  # a few dark dots and globules
+    if scattered:
+        change += dots(rng, comb)
+    if rng.random() < 0.3:
+        change -= pale_dots(rng, comb)
     change += rng.uniform(0.03, 0.12) * speckle
     ground[where] = np.maximum(1 + change, 0.1)
-    return ground, lines, findings
+    entry = "AT" if atypical else "T"
+    found = scattered or kind in ("globules", "cobbles")
+    return ground, lines, {"network": entry, "globules": entry if found else "A"}
+
+
+def network(rng, comb, atypical):
+    """Lines of a network, and how the ground changes between them: (N,) both."""
+    uneven = (0.8 if atypical else 0.3) * (comb.own - 0.4)
+    width = rng.uniform(0.08, 0.15) * (1 + uneven) * comb.fine
+    net = 0.6 * np.exp(-((comb.wall / np.maximum(width, 0.04)) ** 2))
+    net += 0.5 * smoothstep(comb.centre, 0.25, 0.65)  # holes are round, corners filled
+    noise = smooth_noise(rng, comb.where.shape, 9)[comb.where]
+    net *= smoothstep(noise, -1.6, 0.8)  # broken in places
+    lines = rng.uniform(0.35, 1.1) * comb.clear * net
+    return lines, comb.clear * (rng.uniform(0.05, 0.2) * (comb.own - 0.5) - rng.uniform(0.1, 0.35))
+
+
+def globules(rng, comb):
+    """Round dark nests in most cells: how the ground changes, (N,)."""
+    size = rng.uniform(0.16, 0.32) * (0.5 + comb.own) * comb.fine
+    nests = (comb.own > 0.3) * (1 - smoothstep(comb.centre, size * 0.3, size * 1.7))
+    return rng.uniform(0.2, 0.65) * comb.clear * (nests - 0.15)
+
+
+def cobbles(rng, comb):
+    """Nests side by side, pale between: how the ground changes, (N,)."""
+    edge = smoothstep(comb.wall * comb.fine, 0.0, rng.uniform(0.15, 0.35))
+    stones = edge * (0.6 + 0.8 * comb.own)
+    return rng.uniform(0.25, 0.6) * (0.3 + 0.7 * comb.clear) * (stones - 0.6)
+
+
+def dots(rng, comb):
+    """Dark dots in a few cells: how the ground changes, (N,)."""
+    size = rng.uniform(0.15, 0.3) * comb.fine
+    few = comb.own < rng.uniform(0.08, 0.3)
+    spots = few * (1 - smoothstep(comb.centre, size * 0.3, size * 1.3))
+    return rng.uniform(0.2, 0.8) * comb.clear * spots
+
+
+def pale_dots(rng, comb):
+    """Openings of hair follicles and glands: how much paler the ground is, (N,)."""
+    few = comb.own > rng.uniform(0.7, 0.95)
+    return rng.uniform(0.2, 0.5) * (few * (1 - smoothstep(comb.centre, 0.1, 0.3)))
 
 
 PATTERNS = {  # of network, globules, cobblestones, homogeneous
