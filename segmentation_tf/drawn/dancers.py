@@ -96,6 +96,7 @@ class Film:
 
 @lru_cache(maxsize=1)
 def open_film(sequence, seed):
+    """The Film of a sequence; the last one is kept."""
     return Film(sequence, seed)
 
 
@@ -106,6 +107,7 @@ def day_of(sequence):
 
 @lru_cache(maxsize=1)
 def open_room(day, seed):
+    """The studio of a day."""
     return random_room(np.random.default_rng([seed, day, 2]))
 
 

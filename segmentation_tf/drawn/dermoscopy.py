@@ -37,6 +37,7 @@ LAST_NAME = 437  # PH2 names its 200 cases with numbers from IMD002 to IMD437
 
 
 def colour(*rgb):
+    """A colour as a column, float32 (3, 1, 1)."""
     return np.array(rgb, np.float32)[:, None, None]
 
 

@@ -47,6 +47,7 @@ def free_place(rng, bounds, cameras, nearest, farthest):
 
 
 def random_paint(rng):
+    """A paint of one of the COLOURS."""
     return plain(COLOURS[rng.integers(len(COLOURS))])
 
 
@@ -57,6 +58,7 @@ def boxes(where, turn, places):
 
 
 def chair(where, turn, seat):
+    """Seat and back in the paint `seat`, and six legs."""
     soft = [((0, 0.45, 0), (0.44, 0.05, 0.42)), ((0, 0.72, -0.2), (0.42, 0.3, 0.035))]
     legs = [((x, 0.23, z), (0.025, 0.46, 0.025)) for x in (-0.19, 0.19) for z in (-0.19, 0.19)]
     legs += [((x, 0.6, -0.2), (0.025, 0.4, 0.025)) for x in (-0.19, 0.19)]
@@ -101,6 +103,7 @@ def tripod(rng, where, turn):
 
 
 def bag(rng, where, turn):
+    """A sports bag that lies on the floor."""
     side = turned(np.eye(3), twist=turn)[0]
     low, high = where + [0, 0.13, 0], where + [0, 0.26, 0]
     solids = [

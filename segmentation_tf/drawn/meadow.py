@@ -5,12 +5,12 @@ A picture is drawn in the order of its depth, at twice its size:
     sky, hills and grass -> bushes and fence -> sheep, each where nothing nearer is -> light and
     shadow of one sun -> camera
 
-A meadow has one flock, one sun and one weather; several pictures are taken of it, so that its
-sheep are in all of them. Who splits pictures at random tests on sheep that were trained on.
+A meadow has one flock, one sun and one weather. Several pictures are taken of it, so that its
+sheep are in all of them: a random split of pictures tests on sheep that it was trained on.
 
-A picture is 192 x 256 px: both sides halve six times, which is more than the course's networks
-ask for; it is the least at which the legs of a sheep in the middle are 2 px wide, and a far lamb
-still covers LEAST px and more.
+A picture is 192 x 256 px, and both sides halve six times, which is more than the course's networks
+need. In a smaller one the legs of a sheep in the middle would not be 2 px wide, nor would a far
+lamb cover LEAST px.
 """
 
 import itertools
@@ -61,7 +61,7 @@ HEAD = {  # of the JSON
     ],
 }
 FIRST = 10  # number of the first sheep in a map of what is seen
-LEAST = 30  # px: of a sheep that shows less nobody could tell what it is: void
+LEAST = 30  # px: a sheep that shows less cannot be recognized and becomes void
 FIELD = tuple(FINE * length for length in SIZE)
 
 
@@ -81,6 +81,7 @@ class Meadow:
 
 
 def random_meadow(rng):
+    """A flock of one breed, the weather, and the colours of grass, leaves and wood."""
     breed = int(rng.integers(FLOCK_BREEDS))
     cloudy = rng.uniform(0.1, 0.9)
     side, height = rng.choice([-1, 1]) * rng.uniform(0.5, 1.0), rng.uniform(0.45, 1.0)
@@ -155,11 +156,13 @@ class Scene:
     # --- sky, hills, grass ---
 
     def add_ground(self):
+        """Sky, hills and grass."""
         self.add_sky()
         self.add_hills()
         self.add_grass()
 
     def add_sky(self):
+        """Blue above, pale at the horizon, with clouds."""
         rng, place = self.rng, self.place
         y = np.linspace(1, 0, max(self.horizon, 2), dtype=np.float32)[:, None]
         deep, pale = srgb(104, 152, 214), srgb(206, 222, 236)
@@ -201,6 +204,7 @@ class Scene:
         return self.place.sunlight * self.place.sun[1] + self.place.skylight
 
     def add_grass(self):
+        """Grass with patches, tufts and blades that blur with the distance."""
         rng, place = self.rng, self.place
         start = self.horizon + 1
         rays = self.rays[:, start:]
@@ -227,6 +231,7 @@ class Scene:
         self.add_flowers()
 
     def add_flowers(self):
+        """Flowers of one colour, on most meadows."""
         rng = self.rng
         if rng.random() < 0.4:
             return
@@ -264,41 +269,43 @@ class Scene:
         left, right = max(int(foot_x) - reach, 0), min(int(foot_x) + reach, FIELD[1])
         if bottom - top < 4 or right - left < 4:
             return
-        rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-        v, u = (foot_y - rows) / scale, (columns - foot_x) / scale
-        shape = rows.shape
-        grain = smooth_noise(rng, shape, max(0.11 * scale, 2.2))
-        inside = np.full(shape, -1, np.float32)
-        lit = np.zeros(shape, np.float32)
+        window = slice(top, bottom), slice(left, right)
+        rows, columns = np.mgrid[window].astype(np.float32)
+        v, u = (foot_y - rows) / scale, (columns - foot_x) / scale  # m above its foot, and aside
+        grain = smooth_noise(rng, rows.shape, max(0.11 * scale, 2.2))
+        inside, facing = self.clumps(u, v, size)
+        there = (inside + 0.16 * grain > 0.05) & (v > -0.02 - 0.04 * grain)
+        there &= self.depth[window] > -z - 0.9
+        leaf = 1 + 0.3 * grain + 0.3 * rng.standard_normal(rows.shape, dtype=np.float32)
+        shade = np.clip(0.55 + 0.5 * facing, 0.12, 1.1) * np.clip(0.5 + 0.5 * v / size, 0.4, 1)
+        amount = (np.clip(leaf, 0.3, 2) * shade)[there]
+        light = place.leaves * (place.sunlight * amount + 0.6 * place.skylight * np.sqrt(amount))
+        mist = np.clip((-z - 8) / 90, 0, 0.3)
+        light = light * (1 - mist) + 1.1 * srgb(190, 208, 220) * mist
+        self.shade_ground(u, v, size, window)
+        where = np.zeros(FIELD, bool)
+        where[window] = there
+        self.paint(where, light, BUSH, -z)
+
+    def clumps(self, u, v, size):
+        """Nine balls of leaves: how deep a pixel lies in one, and how that faces the sun."""
+        rng, sun = self.rng, self.place.sun
+        inside = np.full(u.shape, -1, np.float32)
+        facing = np.zeros(u.shape, np.float32)
         for _ in range(9):
             radius = size * rng.uniform(0.3, 0.55)
             a, b = size * rng.normal(0, 0.42), size * rng.uniform(0.25, 1.15)
             level = 1 - np.hypot(u - a, v - b) / radius
-            facing = ((u - a) * place.sun[0] + (v - b) * place.sun[1]) / radius
-            nearer = level > inside
-            lit = np.where(nearer, facing, lit)
+            towards_sun = ((u - a) * sun[0] + (v - b) * sun[1]) / radius
+            facing = np.where(level > inside, towards_sun, facing)
             inside = np.maximum(inside, level)
-        edge = inside + 0.16 * grain
-        where = np.zeros(FIELD, bool)
-        depth = self.depth[top:bottom, left:right]
-        local = (edge > 0.05) & (v > -0.02 - 0.04 * grain) & (depth > -z - 0.9)
-        where[top:bottom, left:right] = local
-        leaf = 1 + 0.3 * grain + 0.3 * rng.standard_normal(shape, dtype=np.float32)
-        shade = np.clip(0.55 + 0.5 * lit, 0.12, 1.1) * np.clip(0.5 + 0.5 * v / size, 0.4, 1)
-        amount = (np.clip(leaf, 0.3, 2) * shade)[local]
-        light = place.leaves * (place.sunlight * amount + 0.6 * place.skylight * np.sqrt(amount))
-        mist = np.clip((-z - 8) / 90, 0, 0.3)
-        light = light * (1 - mist) + 1.1 * srgb(190, 208, 220) * mist
-        self.shade_ground(u, v, size, (top, bottom, left, right))
-        self.paint(where, light, BUSH, -z)
+        return inside, facing
 
     def shade_ground(self, u, v, size, window):
         """The bush's dark foot on the grass and its shadow to the side away from the sun."""
-        top, bottom, left, right = window
         away = -self.place.sun[0]
         dark = np.exp(-(((u - 0.5 * away * size) / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
-        on = self.seen[top:bottom, left:right] == GRASS
-        self.light[:, top:bottom, left:right] *= 1 - 0.5 * dark * on
+        self.light[:, *window] *= 1 - 0.5 * dark * (self.seen[window] == GRASS)
 
     def behind_fence(self, x, z):
         """Whether a sheep at (x, z) would have the fence before it, or stand in it."""
@@ -306,8 +313,18 @@ class Scene:
 
     def add_fence(self):
         """Posts and two or three rails of wood, in a straight line across the meadow."""
-        rng, place = self.rng, self.place
-        z0, slope = self.fence_at
+        place, (z0, slope) = self.place, self.fence_at
+        tone = self.boards()
+        z = self.rays[2] - slope * self.rays[0]
+        depth = np.where(tone > 0, z0 / np.minimum(z, -1e-3), np.inf)
+        where = (tone > 0) & (depth < self.depth + 0.4)
+        grain = 1 + 0.12 * smooth_noise(self.rng, FIELD, 3)[where]
+        light = place.wood * (0.75 * place.sunlight + 0.7 * place.skylight)
+        self.paint(where, light * (tone[where] * grain), FENCE, depth[where])
+
+    def boards(self):
+        """How bright the boards of the fence are, about 1: (H, W), 0 between them."""
+        rng, (z0, slope) = self.rng, self.fence_at
         rails = np.array((0.45, 0.85) if rng.random() < 0.5 else (0.32, 0.66, 1.0))
         canvas = Image.new("L", FIELD[::-1], 0)
         draw = ImageDraw.Draw(canvas)
@@ -325,15 +342,9 @@ class Scene:
         for x in np.arange(-14, 14, 2.0) + rng.uniform(0, 1):
             tall, tone = rails[-1] + rng.uniform(0.15, 0.25), int(rng.integers(165, 225))
             board(x - 0.09, x + 0.09, 0, tall, tone)
-            shady = x - 0.09 if place.sun[0] > 0 else x + 0.03
+            shady = x - 0.09 if self.place.sun[0] > 0 else x + 0.03
             board(shady, shady + 0.06, 0, tall, int(tone * 0.55))
-        tone = np.asarray(canvas, np.float32) / 200
-        z = self.rays[2] - slope * self.rays[0]
-        depth = np.where(tone > 0, z0 / np.minimum(z, -1e-3), np.inf)
-        where = (tone > 0) & (depth < self.depth + 0.4)
-        grain = 1 + 0.12 * smooth_noise(rng, FIELD, 3)[where]
-        light = place.wood * (0.75 * place.sunlight + 0.7 * place.skylight)
-        self.paint(where, light * (tone[where] * grain), FENCE, depth[where])
+        return np.asarray(canvas, np.float32) / 200
 
     # --- sheep ---
 
@@ -341,8 +352,7 @@ class Scene:
         """Traces every sheep, nearest wins; then sunlight with the shadows of all of them."""
         surface = Surface(self.camera, (0, FIELD[0], 0, FIELD[1]))
         surface.depth = self.depth.copy()
-        owner = []
-        parts = [posed.parts() for posed in flock]
+        parts, owner = [posed.parts() for posed in flock], []
         for number, sheep in enumerate(parts):
             for part in sheep:
                 surface.add(part)
@@ -350,11 +360,7 @@ class Scene:
         if not (surface.part >= 0).any():
             return
         fill_cracks(surface)
-        # For soft shadows, every other ball of a body and one of each bone of a leg are enough.
-        bodies = [solid for sheep in parts for part in sheep[:2] for solid in part.solids]
-        bones = [solid for sheep in parts for part in sheep[2:] for solid in part.solids]
-        spheres = [solid.spheres()[::2] for solid in bodies]
-        spheres = np.concatenate(spheres + [solid.spheres()[:1] for solid in bones])
+        spheres = shadow_balls(parts)
         self.shade_grass(spheres)
         rows, columns = np.nonzero(surface.part >= 0)
         points = surface.points(rows, columns)
@@ -400,6 +406,17 @@ class Scene:
             plane *= np.where(self.seen == GRASS, smooth, 1)
 
 
+def shadow_balls(flock):
+    """Balls (n, 4) for the shadows of sheep, each given by its parts: fleece, head, maybe legs.
+
+    For soft shadows, every other ball of a body and one for each bone of a leg are enough.
+    """
+    bodies = [solid for fleece, head, *_ in flock for solid in (*fleece.solids, *head.solids)]
+    bones = [solid for _, _, *legs in flock for part in legs for solid in part.solids]
+    balls = [solid.spheres()[::2] for solid in bodies]
+    return np.concatenate(balls + [solid.spheres()[:1] for solid in bones])
+
+
 def fill_cracks(surface):
     """Closes cracks of some fine pixels, where rays along the fleece never quite arrived."""
     edges = ndimage.find_objects((surface.part >= 0).astype(np.uint8))[0]
@@ -434,7 +451,7 @@ def texture(rng, x, z, scale):
 
 
 def place_flock(rng, flock, scene):
-    """Sheep alone and in groups that touch in the picture, none inside of another: Posed ones."""
+    """Sheep in their stances: alone, and in groups that touch in the picture."""
     placed, boxes = [], []
     wanted = int(rng.integers(4, 12))
     for _ in range(60):
@@ -475,7 +492,10 @@ def picture_box(camera, posed):
 
 
 def fits(posed, box, placed, boxes, touching):
-    """Whether a sheep may stand there: not inside of one, nor hidden, nor far from its group."""
+    """Whether a sheep may stand there: not inside another, nor hidden, nor far from its group.
+
+    `box` is its `picture_box`, `boxes` are those of the sheep that are `placed`.
+    """
     if box[0] > SIZE[1] - 12 or box[2] < 12 or box[1] > SIZE[0] - 14 or box[4] < 2.5:
         return False
     near = False
@@ -528,9 +548,9 @@ def to_panoptic(seen):
 def draw_meadows(folder, seed=0, meadows=None, processes=None):
     """Draws all meadows (or those given by number) into `folder`, in COCO's format; its Path.
 
-    images/NAME.jpg, annotations/panoptic_meadow/NAME.png and annotations/panoptic_meadow.json.
-    NAME is meadow and picture, such as meadow012_1. In the JSON an image has a `group` too, its
-    meadow.
+    The files are images/NAME.jpg, annotations/panoptic_meadow/NAME.png and
+    annotations/panoptic_meadow.json. NAME is meadow and picture, such as meadow012_1. In the JSON
+    each image has a `group` too, its meadow.
     """
     folder = Path(folder)
     meadows = range(MEADOWS) if meadows is None else meadows
@@ -550,6 +570,7 @@ def save_meadow(folder, meadow, seed):
 
 
 def save_picture(folder, meadow, picture, seed):
+    """Draws one picture; its entries in COCO's `images` and `annotations`."""
     image, panoptic = draw_picture(meadow, picture, seed)
     name, number = f"meadow{meadow:03d}_{picture}", PICTURES * meadow + picture + 1
     Image.fromarray(image).save(folder / "images" / f"{name}.jpg", quality=92)

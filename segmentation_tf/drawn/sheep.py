@@ -40,6 +40,7 @@ class Sheep:
 
     @property
     def lamb(self):
+        """Whether it has the proportions of a lamb."""
         return self.size < 0.75
 
 
@@ -125,11 +126,8 @@ class Posed:
         right = -math.sin(turn)
         if self.stance.pose == "grazes":
             drop = 0.06 + 0.1 - self.back
-            return (
-                (0.3, -0.03, 0),
-                (0.5, 0.55 * drop, 0.1 * right),
-                (0.55 * head, -0.8, 0.55 * right),
-            )
+            end, nose = (0.5, 0.55 * drop, 0.1 * right), (0.55 * head, -0.8, 0.55 * right)
+            return (0.3, -0.03, 0), end, nose
         return (0.28, 0.06, 0), (0.46, 0.28, 0.1 * right), (0.9 * head, -0.42, 0.9 * right)
 
     def parts(self):
@@ -154,6 +152,7 @@ class Posed:
         return Part(solids, self.paint_fleece(), 0.05 * self.sheep.size)
 
     def paint_fleece(self):
+        """The paint of wool: locks, and dirt below."""
         colour, phase, back = 0.9 * srgb(*self.sheep.fleece), self.sheep.phase, self.at(0, 0, 0)
         size, frame = self.sheep.size, self.frame.astype(np.float32)
         middle = back.astype(np.float32)[:, None]
