@@ -60,7 +60,7 @@ class Sheep:
 UP, LEVEL, GRAZING = (0.98, -0.58), (1.06, -0.2), (1.1, 0.62)
 CREAM, WHITE, BROWN, COAL = "#F4EBD7", "#FFFDF7", "#C9A57E", "#55504D"
 DARK, PINK = "#45403E", "#EBC7B0"
-# From the back to the front: whoever comes later stands before the others.
+# From the back to the front.
 FLOCK = [
     Sheep(206, 132, 37, -1, LEVEL, WHITE, DARK, 1),
     Sheep(428, 130, 40, 1, LEVEL, CREAM, DARK, 2),
@@ -73,7 +73,7 @@ FLOCK = [
 LEGS = ((-0.3, 0.97), (0.34, 0.97), (-0.58, 1.04), (0.6, 1.04))  # place and foot
 CURLS = ((-0.5, -0.2), (-0.1, -0.34), (-0.25, 0.12), (0.18, 0.02), (-0.6, 0.2), (0.32, -0.28))
 CLASSES = {"sky": (270, 32), "tree": (52, 55), "grass": (246, 91), "sheep": (182, 190)}
-# One colour a sheep, and none of the semantic map beside it.
+# One colour a sheep; the semantic map beside it uses none of them.
 COLOURS = ("#882255", "#332288", "#F5C9A6", ORANGE, BLUE, PURPLE, "#999933")
 
 

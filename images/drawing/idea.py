@@ -75,11 +75,14 @@ def place(x, y):
 def draw_funnel(sheet, y, colours):
     """Encoder and decoder: boxes that get small and thick, and large and thin again."""
     wide, narrow = SIDE / 2, 26
-    for start, colour in zip((START, END), colours[::2], strict=True):
+    encoder, middle, decoder = colours
+    for start, colour in ((START, encoder), (END, decoder)):
         corners = [(start, y - wide), (MIDDLE, y - narrow), (MIDDLE, y + narrow), (start, y + wide)]
         shape(sheet, polygon(corners), facecolor=lit(colour, 0.7))
     for x, side, thickness in BOXES:
-        colour = colours[1 + (x > MIDDLE) - (x < MIDDLE)]
+        colour = middle
+        if x != MIDDLE:
+            colour = encoder if x < MIDDLE else decoder
         left = x - (thickness + DEPTH * side) / 2
         paint_box(sheet, left, y - side * (1 - RISE) / 2, thickness, side, DEPTH, colour)
 
@@ -93,8 +96,9 @@ def name_columns(sheet, y, names):
 def draw_ribbon(sheet, y, word, colour, halves):
     """How much is known of something at the wide, the narrow and the other wide end."""
     xs = (START, MIDDLE, END)
-    edge = [(x, y - h) for x, h in zip(xs, halves)] + [(x, y + h) for x, h in zip(xs, halves)][::-1]
-    shape(sheet, polygon(edge), facecolor=colour)
+    upper = [(x, y - half) for x, half in zip(xs, halves)]
+    lower = [(x, y + half) for x, half in zip(xs, halves)]
+    shape(sheet, polygon(upper + lower[::-1]), facecolor=colour)
     text(sheet, START - 10, y, word, ha="right", weight="bold")
 
 

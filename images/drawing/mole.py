@@ -25,7 +25,9 @@ def paint_mole(sheet, place, smooth=False):
     """Skin with a mole; `place` is a transform of the unit tile. `smooth` drops the details."""
     spots = Path.make_compound_path(*[ellipse(0.5 + x, 0.5 + y, a, b) for x, y, a, b in SPOTS])
     layers = [(TILE, SKIN), (outline(1, smooth), "#9B6242"), (outline(0.72, smooth), "#7B4630")]
-    for path, colour in layers + [(spots, "#4B2A1E")] * (not smooth):
+    if not smooth:
+        layers.append((spots, "#4B2A1E"))
+    for path, colour in layers:
         shape(sheet, place.transform_path(path), facecolor=colour)
     frame(sheet, place)
 

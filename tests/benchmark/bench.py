@@ -1,6 +1,6 @@
 """The course's numbers, measured side by side in one run: make bench.
 
-Each part runs in a process of its own, so that its peak memory can be told apart. Wall times
+Each part runs in a separate process, so that its peak memory can be told apart. Wall times
 differ between machines and hours: compare the ratios. PH2_ROOT measures on real images.
 
     python tests/benchmark/bench.py                  every part, an hour and a quarter on two cores
@@ -112,16 +112,12 @@ def read_with_loop(cases):
 
 def threshold():
     """Otsu's threshold on all cases at full resolution: what every network must beat."""
-    cases = ph2.load_cases()
-    return {
-        f"{name}, mean Dice": round(
-            evaluate_masks(cases, (otsu_mask(read_image(c.image), clean) for c in cases))
-            .means["dice"]
-            .mean,
-            3,
-        )
-        for name, clean in (("plain", False), ("cleaned", True))
-    }
+    cases, table = ph2.load_cases(), {}
+    for name, clean in (("plain", False), ("cleaned", True)):
+        masks = [otsu_mask(read_image(case.image), clean) for case in cases]
+        mean = evaluate_masks(cases, masks).means["dice"].mean
+        table[f"{name}, mean Dice"] = round(mean, 3)
+    return table
 
 
 def recipe():
@@ -138,19 +134,22 @@ def transfer():
 
 def folds():
     """The same by 5-fold cross-validation on the real cases that PH2_SAMPLE names."""
-    return train_and_score(fold_cases(ph2.load_cases(SAMPLE), 5)) if SAMPLE else SKIPPED
+    if not SAMPLE:
+        return SKIPPED
+    return train_and_score(fold_cases(ph2.load_cases(SAMPLE), 5))
 
 
 def train_and_score(splits):
     """build_unet by train's defaults for each (train, test); one score over all test cases."""
     seconds, scores = [], []
-    for seed, (fit, test) in enumerate(splits):
+    for seed, (train_cases, test_cases) in enumerate(splits):
         keras.utils.set_random_seed(seed)
-        model, data = build_unet((128, 128, 3)), make_dataset(fit, 128, 8, training=True, seed=seed)
+        model = build_unet((128, 128, 3))
+        data = make_dataset(train_cases, 128, 8, training=True, seed=seed)
         start = time.perf_counter()
         train(model, data, verbose=False)
         seconds.append(time.perf_counter() - start)
-        scores += [row["dice"] for row in evaluate(model, test).rows]
+        scores += [row["dice"] for row in evaluate(model, test_cases).rows]
     found = bootstrap(scores)
     return {
         "s of training, each": round(np.mean(seconds)),
@@ -161,16 +160,16 @@ def train_and_score(splits):
 
 def goal_course():
     """Seconds of training until the test cases reach a mean Dice of .85, by train's defaults."""
-    fit, test = split_cases(ph2.load_cases())
-    data, clock = make_dataset(fit, 128, 8, training=True), Clock(test)
+    train_cases, test_cases = split_cases(ph2.load_cases())
+    data, clock = make_dataset(train_cases, 128, 8, training=True), Clock(test_cases)
     train(build_unet((128, 128, 3)), data, verbose=False, callbacks=[clock])
     return clock.result()
 
 
 def goal_textbook():
     """The same for a textbook recipe: 256 px, 16-256 channels, batch 64, Adam 3e-4."""
-    fit, test = split_cases(ph2.load_cases())
-    data, clock = make_dataset(fit, 256, 64, training=True), Clock(test)
+    train_cases, test_cases = split_cases(ph2.load_cases())
+    data, clock = make_dataset(train_cases, 256, 64, training=True), Clock(test_cases)
     model = textbook_unet((256, 256, 3))
     model.compile(
         keras.optimizers.Adam(3e-4),
@@ -183,18 +182,18 @@ def goal_textbook():
 
 
 class Clock(keras.callbacks.Callback):
-    """Scores the network of the moment after every epoch, off the clock, until GOAL or CUT_OFF."""
+    """Adds up seconds of training and scores after each epoch, until GOAL or CUT_OFF."""
 
-    def __init__(self, test):
+    def __init__(self, test_cases):
         super().__init__()
-        self.test, self.seconds, self.best = test, 0, 0
+        self.test_cases, self.seconds, self.best = test_cases, 0, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds += time.perf_counter() - self.start
-        self.best = max(self.best, evaluate(self.model, self.test).means["dice"].mean)
+        self.best = max(self.best, evaluate(self.model, self.test_cases).means["dice"].mean)
         self.model.stop_training = self.best >= GOAL or self.seconds > CUT_OFF
 
     def result(self):
@@ -297,19 +296,19 @@ def export():
     """Lesson 4's U-Net exported: ms for one image of 128 px, and its masks against Keras' own."""
     if keras.backend.backend() != "tensorflow":
         return {"skipped": "TensorFlow is the backend that exports to both"}
-    rest, test = split_cases(ph2.load_cases())
-    model = train_as_lesson_4(rest)
-    photos = [read_image(case.image) for case in test]
-    truth = list(predict_masks(model, photos))
+    cases, test_cases = split_cases(ph2.load_cases())
+    model = train_as_lesson_4(cases)
+    photos = [read_image(case.image) for case in test_cases]
+    expected = list(predict_masks(model, photos))
     table = {"one thread; Keras: all cores, optimizer in its file": "  MB     ms   differ   Dice"}
     with TemporaryDirectory() as folder:
         networks, missing = save_and_export(model, Path(folder))
         times = milliseconds({name: run for name, (_, run) in networks.items()})
         for name, (file, run) in networks.items():
             masks = list(predict_masks(run, photos))
-            wrong = sum(np.count_nonzero(a != b) for a, b in zip(masks, truth))
-            share = wrong / sum(mask.size for mask in truth)
-            mean = evaluate_masks(test, masks).means["dice"].mean
+            differ = sum(np.count_nonzero(a != b) for a, b in zip(masks, expected))
+            share = differ / sum(mask.size for mask in expected)
+            mean = evaluate_masks(test_cases, masks).means["dice"].mean
             megabytes = file.stat().st_size / 1e6
             table[name] = f"{megabytes:4.1f} {times[name]:6.1f} {share:8.3%} {mean:6.3f}"
     return {**table, **missing}
@@ -336,11 +335,12 @@ def save_and_export(model, folder):
 
 def train_as_lesson_4(cases):
     keras.utils.set_random_seed(0)
-    fit, watch = split_cases(cases, test_fraction=0.1)
-    model, data = build_unet((128, 128, 3)), make_dataset(fit, 128, 8, training=True)
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    watch_data, epochs = make_dataset(watch, 128, 8), round(540 / len(data))
-    train(model, data, watch_data, loss=loss, epochs=epochs, verbose=False)
+    train_cases, validation_cases = split_cases(cases, test_fraction=0.1)
+    model = build_unet((128, 128, 3))
+    train_data = make_dataset(train_cases, 128, 8, training=True)
+    validation_data = make_dataset(validation_cases, 128, 8)
+    loss, epochs = keras.losses.BinaryCrossentropy(from_logits=True), round(540 / len(train_data))
+    train(model, train_data, validation_data, loss=loss, epochs=epochs, verbose=False)
     return model
 
 
@@ -359,7 +359,7 @@ def milliseconds(runs, turns=20, calls=10):
 
 
 def drawing():
-    """The three built-in data sets, drawn anew into a folder that is then thrown away."""
+    """The three built-in data sets, drawn into a folder that is then thrown away."""
     measured = {}
     for draw in (dermoscopy.draw_ph2, dancers.draw_mads, meadow.draw_meadows):
         with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):

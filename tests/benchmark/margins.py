@@ -112,7 +112,8 @@ def measure(path, seed):
     with NOTES.open("a") as file:
         file.write(json.dumps({"notebook": path.stem, "seed": seed, "error": error}) + "\n")
     seconds = time.monotonic() - start
-    print(f"{path.stem}, seed {seed}: {seconds:.0f} s", error and f"failed at {error}", flush=True)
+    outcome = f"failed at {error}" if error else ""
+    print(f"{path.stem}, seed {seed}: {seconds:.0f} s", outcome, flush=True)
 
 
 def noting(source):
