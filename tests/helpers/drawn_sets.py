@@ -1,6 +1,6 @@
 """What is stored of the drawn sets, so that a test sees when one changes: drawn_sets.json.
 
-After a change in what is drawn (and a new VERSION): .venv/bin/python tests/drawn_sets.py
+After a change in what is drawn (and a new VERSION): .venv/bin/python tests/helpers/drawn_sets.py
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageStat
 
 from segmentation_tf.datasets import coco_panoptic, mads, ph2
 
@@ -39,11 +39,12 @@ def describe(module):
     folder = module.drawn_folder()
     digest, means = hashlib.sha256(), {}
     for case in module.load_cases(folder):
-        image, mask = (np.asarray(Image.open(file)) for file in (case.image, case.mask))
+        picture = Image.open(case.image)
+        image, mask = np.asarray(picture), np.asarray(Image.open(case.mask))
         digest.update(repr((case.name, image.shape, mask.shape, mask.dtype)).encode())
         digest.update(image.tobytes() + mask.tobytes())
-        covered = mask if mask.ndim == 2 else mask.any(axis=-1)
-        values = [*image.mean(axis=(0, 1)), 255 * np.mean(covered != 0)]
+        covered = mask if mask.ndim == 2 else mask[..., 0] | mask[..., 1] | mask[..., 2]
+        values = [*ImageStat.Stat(picture).mean, 255 * np.mean(covered != 0)]
         means[case.name] = [round(float(value), 2) for value in values]
     return folder.name, {"sha256": digest.hexdigest(), "means": means}
 

@@ -52,19 +52,19 @@ import sys
 from pathlib import Path
 from segmentation_tf.drawn import dancers, dermoscopy, meadow
 folder = Path(sys.argv[1])
-dermoscopy.draw_ph2(folder / "ph2", indices=[0, 99, 199], processes=int(sys.argv[2]))
-meadow.draw_meadows(folder / "meadow", meadows=[5, 100], processes=int(sys.argv[2]))
+dermoscopy.draw_ph2(folder / "ph2", indices=[0, 199], processes=int(sys.argv[2]))
+meadow.draw_meadows(folder / "meadow", meadows=[5], processes=int(sys.argv[2]))
 dancers.FRAMES = 1
 dancers.draw_mads(folder / "mads", sequences=[3], processes=int(sys.argv[2]))
 """
 
 
 def test_two_runs_draw_the_same_files_however_they_are_run(tmp_path):
-    # One worker or three, with other hashes, more threads, and another choice of NumPy's kernels.
+    # One worker or two, with other hashes, more threads, and another choice of NumPy's kernels.
     run(DRAW, tmp_path / "one", 1, PYTHONHASHSEED="1", OMP_NUM_THREADS="2")
-    run(DRAW, tmp_path / "two", 3, PYTHONHASHSEED="2", OPENBLAS_CORETYPE="Prescott")
+    run(DRAW, tmp_path / "two", 2, PYTHONHASHSEED="2", OPENBLAS_CORETYPE="Prescott")
     first = contents(tmp_path / "one")
-    assert len(first) > 20 and first == contents(tmp_path / "two")
+    assert len(first) > 12 and first == contents(tmp_path / "two")
     # And what is drawn now is what lies in data/drawn, drawn once.
     for name, whole in (("ph2", ph2.drawn_folder()), ("meadow", coco_panoptic.drawn_folder())):
         for file in (tmp_path / "one" / name).rglob("*"):
@@ -119,25 +119,25 @@ TRAIN = """
 import hashlib, sys
 import segmentation_tf
 import keras
-from segmentation_tf import models
+import tensorflow as tf
 from segmentation_tf.datasets import ph2
+from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.training import train
 
+tf.config.experimental.enable_op_determinism()
 cases = ph2.load_cases(sys.argv[1])
-keras.utils.set_random_seed(0)
-model = getattr(models, sys.argv[2])((64, 64, 3))
-data = make_dataset(cases, 64, 4, training=True), make_dataset(cases, 64, 4)
-history = train(model, *data, epochs=3, verbose=False, deterministic=True)
-weights = b"".join(weight.tobytes() for weight in model.get_weights())
-print(hashlib.sha256(weights).hexdigest(), history.history["val_loss"])
-from tensorflow.python.framework.config import is_op_determinism_enabled
-assert is_op_determinism_enabled()  # on a processor, so small a training may repeat without
+for build in build_unet, build_segnet:
+    keras.utils.set_random_seed(0)
+    model = build((32, 32, 3), filters=(8, 16))
+    history = train(model, make_dataset(cases, 32, 4, training=True), epochs=2, verbose=False)
+    weights = b"".join(weight.tobytes() for weight in model.get_weights())
+    print(build.__name__, hashlib.sha256(weights).hexdigest(), history.history["loss"])
 """
 
 
-@pytest.mark.parametrize("build", ["build_unet", "build_segnet"])
-def test_deterministic_training_gives_the_same_weights_bit_by_bit(tmp_path, build):
-    root = write_ph2(tmp_path / "PH2Dataset", [0, 1, 2] * 5)
-    first, second = (run(TRAIN, root, build).splitlines()[-1] for _ in range(2))
-    assert first == second and len(first.split()[0]) == 64
+def test_a_deterministic_training_gives_the_same_weights_bit_by_bit(tmp_path):
+    root = write_ph2(tmp_path / "PH2Dataset", [0, 1, 2] * 4)
+    first, second = (run(TRAIN, root).splitlines()[-2:] for _ in range(2))
+    assert [line.split()[0] for line in first] == ["build_unet", "build_segnet"]
+    assert first == second
