@@ -19,12 +19,14 @@ def table(page):
 
 
 CORE, _ = table(ROOT / "README.md")
-# What the modules of a folder may import. panoptic.maps is a file format that knows no data set.
+# What these two define, formats and names, serves every folder: they import nothing.
+BASIC = {"panoptic.maps", "pose.joints"}
+# What the modules of a folder may import.
 MAY_IMPORT = {
-    "datasets": {*CORE, "datasets", "panoptic.maps"},
+    "datasets": {*CORE, *BASIC, "datasets"},
     "panoptic": {*CORE, "datasets", "panoptic"},
     "pose": {*CORE, "datasets", "pose"},
-    "drawn": {"cases", "drawn", "panoptic.maps"},
+    "drawn": {*BASIC, "cases", "images", "drawn"},
 }
 
 
@@ -58,7 +60,7 @@ def allowed(module):
     """The parts of the package that a module may import."""
     if module in CORE:
         return set(CORE[: CORE.index(module)])
-    return MAY_IMPORT.get(module.split(".")[0], set())
+    return set() if module in BASIC else MAY_IMPORT.get(module.split(".")[0], set())
 
 
 def upward_imports(module, source):
