@@ -8,13 +8,15 @@ motor control of human movement", after R. Drillis and R. Contini, 1966). Every 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 
-from segmentation_tf.drawn.tracing import Cloth, Limb, Part, Ring, unit
+from segmentation_tf.drawn.motion import Skeleton
+from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, Ring, unit
 
 SIDES = ("left", "right")
 
 
-def srgb(red, green, blue):
+def srgb(red: float, green: float, blue: float) -> np.ndarray:
     """A colour as screens count it (0 to 255) as shares of light: column (3, 1) float32."""
     return (np.array([red, green, blue], np.float32)[:, None] / 255) ** 2.2
 
@@ -103,7 +105,7 @@ class Body:
         self.upper_arm, self.forearm = 0.168 * h, 0.148 * h
 
 
-def random_body(rng, activity):
+def random_body(rng: Generator, activity: str) -> Body:
     """A person dressed for the activity."""
 
     def one_of(values):
@@ -142,11 +144,12 @@ def random_body(rng, activity):
     )
 
 
-def between(a, b, share):
+def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    """The place (or number) at a `share` of the way from `a` to `b`."""
     return a + share * (b - a)
 
 
-def plain(colour):
+def plain(colour: tuple) -> Paint:
     """A paint of one colour (0 to 255)."""
     light = srgb(*colour)
     return lambda points: light
@@ -155,7 +158,7 @@ def plain(colour):
 class Figure:
     """A body in the pose of a skeleton: everything that can be seen of it, as parts."""
 
-    def __init__(self, body, bones):
+    def __init__(self, body: Body, bones: Skeleton):
         self.body, self.bones, self.joints = body, bones, bones.joints
         self.k = body.tall / 1.75  # all lengths below are those of somebody 1.75 m tall
         self.wide = self.k * body.build
@@ -163,11 +166,11 @@ class Figure:
 
     # --- flesh, or cloth around it: solids -----------------------------------------------------
 
-    def head_at(self, left, up, front):
+    def head_at(self, left: float, up: float, front: float) -> np.ndarray:
         """A place of the head, as seen from its centre in m."""
         return self.joints["head"] + self.k * np.array([left, up, front]) @ self.bones.head
 
-    def skull(self):
+    def skull(self) -> list[Limb]:
         """The head with its jaw, and the neck."""
         (_, up, front), at, k = self.bones.head, self.head_at, self.k
         neck = self.joints["neck"] - 0.035 * k * self.bones.chest[1]
@@ -178,7 +181,7 @@ class Figure:
             Limb(neck, at(0, -0.05, -0.02), (0.062 * self.wide, 0.053 * k), front=front),
         ]
 
-    def trunk(self, garment=SKIN):
+    def trunk(self, garment: Garment = SKIN) -> list[Limb]:
         """Chest, waist and hips, an oval each; broad shoulders; a bust."""
         return self._torso(garment) + self.shoulders(garment.ease) + self._bust(garment.ease)
 
@@ -200,7 +203,7 @@ class Figure:
             Limb(j["waist"], seat, (waist, hips), front=back, flat=0.74, cloth=hem),
         ]
 
-    def shoulders(self, ease=0.0):
+    def shoulders(self, ease: float = 0.0) -> list[Limb]:
         """From the neck to both shoulders."""
         _, up, front = self.bones.chest
         neck, radii = self.joints["neck"] - 0.02 * up, (0.055 * self.wide, 0.056 * self.wide)
@@ -218,7 +221,7 @@ class Figure:
             solids.append(Limb(bust, bust + 0.02 * front, radii, front=up))
         return solids
 
-    def seat(self, ease=0.0, folds=0.0):
+    def seat(self, ease: float = 0.0, folds: float = 0.0) -> Limb:
         """The hips, as trousers begin with them."""
         j, (_, up, front) = self.joints, self.bones.pelvis
         wide = (0.155 if self.body.female else 0.146) * self.wide + ease
@@ -226,13 +229,13 @@ class Figure:
         middle = j["pelvis"] - 0.01 * up - 0.008 * front
         return Limb(top, middle, (wide * 0.88, wide), front=front, flat=0.76, cloth=Cloth(folds))
 
-    def arm(self, side, garment=SKIN):
+    def arm(self, side: str, garment: Garment = SKIN) -> list[Limb]:
         """Upper arm and forearm, or a sleeve around them."""
         ends = [self.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
         radii = [r * self.thick + garment.ease for r in (0.053, 0.040, 0.027)]
         return self._two_bones(ends, radii, self.bones.chest[2], (0.003, 0.006), garment)
 
-    def leg(self, side, garment=SKIN):
+    def leg(self, side: str, garment: Garment = SKIN) -> list[Limb]:
         """Thigh and calf, or the leg of trousers around them."""
         front = unit(self.bones.toes[side] + 0.2 * self.bones.pelvis[2])
         hip, knee, ankle = (self.joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
@@ -255,7 +258,7 @@ class Figure:
                 break
         return solids
 
-    def hand(self, side):
+    def hand(self, side: str) -> list[Limb]:
         """A palm, bent fingers and a thumb beyond the wrist."""
         k, sign, wrist = self.k, 1 if side == "left" else -1, self.joints[f"{side}_wrist"]
         along = unit(wrist - self.joints[f"{side}_elbow"])
@@ -272,7 +275,7 @@ class Figure:
             Limb(thumb, end, (0.014 * k, 0.01 * k), front=inward),
         ]
 
-    def foot(self, side, ease=0.0):
+    def foot(self, side: str, ease: float = 0.0) -> list[Limb]:
         """Heel, ball and toes."""
         k, toes, ankle = self.k, self.bones.toes[side], self.joints[f"{side}_ankle"]
         shin = unit(ankle - self.joints[f"{side}_knee"])
@@ -289,7 +292,7 @@ class Figure:
 
     # --- parts: solids of one material ---------------------------------------------------------
 
-    def head(self, face=True):
+    def head(self, face: bool = True) -> Part:
         """The head; eyes, brows, mouth and cheeks are painted on it."""
         left, _, front = self.bones.head
         at, k = self.head_at, self.k
@@ -324,7 +327,7 @@ class Figure:
 
         return paint
 
-    def hair(self):
+    def hair(self) -> Part:
         """Hair that leaves the face free, or a cap."""
         left, up, _ = self.bones.head
         cap = self.body.style == "cap"
@@ -363,7 +366,7 @@ class Figure:
                 solids.append(Limb(start, start + fall, (0.06 * k, 0.042 * k), flat=0.75, **look))
         return solids
 
-    def shoe(self, side):
+    def shoe(self, side: str) -> Part:
         """A shoe with a pale sole."""
         solids = self.foot(side, 0.006)
         upper, sole = srgb(*self.body.colours["shoes"]), srgb(225, 222, 215)
@@ -374,7 +377,7 @@ class Figure:
 
         return Part(solids, paint, 0.02, 0.15)
 
-    def jacket_or_shirt(self):
+    def jacket_or_shirt(self) -> list[Part]:
         """What is worn above: trunk, sleeves, a hood or the skirt of a jacket."""
         name, garment, paint = self.body.top, TOPS[self.body.top], self.cloth()
         j, (side, up, front), k = self.joints, self.bones.chest, self.k
@@ -397,7 +400,7 @@ class Figure:
             parts += [Part(self.arm(side, garment), paint, 0.035, gloss) for side in SIDES]
         return parts
 
-    def cloth(self):
+    def cloth(self) -> Paint:
         """Paint of the top: plain, striped, in blocks, with a print, or crossed as a gi is."""
         first, second, skin = (
             srgb(*c)
@@ -426,7 +429,7 @@ class Figure:
 
         return paint
 
-    def trousers(self):
+    def trousers(self) -> list[Part]:
         """What is worn below, and the legs that come out of it."""
         garment = BOTTOMS[self.body.bottom]
         j, paint = self.joints, plain(self.body.colours["bottom"])
@@ -442,7 +445,7 @@ class Figure:
                 parts.append(Part(self.leg(side), plain(self.body.skin), 0.02, 0.1))
         return parts
 
-    def belt(self):
+    def belt(self) -> Part:
         """A belt with its knot and two ends."""
         j, (side, up, front), wide = self.joints, self.bones.pelvis, 0.172 * self.wide + 0.015
         middle = between(j["pelvis"], j["waist"], 0.55)
@@ -457,7 +460,7 @@ class Figure:
 
     # --- whole figures -------------------------------------------------------------------------
 
-    def dressed(self, alive=True):
+    def dressed(self, alive: bool = True) -> list[Part]:
         """All parts of a person. If it is not `alive`, it has neither a face nor hair."""
         body, skin = self.body, plain(self.body.skin)
         parts = [self.head(face=alive), *self.jacket_or_shirt(), *self.trousers()]
@@ -473,7 +476,7 @@ class Figure:
             parts.append(Part(self.foot(side), skin, 0.02, 0.1) if barefoot else self.shoe(side))
         return parts
 
-    def naked(self):
+    def naked(self) -> list[Part]:
         """The whole body in one colour: what a mannequin is."""
         paint = plain(self.body.skin)
         parts = [self.head(face=False), Part(self.trunk(), paint, 0.05, 0.3)]
@@ -483,7 +486,7 @@ class Figure:
             parts.append(Part(self.arm(side) + self.hand(side), paint, 0.015, 0.3))
         return parts
 
-    def spheres(self):
+    def spheres(self) -> np.ndarray:
         """Balls (n, 4) that cast the person's shadow: x, y, z, radius in m."""
         clothed = replace(SKIN, ease=0.01)  # about as wide as clothes make it
         solids = self.skull() + self.trunk(clothed)

@@ -22,19 +22,29 @@ another part of the body, the racket or furniture hides it, or if it lies outsid
 import io
 import json
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import Figure, plain, random_body
 from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise
-from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
-from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, skeleton
-from segmentation_tf.drawn.studio import SIZE, random_room, reduce, screen_light, view_room
+from segmentation_tf.drawn.light import CELL, Lamps, lit, performer_shadow, sample
+from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, Skeleton, skeleton
+from segmentation_tf.drawn.studio import (
+    SIZE,
+    Room,
+    View,
+    random_room,
+    reduce,
+    screen_light,
+    view_room,
+)
 from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, unit
 from segmentation_tf.pose.joints import JOINTS
 
@@ -79,7 +89,7 @@ DEEPEST = {  # how deep a joint lies under the surface at most, the thickest clo
 class Film:
     """One sequence: the person, what they do, and the studio."""
 
-    def __init__(self, sequence, seed):
+    def __init__(self, sequence: int, seed: int):
         self.name, self.key = SEQUENCES[sequence], (seed, sequence)
         rng = np.random.default_rng(self.key)
         activity = self.name.split("_")[0]
@@ -88,43 +98,45 @@ class Film:
         self.body = random_body(rng, activity)
         self.performance = Performance(rng, activity)
 
-    def bones(self, frame, later=0.0):
+    def bones(self, frame: int, later: float = 0.0) -> Skeleton:
         """The skeleton at a frame of the film, or some seconds later."""
         seconds = frame / FRAMES_PER_SECOND + later
         return skeleton(self.body, self.performance.pose(seconds), self.performance.place(seconds))
 
 
 @lru_cache(maxsize=1)
-def open_film(sequence, seed):
+def open_film(sequence: int, seed: int) -> Film:
     """The Film of a sequence; the last one is kept."""
     return Film(sequence, seed)
 
 
-def day_of(sequence):
+def day_of(sequence: int) -> int:
     """On two days of three, two sequences are filmed before furniture and cameras are moved."""
     return 3 * sequence // 5
 
 
 @lru_cache(maxsize=1)
-def open_room(day, seed):
+def open_room(day: int, seed: int) -> Room:
     """The studio of a day."""
     return random_room(np.random.default_rng([seed, day, 2]))
 
 
 @lru_cache(maxsize=1)
-def studio_view(day, camera, seed):
+def studio_view(day: int, camera: int, seed: int) -> View:
     """The studio is drawn once for all that a camera films on a day."""
     room = open_room(day, seed)
     return view_room(room, room.cameras[camera])
 
 
-def frame_numbers(sequence, seed=0):
+def frame_numbers(sequence: int, seed: int = 0) -> list[int]:
     """The frames that are drawn of a sequence, the same for all its cameras."""
     first = np.random.default_rng([seed, sequence, 1]).integers(1, 9)
     return [STEP * int(first + k) for k in range(FRAMES)]
 
 
-def draw_frame(sequence, camera, frame, seed=0):
+def draw_frame(
+    sequence: int, camera: int, frame: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, list]:
     """Draws one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
 
     `sequence` is a number, the place in SEQUENCES. `image`: uint8 (384, 512, 3); `mask`: bool
@@ -156,7 +168,7 @@ def draw_frame(sequence, camera, frame, seed=0):
 # --- the person in the picture ---------------------------------------------------------------
 
 
-def see(view, parts, others):
+def see(view: View, parts: list[Part], others: list[Part]) -> tuple[Surface, np.ndarray]:
     """The performer as a camera sees them, without what furniture hides.
 
     Returns the Surface of a window, and where in it the `parts` are seen and not the `others`.
@@ -176,13 +188,13 @@ def see(view, parts, others):
     return surface, surface.part >= len(others)
 
 
-def picture_part(window):
+def picture_part(window: tuple[int, int, int, int]) -> tuple[slice, slice]:
     """Where the fine pixels of a window lie in the picture: slices of rows and of columns."""
     top, bottom, left, right = (edge // FINE for edge in window)
     return slice(top, bottom), slice(left, right)
 
 
-def shaded(lamps, surface, spheres):
+def shaded(lamps: Lamps, surface: Surface, spheres: np.ndarray) -> np.ndarray:
     """Light from a surface to the camera and how much it covers: (4, H, W), fine pixels."""
     rows, columns = np.nonzero(surface.part >= 0)
     # Light is soft: of the fine pixels of a pixel, one stands for all.
@@ -206,7 +218,7 @@ def shaded(lamps, surface, spheres):
     return light
 
 
-def shadow_on_floor(lamps, view, spheres, bones):
+def shadow_on_floor(lamps: Lamps, view: View, spheres: np.ndarray, bones: Skeleton) -> np.ndarray:
     """What the performer's shadow leaves of the light: (H, W), 1 where there is none."""
     x, z, is_floor = view.floor
     origin = bones.joints["pelvis"][[0, 2]] - 1.6
@@ -214,7 +226,7 @@ def shadow_on_floor(lamps, view, spheres, bones):
     return 1 - is_floor * (1 - sample(shadow, origin, x, z))
 
 
-def smeared(layer, surface, bones, later):
+def smeared(layer: np.ndarray, surface: Surface, bones: Skeleton, later: Skeleton) -> np.ndarray:
     """A layer (4, H, W) with what moves fast smeared along its way during the exposure."""
     names = [n for n in bones.joints if n.endswith(("wrist", "ankle", "elbow", "knee", "head"))]
     here, there = (
@@ -234,14 +246,14 @@ def smeared(layer, surface, bones, later):
     return layer
 
 
-def put_before(light, layer, window):
+def put_before(light: np.ndarray, layer: np.ndarray, window: tuple[int, int, int, int]) -> None:
     """Lays a layer (4, H, W) over its window of the picture's light, in place."""
     behind = light[:, *picture_part(window)]
     behind *= 1 - layer[3]
     behind += layer[:3]
 
 
-def racket(name, bones):
+def racket(name: str, bones: Skeleton) -> list[Part]:
     """The racket of a player, in the right hand: handle, frame and a few strings."""
     if name not in RACKETS:
         return []
@@ -260,7 +272,7 @@ def racket(name, bones):
     return [Part(frame, plain((60, 90, 150)), 0, 0.5), Part(strings, plain((190, 190, 180)))]
 
 
-def see_joints(figure, surface, person):
+def see_joints(figure: Figure, surface: Surface, person: np.ndarray) -> list[list]:
     """[x, y, visible] for each of JOINTS."""
     places = [figure.head_at(*FACE[n]) if n in FACE else figure.joints[n] for n in JOINTS]
     rows, columns = picture_part(surface.window)
@@ -277,7 +289,9 @@ def see_joints(figure, surface, person):
 # --- the camera ------------------------------------------------------------------------------
 
 
-def take_picture(film, camera, frame, rng, light):
+def take_picture(
+    film: Film, camera: int, frame: int, rng: Generator, light: np.ndarray
+) -> np.ndarray:
     """From light (3, H, W) to what a small video camera stores: uint8 (H, W, 3).
 
     Exposure drifts and lamps flicker from frame to frame, so that no two backgrounds are equal;
@@ -304,7 +318,7 @@ def take_picture(film, camera, frame, rng, light):
     return np.asarray(Image.open(stored))
 
 
-def glow(light):
+def glow(light: np.ndarray) -> np.ndarray:
     """The haze of a lens around what is too bright, made on a grid of 4 x 4 px."""
     coarse = light.reshape(3, SIZE[0] // 4, 4, SIZE[1] // 4, 4).mean(axis=(2, 4))
     haze = 0.12 * ndimage.gaussian_filter(coarse, (0, 2, 2))
@@ -315,7 +329,12 @@ def glow(light):
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_mads(folder, seed=0, sequences=None, processes=None):
+def draw_mads(
+    folder: Path,
+    seed: int = 0,
+    sequences: Iterable[int] | None = None,
+    processes: int | None = None,
+) -> Path:
     """Draws all sequences (or those given by number) into `folder`, laid out as MADS; its Path."""
     folder = Path(folder)
     sequences = range(len(SEQUENCES)) if sequences is None else sequences
@@ -334,7 +353,7 @@ def draw_mads(folder, seed=0, sequences=None, processes=None):
     return folder
 
 
-def save_frames(folder, sequences, camera, seed):
+def save_frames(folder: Path, sequences: list[int], camera: int, seed: int) -> dict[str, list]:
     """Draws what one camera films of the sequences of a day; the joints by name of the image."""
     joints = {}
     for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s, seed)):

@@ -17,10 +17,12 @@ of its source, Mendonca et al., "PH2 - A dermoscopic image database", IEEE EMBC 
 
 import io
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -36,7 +38,7 @@ LAST_NAME = 437  # PH2 names its 200 cases with numbers from IMD002 to IMD437
 # Images are held as planes, float32 (3, H, W), and colours as columns: fast to compute with.
 
 
-def colour(*rgb):
+def colour(*rgb: float) -> np.ndarray:
     """A colour as a column, float32 (3, 1, 1)."""
     return np.array(rgb, np.float32)[:, None, None]
 
@@ -46,7 +48,7 @@ BLUE_GREY = colour(92, 89, 103)
 SCAR = colour(232, 208, 200)
 
 
-def case_plan(seed=0):
+def case_plan(seed: int = 0) -> list[tuple[str, int]]:
     """Names and diagnoses of the 200 cases: list of (name, code), sorted by name."""
     rng = np.random.default_rng(seed)
     numbers = np.sort(rng.choice(np.arange(2, LAST_NAME + 1), sum(COUNTS.values()), replace=False))
@@ -54,7 +56,7 @@ def case_plan(seed=0):
     return [(f"IMD{number:03d}", int(code)) for number, code in zip(numbers, codes, strict=True)]
 
 
-def draw_case(index, seed=0):
+def draw_case(index: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, dict]:
     """Draws case `index` (0 to 199): `(image, mask, facts)`.
 
     `image`: uint8 (H, W, 3), `mask`: bool (H, W), one piece without holes, as an annotator
@@ -92,17 +94,17 @@ def draw_case(index, seed=0):
 # the time. All lengths are in px of the full image nevertheless.
 
 
-def half_shape(shape):
+def half_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """The shape of an array whose pixels are 2 px wide."""
     return shape[0] // 2 + 1, shape[1] // 2 + 1
 
 
-def half_noise(rng, shape, scale):
+def half_noise(rng: Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
     """Like `smooth_noise`, for an array whose pixels are 2 px wide."""
     return smooth_noise(rng, shape, scale / 2)
 
 
-def enlarge(values, shape):
+def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A half-resolution array at full resolution, (H, W) float32."""
     box = (0, 0, shape[1] / 2, shape[0] / 2)
     image = Image.fromarray(values.astype(np.float32, copy=False))
@@ -112,14 +114,21 @@ def enlarge(values, shape):
 # --- the outline -----------------------------------------------------------------------------
 
 
-def coordinates(shape, centre):
+def coordinates(shape: tuple[int, int], centre: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns as seen from `centre` (row, column), in px: (H, 1) and (1, W)."""
     y = np.arange(shape[0], dtype=np.float32)[:, None] - float(centre[0])
     x = np.arange(shape[1], dtype=np.float32)[None, :] - float(centre[1])
     return y, x
 
 
-def lobe(rng, shape, centre, radius, stretch, wobble):
+def lobe(
+    rng: Generator,
+    shape: tuple[int, int],
+    centre: Sequence[float],
+    radius: float,
+    stretch: float,
+    wobble: float,
+) -> np.ndarray:
     """A blob: 1 in its centre, 0 on its edge, negative outside, (H, W).
 
     `stretch` is the ratio of its axes, `wobble` how far the edge leaves the ellipse.
@@ -135,7 +144,7 @@ def lobe(rng, shape, centre, radius, stretch, wobble):
     return 1 - np.hypot(y, x) / edge.astype(np.float32)
 
 
-def lesion_depth(rng, shape, diagnosis):
+def lesion_depth(rng: Generator, shape: tuple[int, int], diagnosis: int) -> np.ndarray:
     """How deep inside the annotator's outline each pixel lies, in px, negative outside.
 
     `shape` is that of the result, at half the resolution.
@@ -150,7 +159,9 @@ def lesion_depth(rng, shape, diagnosis):
     return 2 * (signed_distance(grown) - bridge)[margin:-margin, margin:-margin]
 
 
-def lesion_field(rng, shape, frame, diagnosis):
+def lesion_field(
+    rng: Generator, shape: tuple[int, int], frame: tuple[int, int], diagnosis: int
+) -> np.ndarray:
     """A field `shape` that is positive on the lesion; `frame` is the shape of its visible part.
 
     Common nevi are round or oval and smooth. Atypical ones are larger, wavy, sometimes notched.
@@ -183,13 +194,13 @@ def lesion_field(rng, shape, frame, diagnosis):
     return field + 0.9 / radius * smooth_noise(rng, shape, 6)
 
 
-def signed_distance(mask):
+def signed_distance(mask: np.ndarray) -> np.ndarray:
     """Distance to the edge of a mask in px, positive inside, without its steps: float32."""
     distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
     return ndimage.gaussian_filter(distance.astype(np.float32), 1)
 
 
-def annotator_mask(depth, radius):
+def annotator_mask(depth: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """The outline as an annotator leaves it: it ends half-way into the dark rim of the view."""
     return largest_component((depth > 0) & (radius < 1.02))
 
@@ -220,12 +231,14 @@ CHANCES = {  # of what a lesion shows, by diagnosis: common nevus, atypical nevu
 }
 
 
-def shows(rng, what, diagnosis):
+def shows(rng: Generator, what: str, diagnosis: int) -> bool:
     """Whether a lesion of this diagnosis shows one of CHANCES."""
     return rng.random() < CHANCES[what][diagnosis]
 
 
-def draw_pigment(rng, depth, full_depth, diagnosis):
+def draw_pigment(
+    rng: Generator, depth: np.ndarray, full_depth: np.ndarray, diagnosis: int
+) -> Pigment:
     """Fills the lesion: body, structures, and the signs of its diagnosis.
 
     `depth` is at half, `full_depth` at full resolution.
@@ -268,7 +281,7 @@ def draw_pigment(rng, depth, full_depth, diagnosis):
     return Pigment(melanin, np.maximum(blood, 0), veil, scar, findings)
 
 
-def pigment_body(rng, depth, reach, diagnosis):
+def pigment_body(rng: Generator, depth: np.ndarray, reach: float, diagnosis: int) -> np.ndarray:
     """The even ground of a lesion: optical thickness (H, W).
 
     Annotators draw their line where the last colour fades into the skin, some way outside the
@@ -319,7 +332,9 @@ class Honeycomb:
     fine: np.ndarray  # a factor around 1 that varies from pixel to pixel
 
 
-def structures(rng, depth, reach, diagnosis):
+def structures(
+    rng: Generator, depth: np.ndarray, reach: float, diagnosis: int
+) -> tuple[np.ndarray, np.ndarray, dict]:
     """What the pigment is gathered into: ground, lines and the table's entries.
 
     `ground` (H, W) is a factor around 1, `lines` (H, W) the thickness of a network's lines.
@@ -366,7 +381,7 @@ def structures(rng, depth, reach, diagnosis):
     return ground, lines, {"network": entry, "globules": entry if found else "A"}
 
 
-def network(rng, comb, atypical):
+def network(rng: Generator, comb: Honeycomb, atypical: bool) -> tuple[np.ndarray, np.ndarray]:
     """Lines of a network, and how the ground changes between them: (N,) both."""
     uneven = (0.8 if atypical else 0.3) * (comb.own - 0.4)
     width = rng.uniform(0.08, 0.15) * (1 + uneven) * comb.fine
@@ -378,21 +393,21 @@ def network(rng, comb, atypical):
     return lines, comb.clear * (rng.uniform(0.05, 0.2) * (comb.own - 0.5) - rng.uniform(0.1, 0.35))
 
 
-def globules(rng, comb):
+def globules(rng: Generator, comb: Honeycomb) -> np.ndarray:
     """Round dark nests in most cells: how the ground changes, (N,)."""
     size = rng.uniform(0.16, 0.32) * (0.5 + comb.own) * comb.fine
     nests = (comb.own > 0.3) * (1 - smoothstep(comb.centre, size * 0.3, size * 1.7))
     return rng.uniform(0.2, 0.65) * comb.clear * (nests - 0.15)
 
 
-def cobbles(rng, comb):
+def cobbles(rng: Generator, comb: Honeycomb) -> np.ndarray:
     """Nests side by side, pale between: how the ground changes, (N,)."""
     edge = smoothstep(comb.wall * comb.fine, 0.0, rng.uniform(0.15, 0.35))
     stones = edge * (0.6 + 0.8 * comb.own)
     return rng.uniform(0.25, 0.6) * (0.3 + 0.7 * comb.clear) * (stones - 0.6)
 
 
-def dots(rng, comb):
+def dots(rng: Generator, comb: Honeycomb) -> np.ndarray:
     """Dark dots in a few cells: how the ground changes, (N,)."""
     size = rng.uniform(0.15, 0.3) * comb.fine
     few = comb.own < rng.uniform(0.08, 0.3)
@@ -400,7 +415,7 @@ def dots(rng, comb):
     return rng.uniform(0.2, 0.8) * comb.clear * spots
 
 
-def pale_dots(rng, comb):
+def pale_dots(rng: Generator, comb: Honeycomb) -> np.ndarray:
     """Openings of hair follicles and glands: how much paler the ground is, (N,)."""
     few = comb.own > rng.uniform(0.7, 0.95)
     return rng.uniform(0.2, 0.5) * (few * (1 - smoothstep(comb.centre, 0.1, 0.3)))
@@ -413,7 +428,7 @@ PATTERNS = {  # of network, globules, cobblestones, homogeneous
 }
 
 
-def patch(rng, depth, reach, share):
+def patch(rng: Generator, depth: np.ndarray, reach: float, share: float) -> np.ndarray:
     """An irregular part of the lesion, 0 to 1 with soft edges: (H, W)."""
     shape = depth.shape
     noise = half_noise(rng, shape, max(reach * rng.uniform(0.7, 1.6), 20))
@@ -423,7 +438,7 @@ def patch(rng, depth, reach, share):
     return smoothstep(noise, cut - soft, cut + soft) * smoothstep(depth, 2, 12 + reach * 0.25)
 
 
-def blotches(rng, depth, reach):
+def blotches(rng: Generator, depth: np.ndarray, reach: float) -> np.ndarray:
     """Structureless dark areas, brown-black, with ragged edges: optical thickness (H, W)."""
     shape = depth.shape
     noise = half_noise(rng, shape, max(reach * rng.uniform(0.5, 1.2), 20))
@@ -434,7 +449,7 @@ def blotches(rng, depth, reach):
     return rng.uniform(2.0, 3.4) * area
 
 
-def streaks(rng, depth, reach):
+def streaks(rng: Generator, depth: np.ndarray, reach: float) -> np.ndarray:
     """Finger-like lines that radiate at the edge of a growing melanoma: thickness (H, W)."""
     shape = depth.shape
     y, x = coordinates(shape, ndimage.center_of_mass(depth > 0))
@@ -446,19 +461,19 @@ def streaks(rng, depth, reach):
     return rng.uniform(0.5, 1.6) * smoothstep(fingers, -0.2, 1) * band * some
 
 
-def peppering(rng, shape):
+def peppering(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Fine blue-grey dust, melanin that has dropped into the dermis: 0 to 1, (H, W)."""
     return smoothstep(half_noise(rng, shape, 4), -0.3, 1.2)
 
 
-def vessels(rng, shape):
+def vessels(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Short, thin, winding blood vessels: 0 to 1, (H, W)."""
     ridge = np.abs(half_noise(rng, shape, 20) + 0.3 * half_noise(rng, shape, 8))
     some = smoothstep(half_noise(rng, shape, 24), 0.5, 1.1)
     return (1 - smoothstep(ridge, 0.02, 0.18)) * some
 
 
-def transmission(rng, pigment):
+def transmission(rng: Generator, pigment: Pigment) -> np.ndarray:
     """Share of light that the pigment lets through: (3, H, W), 0 to 1.
 
     Of the light that a thin layer takes, red has a few percent: it looks orange or light brown.
@@ -472,7 +487,7 @@ def transmission(rng, pigment):
     return np.exp(-absorbed)
 
 
-def add_scatter(image, pigment, light):
+def add_scatter(image: np.ndarray, pigment: Pigment, light: np.ndarray) -> None:
     """Mixes in what shines through from the depth: blue-grey veil and white scar."""
     for share, tint in ((pigment.veil, BLUE_GREY), (pigment.scar, SCAR)):
         image += share * (tint * light - image)
@@ -481,14 +496,14 @@ def add_scatter(image, pigment, light):
 # --- skin ------------------------------------------------------------------------------------
 
 
-def lighting(rng, shape):
+def lighting(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Uneven light of the ring of lamps: factor (H, W) around 1."""
     y, x = (v / (shape[1] / 2) for v in coordinates(shape, (shape[0] / 2, shape[1] / 2)))
     slope = rng.normal(0, 0.045) * y + rng.normal(0, 0.045) * x
     return 1 + slope + rng.uniform(-0.10, 0.20) * (x * x + y * y - 0.4)
 
 
-def draw_skin(rng, shape):
+def draw_skin(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Skin without a lesion: float32 (3, H, W), 0 to 255 and above where it is overexposed."""
     red = min(max(rng.normal(232, 22), 182), 275)
     green = min(max(rng.normal(0.81, 0.06), 0.66), 0.95)
@@ -507,7 +522,7 @@ def draw_skin(rng, shape):
     return skin * colour(red, red * green, red * blue)
 
 
-def freckles(rng, shape):
+def freckles(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Small pale-brown spots that are no lesion: optical thickness (H, W)."""
     if rng.random() < 0.55:
         return np.float32(0)
@@ -515,7 +530,7 @@ def freckles(rng, shape):
     return rng.uniform(0.15, 0.6) * smoothstep(noise, rng.uniform(1, 1.5), 2.6)
 
 
-def furrows(rng, shape):
+def furrows(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Fine skin lines, pores and grain: relative brightness (H, W) around 0."""
     small = half_shape(shape)
     y, x = 2 * np.indices(small, dtype=np.float32)
@@ -541,22 +556,27 @@ FINE = 3  # strokes are painted this many times larger and scaled down: smooth e
 class Canvas:
     """A grey layer to paint strokes on, 0 to 1, in the coordinates of the image."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: tuple[int, int]):
         self.shape = shape
         self.layer = Image.new("L", (shape[1] * FINE, shape[0] * FINE))
         self.pen = ImageDraw.Draw(self.layer)
 
-    def stroke(self, x, y, widths, strength=1.0):
+    def stroke(
+        self, x: Iterable[float], y: Iterable[float], widths: Iterable[float], strength: float = 1.0
+    ) -> None:
         """A line through the points (px), as wide as `widths` says at each of them."""
         points = [(float(px) * FINE, float(py) * FINE) for px, py in zip(x, y, strict=True)]
         for start, end, width in zip(points[:-1], points[1:], widths, strict=False):
             self.pen.line((start, end), int(255 * strength), max(1, round(float(width) * FINE)))
 
-    def array(self):
+    def array(self) -> np.ndarray:
+        """The layer at the size of the image, float32 (H, W)."""
         return np.asarray(self.layer.reduce(FINE), np.float32) / 255
 
 
-def curve(rng, shape, length, bend, turn):
+def curve(
+    rng: Generator, shape: tuple[int, int], length: float, bend: float, turn: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Points of a smooth random curve, (x, y) in px.
 
     It starts in the direction `turn` and turns by about `bend`, both in radians.
@@ -569,7 +589,7 @@ def curve(rng, shape, length, bend, turn):
     return (x - x.mean()) * length / steps + middle[0], (y - y.mean()) * length / steps + middle[1]
 
 
-def add_hairs(rng, image):
+def add_hairs(rng: Generator, image: np.ndarray) -> None:
     """Dark hairs that taper, with a pale reflex along them and a soft shadow beside.
 
     Hairs of one place lean the same way, more or less.
@@ -599,7 +619,7 @@ def add_hairs(rng, image):
     image += 60 * reflex.array()
 
 
-def add_gel(rng, image, depth):
+def add_gel(rng: Generator, image: np.ndarray, depth: np.ndarray) -> None:
     """What the contact gel leaves: air bubbles, and glints where the skin did not get wet."""
     bright, dark = Canvas(depth.shape), Canvas(depth.shape)
     for _ in range(rng.poisson(rng.choice([1, 4, 12]))):
@@ -612,7 +632,7 @@ def add_gel(rng, image, depth):
     image += rng.uniform(0.55, 1) * bright.array() * (255 - image)
 
 
-def bubble(rng, bright, dark):
+def bubble(rng: Generator, bright: Canvas, dark: Canvas) -> None:
     """An oval rim, lit on one side and dark beside it."""
     size = min(max(math.exp(rng.normal(1.2, 0.5)), 1.2), 14)
     squeeze, turn = rng.uniform(0.5, 1), rng.uniform(0, math.pi)
@@ -627,7 +647,7 @@ def bubble(rng, bright, dark):
         bright.stroke(x[part : part + 4], y[part : part + 4], [width] * 4, float(lit[part]))
 
 
-def glints(rng, bright, depth):
+def glints(rng: Generator, bright: Canvas, depth: np.ndarray) -> None:
     """Crumbs of mirror-bright flecks where the raised skin is dry, mostly on the lesion."""
     rows, columns = np.nonzero(depth > -10)
     main = rng.uniform(0, math.pi)
@@ -641,7 +661,7 @@ def glints(rng, bright, depth):
             bright.stroke((x - dx, x + dx), (y - dy, y + dy), [0.5], strength)
 
 
-def scales(rng, bright):
+def scales(rng: Generator, bright: Canvas) -> None:
     """Dry skin: short faint bright scratches, most of them in two directions."""
     main, strength = rng.uniform(0, math.pi), rng.uniform(0.15, 0.6)
     for _ in range(rng.integers(20, 160)):
@@ -652,7 +672,7 @@ def scales(rng, bright):
         bright.stroke(columns, rows, [0.6, 0.6], strength * rng.uniform(0.4, 1))
 
 
-def add_marks(rng, image):
+def add_marks(rng: Generator, image: np.ndarray) -> None:
     """What people put there: a ruler printed on the glass, or ink of a skin marker."""
     shape = image.shape[1:]
     if rng.random() < 0.025:
@@ -662,7 +682,7 @@ def add_marks(rng, image):
         image *= np.exp(-rng.uniform(0.4, 1.2) * ink_patch(rng, shape) * ink)
 
 
-def ruler(rng, shape):
+def ruler(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Millimetre ticks along one edge, every fifth longer: 0 to 1, (H, W)."""
     canvas = Canvas(shape)
     spacing, edge = rng.uniform(24, 30), shape[0] * rng.choice([0.04, 0.94])
@@ -672,7 +692,7 @@ def ruler(rng, shape):
     return canvas.array()
 
 
-def ink_patch(rng, shape):
+def ink_patch(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """A smear of marker ink that has run into the furrows: 0 to 1, (H, W)."""
     canvas = Canvas(shape)
     x, y = curve(rng, shape, rng.uniform(40, 120), 0.8, rng.uniform(0, 2 * math.pi))
@@ -685,7 +705,7 @@ def ink_patch(rng, shape):
 # --- the instrument --------------------------------------------------------------------------
 
 
-def view_radius(rng, shape):
+def view_radius(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     """Distance from the middle of the round field of view, 1 where half its light is gone."""
     edge = shape[1] / 2 * min(max(rng.normal(1.06, 0.035), 0.94), 1.14)
     if rng.random() < 0.07:
@@ -694,7 +714,7 @@ def view_radius(rng, shape):
     return np.hypot(y, x) / np.float32(edge)
 
 
-def add_vignette(rng, image, radius):
+def add_vignette(rng: Generator, image: np.ndarray, radius: np.ndarray) -> None:
     """The dark rim around the round field of view, never quite black."""
     inside = 1 / (1 + np.exp(np.clip((radius - 1) / rng.uniform(0.028, 0.05), -30, 30)))
     rim = rng.uniform(38, 75)
@@ -704,7 +724,7 @@ def add_vignette(rng, image, radius):
     image += rim
 
 
-def camera(rng, image):
+def camera(rng: Generator, image: np.ndarray) -> np.ndarray:
     """The video camera and its frame grabber: uint8 (H, W, 3).
 
     Colour is far softer than brightness and smeared along the lines, edges are sharpened until
@@ -726,7 +746,7 @@ def camera(rng, image):
 # --- the table -------------------------------------------------------------------------------
 
 
-def asymmetry(mask, thickness):
+def asymmetry(mask: np.ndarray, thickness: np.ndarray) -> int:
     """The A of the ABCD rule: how many of the two main axes the lesion does not mirror on.
 
     0, 1 or 2. Shape and pigment are folded over each axis through the centre; the axis counts
@@ -749,7 +769,7 @@ def asymmetry(mask, thickness):
     return count
 
 
-def colours(mask, pigment):
+def colours(mask: np.ndarray, pigment: Pigment) -> list[int]:
     """The C of the ABCD rule as PH2 codes it: which of six colours cover part of the lesion.
 
     1 white, 2 red, 3 light brown, 4 dark brown, 5 blue-grey, 6 black.
@@ -773,7 +793,7 @@ HEADER = (
 )
 
 
-def table_row(facts):
+def table_row(facts: dict) -> str:
     """One line of PH2_dataset.txt."""
     return (
         f"|| {facts['name']} || {'':22} || {facts['diagnosis']:18} || {facts['asymmetry']:9} "
@@ -786,7 +806,9 @@ def table_row(facts):
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_ph2(folder, seed=0, indices=None, processes=None):
+def draw_ph2(
+    folder: Path, seed: int = 0, indices: Iterable[int] | None = None, processes: int | None = None
+) -> Path:
     """Draws the 200 cases (or those of `indices`) into `folder`, laid out as PH2 is; its Path."""
     folder = Path(folder)
     indices = range(sum(COUNTS.values())) if indices is None else indices
@@ -797,7 +819,7 @@ def draw_ph2(folder, seed=0, indices=None, processes=None):
     return folder
 
 
-def save_case(folder, index, seed):
+def save_case(folder: Path, index: int, seed: int) -> str:
     """Draws one case into its two folders as PH2 has them; its line of the table."""
     image, mask, facts = draw_case(index, seed)
     name = facts["name"]

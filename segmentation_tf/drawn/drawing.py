@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import types
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
@@ -22,7 +24,9 @@ from segmentation_tf.cases import DatasetError
 # --- several processes, one progress bar -----------------------------------------------------
 
 
-def draw_parallel(draw, jobs, title, processes=None):
+def draw_parallel(
+    draw: Callable, jobs: Iterable[tuple], title: str, processes: int | None = None
+) -> list:
     """Calls `draw(*job)` for every job in a pool of processes; results in the order of `jobs`.
 
     `draw` is a function of a module (workers import it by name), and so is all that it needs.
@@ -113,7 +117,7 @@ def _end_with_parent():
 # --- painting tools --------------------------------------------------------------------------
 
 
-def smooth_noise(rng, shape, scale):
+def smooth_noise(rng: Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
     """Random float32 field of `shape` (H, W): mean 0, deviation 1, blobs about `scale` px wide."""
     step = max(scale / 2.5, 1)  # blurred on a coarse grid, then enlarged: much faster
     grid = [math.ceil(length / step) + 1 for length in shape]
@@ -130,13 +134,17 @@ def smooth_noise(rng, shape, scale):
     return np.asarray(Image.fromarray(noise).resize(shape[::-1], Image.BICUBIC, box=box))
 
 
-def smoothstep(values, low, high):
+def smoothstep(
+    values: np.ndarray | float, low: np.ndarray | float, high: np.ndarray | float
+) -> np.ndarray:
     """0 below `low`, 1 above `high`, a smooth rise between."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def cells(rng, y, x, spacing, jitter=0.8):
+def cells(
+    rng: Generator, y: np.ndarray, x: np.ndarray, spacing: float, jitter: float = 0.8
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A random honeycomb: which cell each point lies in, and where in it.
 
     `y`, `x`: coordinates in px, any one shape. Returns three arrays of that shape: distance to

@@ -8,13 +8,14 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
 
 from segmentation_tf.drawn.body import COLOURS, SOBER, Body, Figure, plain, random_body
 from segmentation_tf.drawn.motion import Pose, skeleton, turned
-from segmentation_tf.drawn.tracing import Box, Cloth, Limb, Part
+from segmentation_tf.drawn.tracing import Box, Camera, Cloth, Limb, Paint, Part
 
 
-def random_things(rng, bounds, cameras):
+def random_things(rng: Generator, bounds: np.ndarray, cameras: list[Camera]) -> list[Part]:
     """Parts of the furniture of a room, most of it where no camera sees it before the performer."""
     seat = random_paint(rng)
     kinds = {"chair": rng.integers(3, 7), "tripod": rng.integers(1, 4), "bag": rng.integers(1, 3)}
@@ -33,7 +34,9 @@ def random_things(rng, bounds, cameras):
     return things
 
 
-def free_place(rng, bounds, cameras, nearest, farthest):
+def free_place(
+    rng: Generator, bounds: np.ndarray, cameras: list[Camera], nearest: float, farthest: float
+) -> tuple[np.ndarray, float]:
     """A place (x, 0, z) that blocks no camera, and a turn towards the middle, more or less."""
     views = np.array([camera.position for camera in cameras])[:, [0, 2]]
     while True:
@@ -46,18 +49,18 @@ def free_place(rng, bounds, cameras, nearest, farthest):
             return np.array([where[0], 0, where[1]]), angle + math.pi + rng.normal(0, 0.7)
 
 
-def random_paint(rng):
+def random_paint(rng: Generator) -> Paint:
     """A paint of one of the COLOURS."""
     return plain(COLOURS[rng.integers(len(COLOURS))])
 
 
-def boxes(where, turn, places):
+def boxes(where: np.ndarray, turn: float, places: list[tuple]) -> list[Box]:
     """Boxes of one thing: (centre, sizes) in its own frame, turned and moved to its place."""
     frame = turned(np.eye(3), twist=turn)
     return [Box(where + np.array(centre) @ frame, sizes, frame) for centre, sizes in places]
 
 
-def chair(where, turn, seat):
+def chair(where: np.ndarray, turn: float, seat: Paint) -> list[Part]:
     """Seat and back in the paint `seat`, and six legs."""
     soft = [((0, 0.45, 0), (0.44, 0.05, 0.42)), ((0, 0.72, -0.2), (0.42, 0.3, 0.035))]
     legs = [((x, 0.23, z), (0.025, 0.46, 0.025)) for x in (-0.19, 0.19) for z in (-0.19, 0.19)]
@@ -68,7 +71,7 @@ def chair(where, turn, seat):
     ]
 
 
-def coat(rng, back):
+def coat(rng: Generator, back: Box) -> list[Part]:
     """A coat over the back of a chair: shoulders, body, a sleeve."""
     side, up, front = np.asarray(back.frame, float)
     top = back.centre + 0.17 * up
@@ -89,7 +92,7 @@ def coat(rng, back):
     return [Part(solids, random_paint(rng), 0.05)]
 
 
-def tripod(rng, where, turn):
+def tripod(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
     """A stand with a camera or a lamp on it."""
     height = rng.uniform(1.1, 1.7)
     hub, top = where + [0, 0.62 * height, 0], where + [0, height, 0]
@@ -102,7 +105,7 @@ def tripod(rng, where, turn):
     return [Part(solids, plain((28, 28, 30)), 0, 0.3)]
 
 
-def bag(rng, where, turn):
+def bag(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
     """A sports bag that lies on the floor."""
     side = turned(np.eye(3), twist=turn)[0]
     low, high = where + [0, 0.13, 0], where + [0, 0.26, 0]
@@ -113,7 +116,7 @@ def bag(rng, where, turn):
     return [Part(solids, random_paint(rng), 0.02, 0.1)]
 
 
-def table(rng, where, turn):
+def table(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
     """A table with a box on it."""
     wood = plain(((120, 86, 58), (60, 44, 34), (190, 188, 180))[rng.integers(3)])
     places = [((x, 0.36, z), (0.04, 0.72, 0.04)) for x in (-0.55, 0.55) for z in (-0.25, 0.25)]
@@ -125,7 +128,7 @@ def table(rng, where, turn):
     ]
 
 
-def rail(rng, where, turn):
+def rail(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
     """Clothes on a rail: upright, coloured, folded, and nobody in them."""
     poles = [((x, 0.8, 0), (0.03, 1.6, 0.03)) for x in (-0.6, 0.6)]
     poles += [((x, 0.02, 0), (0.04, 0.04, 0.5)) for x in (-0.6, 0.6)]
@@ -141,7 +144,7 @@ def rail(rng, where, turn):
     return parts
 
 
-def mannequin(rng, where, turn):
+def mannequin(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
     """A figure from a shop window on its plate.
 
     Half of them wear a costume. Then only the bare white head and the plate tell them from a

@@ -5,9 +5,11 @@ faces darken its corner of the sky, those between it and a lamp its light (I. Qu
 ambient occlusion" and "Sphere soft shadow", 2006). Light and colours are linear shares.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 from scipy import ndimage
 
 CELL = 0.05  # m a cell of a map of the floor
@@ -26,14 +28,14 @@ class Lamps:
     ambient: np.ndarray
     circuit: np.ndarray
 
-    def dimmed(self, levels):
+    def dimmed(self, levels: Sequence[float]) -> "Lamps":
         """These lamps with their two circuits at the given levels; 1, 1 is as they are."""
         levels = np.asarray(levels, np.float32)
         power, ambient = self.power * levels[self.circuit], self.ambient * levels.mean()
         return replace(self, power=power, ambient=ambient)
 
 
-def random_lamps(rng, bounds):
+def random_lamps(rng: Generator, bounds: np.ndarray) -> Lamps:
     """Panels in rows; some are off. `bounds`: half width, height, half depth of the room, m."""
     nx, nz = rng.integers(2, 4, 2)
     x, z = (np.linspace(-0.7, 0.7, n) * h for n, h in ((nx, bounds[0]), (nz, bounds[2])))
@@ -51,7 +53,13 @@ def random_lamps(rng, bounds):
     return Lamps(*(array.astype(np.float32) for array in (places, power, ambient)), circuit)
 
 
-def lit(lamps, points, normals, spheres=None, shadows=2):
+def lit(
+    lamps: Lamps,
+    points: np.ndarray,
+    normals: np.ndarray,
+    spheres: np.ndarray | None = None,
+    shadows: int = 2,
+) -> np.ndarray:
     """Light that falls on points (3, N) with their normals: (3, N), Lambert's law.
 
     `spheres` (n, 4), x, y, z and radius in m, keep light away: that of so many of the brightest
@@ -83,7 +91,9 @@ def lit(lamps, points, normals, spheres=None, shadows=2):
     return light
 
 
-def around(points, normals, spheres):
+def around(
+    points: np.ndarray, normals: np.ndarray, spheres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Balls (n, 4) as points (3, N) see them: what `open_sky` and `passed` ask for.
 
     Returns their centres (n, 3) and radii (n, 1), how far away they are, squared, and how far
@@ -96,7 +106,7 @@ def around(points, normals, spheres):
     return centres, radius, distance2, centres @ normals - (points * normals).sum(axis=0)
 
 
-def open_sky(facing, distance2, radius):
+def open_sky(facing: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Share of the sky that balls leave open above points, (N,); `facing`: how far before them."""
     hidden = np.maximum(facing, 0)
     hidden *= radius**2
@@ -104,7 +114,7 @@ def open_sky(facing, distance2, radius):
     return np.exp(-1.5 * hidden.sum(axis=0))
 
 
-def passed(ahead, distance2, radius):
+def passed(ahead: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Share of a lamp's light that passes the balls, (N,).
 
     `ahead` is how far each ball lies towards the lamp. A ray that meets it is dark, and the
@@ -116,7 +126,9 @@ def passed(ahead, distance2, radius):
     return np.prod(1 - dark, axis=0)
 
 
-def performer_shadow(lamps, spheres, origin, shape):
+def performer_shadow(
+    lamps: Lamps, spheres: np.ndarray, origin: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
     """Share of light that balls leave on the floor: a map (H, W) from `origin` (x, z) on."""
     z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL
     points = np.stack([x + origin[0], np.zeros_like(x), z + origin[1]])
@@ -125,7 +137,7 @@ def performer_shadow(lamps, spheres, origin, shape):
     return (there / lit(lamps, points, up).sum(axis=0)).reshape(shape)
 
 
-def furniture_shadow(bounds, spheres):
+def furniture_shadow(bounds: np.ndarray, spheres: np.ndarray) -> np.ndarray:
     """The same for the whole floor of a room, softer and far faster: a dark spot a ball."""
     shape = (int(2 * bounds[2] / CELL) + 1, int(2 * bounds[0] / CELL) + 1)
     dark = np.zeros(shape, np.float32)
@@ -139,7 +151,7 @@ def furniture_shadow(bounds, spheres):
     return np.exp(-dark)
 
 
-def sample(grid, origin, x, z):
+def sample(grid: np.ndarray, origin: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Values of a floor map at places in m; 1 outside of it."""
     places = [(z - origin[1]) / CELL, (x - origin[0]) / CELL]
     return ndimage.map_coordinates(grid, places, order=1, mode="constant", cval=1)

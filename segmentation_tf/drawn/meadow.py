@@ -16,18 +16,20 @@ lamb cover LEAST px.
 import itertools
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import srgb
 from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise, smoothstep
 from segmentation_tf.drawn.light import around, open_sky, passed
-from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Stance, random_sheep
-from segmentation_tf.drawn.tracing import FINE, Camera, Surface, unit
+from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Sheep, Stance, random_sheep
+from segmentation_tf.drawn.tracing import FINE, Camera, Part, Surface, unit
 from segmentation_tf.panoptic.maps import Panoptic, ids_to_colours, segments_info
 
 VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
@@ -80,7 +82,7 @@ class Meadow:
     fenced: bool
 
 
-def random_meadow(rng):
+def random_meadow(rng: Generator) -> Meadow:
     """A flock of one breed, the weather, and the colours of grass, leaves and wood."""
     breed = int(rng.integers(FLOCK_BREEDS))
     cloudy = rng.uniform(0.1, 0.9)
@@ -101,7 +103,7 @@ def random_meadow(rng):
     )
 
 
-def draw_picture(meadow, picture, seed=0):
+def draw_picture(meadow: int, picture: int, seed: int = 0) -> tuple[np.ndarray, Panoptic]:
     """Draws picture 0 or 1 of a meadow, 0 to MEADOWS - 1: `(image, Panoptic)`.
 
     `image`: uint8 (192, 256, 3). Segments have the numbers 1, 2, ... and CATEGORIES' numbers as
@@ -129,7 +131,7 @@ class Scene:
     number of a sheep.
     """
 
-    def __init__(self, rng, place):
+    def __init__(self, rng: Generator, place: Meadow):
         self.rng, self.place = rng, place
         high = rng.uniform(1.5, 2.5)
         focal = SIZE[1] * rng.uniform(0.92, 1.1)
@@ -146,7 +148,13 @@ class Scene:
         self.horizon = int(np.argmax(self.rays[1, :, 0] < -1e-3))
         self.fence_at = -rng.uniform(8.5, 13), rng.uniform(-0.25, 0.25)  # z and its slope
 
-    def paint(self, where, colour, category, depth=None):
+    def paint(
+        self,
+        where: np.ndarray,
+        colour: np.ndarray,
+        category: int,
+        depth: np.ndarray | float | None = None,
+    ) -> None:
         """Sets pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
         self.light[:, where] = colour
         self.seen[where] = category
@@ -155,13 +163,13 @@ class Scene:
 
     # --- sky, hills, grass ---
 
-    def add_ground(self):
+    def add_ground(self) -> None:
         """Sky, hills and grass."""
         self.add_sky()
         self.add_hills()
         self.add_grass()
 
-    def add_sky(self):
+    def add_sky(self) -> None:
         """Blue above, pale at the horizon, with clouds."""
         rng, place = self.rng, self.place
         y = np.linspace(1, 0, max(self.horizon, 2), dtype=np.float32)[:, None]
@@ -175,7 +183,7 @@ class Scene:
         white = srgb(244, 244, 242)[..., None] * np.clip(shade, 0.6, 1)
         self.light[:, : shape[0]] = (sky + (white - sky) * (0.9 * cover)) * 1.25
 
-    def add_hills(self):
+    def add_hills(self) -> None:
         """Two or three ridges, paler the farther; woods grow on some."""
         rng, place = self.rng, self.place
         x = np.linspace(0, 1, FIELD[1])
@@ -199,11 +207,11 @@ class Scene:
             light = (colour * self.full_light()) * (1 + grain)
             self.paint(where, light * (1 - mist) + haze * mist, BUSH if wooded else GRASS, 900)
 
-    def full_light(self):
+    def full_light(self) -> np.ndarray:
         """What falls on level ground in the sun."""
         return self.place.sunlight * self.place.sun[1] + self.place.skylight
 
-    def add_grass(self):
+    def add_grass(self) -> None:
         """Grass with patches, tufts and blades that blur with the distance."""
         rng, place = self.rng, self.place
         start = self.horizon + 1
@@ -230,7 +238,7 @@ class Scene:
         self.depth[start:] = depth
         self.add_flowers()
 
-    def add_flowers(self):
+    def add_flowers(self) -> None:
         """Flowers of one colour, on most meadows."""
         rng = self.rng
         if rng.random() < 0.4:
@@ -248,7 +256,7 @@ class Scene:
 
     # --- bushes and the fence ---
 
-    def add_bushes(self):
+    def add_bushes(self) -> None:
         """A few, mostly far away; sometimes a hedge along the back."""
         rng = self.rng
         hedge = rng.random() < 0.3
@@ -259,7 +267,7 @@ class Scene:
         for x, z in sorted(bushes, key=lambda place: place[1]):
             self.add_bush(x, z, rng.uniform(0.5, 1.0) * (0.9 if -z < 10 else 1.4))
 
-    def add_bush(self, x, z, size):
+    def add_bush(self, x: float, z: float, size: float) -> None:
         """Clumps of leaves, light where they face the sun and dark between."""
         rng, place = self.rng, self.place
         scale = FINE * self.camera.focal / -z
@@ -287,7 +295,7 @@ class Scene:
         where[window] = there
         self.paint(where, light, BUSH, -z)
 
-    def clumps(self, u, v, size):
+    def clumps(self, u: np.ndarray, v: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
         """Nine balls of leaves: how deep a pixel lies in one, and how that faces the sun."""
         rng, sun = self.rng, self.place.sun
         inside = np.full(u.shape, -1, np.float32)
@@ -301,17 +309,19 @@ class Scene:
             inside = np.maximum(inside, level)
         return inside, facing
 
-    def shade_ground(self, u, v, size, window):
+    def shade_ground(
+        self, u: np.ndarray, v: np.ndarray, size: float, window: tuple[slice, slice]
+    ) -> None:
         """The bush's dark foot on the grass and its shadow to the side away from the sun."""
         away = -self.place.sun[0]
         dark = np.exp(-(((u - 0.5 * away * size) / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
         self.light[:, *window] *= 1 - 0.5 * dark * (self.seen[window] == GRASS)
 
-    def behind_fence(self, x, z):
+    def behind_fence(self, x: float, z: float) -> bool:
         """Whether a sheep at (x, z) would have the fence before it, or stand in it."""
         return self.place.fenced and z - 0.8 < self.fence_at[0] + self.fence_at[1] * x
 
-    def add_fence(self):
+    def add_fence(self) -> None:
         """Posts and two or three rails of wood, in a straight line across the meadow."""
         place, (z0, slope) = self.place, self.fence_at
         tone = self.boards()
@@ -322,7 +332,7 @@ class Scene:
         light = place.wood * (0.75 * place.sunlight + 0.7 * place.skylight)
         self.paint(where, light * (tone[where] * grain), FENCE, depth[where])
 
-    def boards(self):
+    def boards(self) -> np.ndarray:
         """How bright the boards of the fence are, about 1: (H, W), 0 between them."""
         rng, (z0, slope) = self.rng, self.fence_at
         rails = np.array((0.45, 0.85) if rng.random() < 0.5 else (0.32, 0.66, 1.0))
@@ -348,7 +358,7 @@ class Scene:
 
     # --- sheep ---
 
-    def add_sheep(self, flock):
+    def add_sheep(self, flock: list[Posed]) -> None:
         """Traces every sheep, nearest wins; then sunlight with the shadows of all of them."""
         surface = Surface(self.camera, (0, FIELD[0], 0, FIELD[1]))
         surface.depth = self.depth.copy()
@@ -372,7 +382,14 @@ class Scene:
         self.depth[rows, columns] = surface.depth[rows, columns]
         self.seen[rows, columns] = FIRST + np.array(owner)[surface.part[rows, columns]]
 
-    def light_on(self, surface, rows, columns, points, spheres):
+    def light_on(
+        self,
+        surface: Surface,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        points: np.ndarray,
+        spheres: np.ndarray,
+    ) -> np.ndarray:
         """Light on the sheep: (3, n). Light is soft: of four fine pixels, one stands for all."""
         pixels = rows // FINE * FIELD[1] + columns // FINE
         _, chosen, back = np.unique(pixels, return_index=True, return_inverse=True)
@@ -386,7 +403,7 @@ class Scene:
         light = direct + place.skylight * ((0.62 + 0.38 * normals[1]) * sky) + bounce
         return light[:, back]
 
-    def shade_grass(self, spheres):
+    def shade_grass(self, spheres: np.ndarray) -> None:
         """Darkens the grass under the sheep, on every fourth pixel, smooth between them."""
         step = 2 * FINE
         depth, seen = self.depth[::step, ::step], self.seen[::step, ::step]
@@ -406,7 +423,7 @@ class Scene:
             plane *= np.where(self.seen == GRASS, smooth, 1)
 
 
-def shadow_balls(flock):
+def shadow_balls(flock: list[list[Part]]) -> np.ndarray:
     """Balls (n, 4) for the shadows of sheep, each given by its parts: fleece, head, maybe legs.
 
     For soft shadows, every other ball of a body and one for each bone of a leg are enough.
@@ -417,7 +434,7 @@ def shadow_balls(flock):
     return np.concatenate(balls + [solid.spheres()[:1] for solid in bones])
 
 
-def fill_cracks(surface):
+def fill_cracks(surface: Surface) -> None:
     """Closes cracks of some fine pixels, where rays along the fleece never quite arrived."""
     edges = ndimage.find_objects((surface.part >= 0).astype(np.uint8))[0]
     window = tuple(slice(max(edge.start - 3, 0), edge.stop + 3) for edge in edges)
@@ -430,7 +447,9 @@ def fill_cracks(surface):
         plane[cracks] = plane[nearest]
 
 
-def shadows(points, normals, sun, spheres):
+def shadows(
+    points: np.ndarray, normals: np.ndarray, sun: np.ndarray, spheres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Shares of the sky and of the sun that balls leave open above points (3, n): two (n,)."""
     centres, radius, distance2, facing = around(points, normals, spheres)
     sky = open_sky(facing, distance2, radius)
@@ -438,7 +457,7 @@ def shadows(points, normals, sun, spheres):
     return sky, passed((centres @ sun)[:, None] - sun @ points, distance2, radius)
 
 
-def texture(rng, x, z, scale):
+def texture(rng: Generator, x: np.ndarray, z: np.ndarray, scale: float) -> np.ndarray:
     """Smooth noise over the ground: blobs about `scale` m wide, at places in m."""
     cells = 128
     noise = rng.standard_normal((cells, cells), dtype=np.float32)
@@ -450,7 +469,7 @@ def texture(rng, x, z, scale):
 # --- where the sheep are ---------------------------------------------------------------------
 
 
-def place_flock(rng, flock, scene):
+def place_flock(rng: Generator, flock: list[Sheep], scene: Scene) -> list[Posed]:
     """Sheep in their stances: alone, and in groups that touch in the picture."""
     placed, boxes = [], []
     wanted = int(rng.integers(4, 12))
@@ -475,7 +494,7 @@ def place_flock(rng, flock, scene):
     return placed
 
 
-def random_stance(rng, x, z, turn, member):
+def random_stance(rng: Generator, x: float, z: float, turn: float, member: int) -> Stance:
     """A stance near (x, z): the first of a group is there, others beside or behind it."""
     if member:
         x, z = x + rng.normal(0, 0.75), z - rng.uniform(-0.9, 1.0)
@@ -484,14 +503,16 @@ def random_stance(rng, x, z, turn, member):
     return Stance(x, z, turn, pose, rng.normal(0, 0.5), rng.uniform(-1, 1))
 
 
-def picture_box(camera, posed):
+def picture_box(camera: Camera, posed: Posed) -> np.ndarray:
     """Left, top, right, bottom in px and the depth in m of the box around a sheep."""
     ends = (-0.58, 0.66), (-posed.back, 0.36), (-0.26, 0.26)
     x, y, depth = camera.project([posed.at(*corner) for corner in itertools.product(*ends)]).T
     return np.array([x.min(), y.min(), x.max(), y.max(), depth.mean()])
 
 
-def fits(posed, box, placed, boxes, touching):
+def fits(
+    posed: Posed, box: np.ndarray, placed: list[Posed], boxes: list[np.ndarray], touching: bool
+) -> bool:
     """Whether a sheep may stand there: not inside another, nor hidden, nor far from its group.
 
     `box` is its `picture_box`, `boxes` are those of the sheep that are `placed`.
@@ -519,7 +540,7 @@ def fits(posed, box, placed, boxes, touching):
 # --- the picture and the truth ---------------------------------------------------------------
 
 
-def take_picture(rng, light):
+def take_picture(rng: Generator, light: np.ndarray) -> np.ndarray:
     """From fine light (3, H, W) to what a camera stores: uint8 (192, 256, 3)."""
     light = light.reshape(3, SIZE[0], FINE, SIZE[1], FINE).mean(axis=(2, 4))
     light = light * rng.uniform(0.9, 1.15) * rng.normal(1, 0.02, (3, 1, 1)).astype(np.float32)
@@ -529,7 +550,7 @@ def take_picture(rng, light):
     return np.clip(value, 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def to_panoptic(seen):
+def to_panoptic(seen: np.ndarray) -> Panoptic:
     """A fine map of what is seen as a Panoptic: a pixel is what most of its parts show."""
     parts = seen.reshape(SIZE[0], FINE, SIZE[1], FINE).transpose(1, 3, 0, 2).reshape(-1, *SIZE)
     votes = [(parts == part).sum(axis=0) for part in parts]
@@ -545,7 +566,9 @@ def to_panoptic(seen):
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_meadows(folder, seed=0, meadows=None, processes=None):
+def draw_meadows(
+    folder: Path, seed: int = 0, meadows: Iterable[int] | None = None, processes: int | None = None
+) -> Path:
     """Draws all meadows (or those given by number) into `folder`, in COCO's format; its Path.
 
     The files are images/NAME.jpg, annotations/panoptic_meadow/NAME.png and
@@ -564,12 +587,12 @@ def draw_meadows(folder, seed=0, meadows=None, processes=None):
     return folder
 
 
-def save_meadow(folder, meadow, seed):
+def save_meadow(folder: Path, meadow: int, seed: int) -> list[tuple[dict, dict]]:
     """Draws the pictures of a meadow; their entries in COCO's `images` and `annotations`."""
     return [save_picture(folder, meadow, picture, seed) for picture in range(PICTURES)]
 
 
-def save_picture(folder, meadow, picture, seed):
+def save_picture(folder: Path, meadow: int, picture: int, seed: int) -> tuple[dict, dict]:
     """Draws one picture; its entries in COCO's `images` and `annotations`."""
     image, panoptic = draw_picture(meadow, picture, seed)
     name, number = f"meadow{meadow:03d}_{picture}", PICTURES * meadow + picture + 1

@@ -8,12 +8,16 @@ that are told to stand on the floor therefore stand on it. Between key poses eve
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from segmentation_tf.drawn.drawing import smoothstep
 from segmentation_tf.drawn.tracing import unit
+
+if TYPE_CHECKING:
+    from segmentation_tf.drawn.body import Body
 
 FRAMES_PER_SECOND = 15
 OUTWARD = {"left": 1, "right": -1}  # along the first row of a frame
@@ -106,7 +110,7 @@ SECONDS = {"HipHop": 0.8, "Jazz": 1.3, "Kata": 1.1, "Taichi": 3.0, "Sports": 0.9
 class Performance:
     """One sequence of one person: `pose(seconds)` and where in the studio they are."""
 
-    def __init__(self, rng, activity):
+    def __init__(self, rng: Generator, activity: str):
         self.activity = activity
         self.beat = SECONDS[activity] * rng.uniform(0.9, 1.15)
         count = 400
@@ -123,7 +127,7 @@ class Performance:
         self.roam = rng.uniform(0.2, 0.45)
         self.bounce = {"HipHop": 0.05, "Sports": 0.03}.get(activity, 0.01)
 
-    def pose(self, seconds):
+    def pose(self, seconds: float) -> Pose:
         """The pose at a time: between two keys, most of the way is made in the middle."""
         key, part = divmod(seconds / self.beat, 1)
         before, after = self.keys[int(key)], self.keys[int(key) + 1]
@@ -138,7 +142,7 @@ class Performance:
         pose.trunk[0] += self.bounce * (0.5 + 0.5 * math.sin(2 * math.pi * seconds / self.beat))
         return pose
 
-    def place(self, seconds):
+    def place(self, seconds: float) -> tuple[float, float, float]:
         """Where on the floor the body is (x, z in m) and where it faces (radians)."""
         a, b, c, d, e, f = self.waves
         angle = 2 * math.pi * self.pace * seconds
@@ -148,17 +152,17 @@ class Performance:
         return x, z, turn * (1.8 if self.activity in ("Jazz", "Kata") else 1.2)
 
 
-def as_row(pose):
+def as_row(pose: Pose) -> np.ndarray:
     """The numbers of a pose (or of many, a row each) in a row: (..., 18)."""
     return np.concatenate(pose, axis=-1)
 
 
-def as_pose(rows):
+def as_pose(rows: np.ndarray) -> Pose:
     """The Pose of a row (18,), or that of many rows (N, 18), whose parts are arrays (N, 2 to 4)."""
     return Pose(*np.split(rows, (4, 7, 10, 13, 16), axis=-1))
 
 
-def mirrored(pose):
+def mirrored(pose: Pose) -> Pose:
     """The same pose (or many, a row each) with left and right exchanged."""
     return Pose(
         trunk=pose.trunk * np.array([1, 1, -1, -1]),
@@ -181,7 +185,9 @@ class Skeleton:
     toes: dict  # direction from heel to toes of the left and the right foot
 
 
-def turned(frame, forward=0.0, left=0.0, twist=0.0):
+def turned(
+    frame: np.ndarray, forward: float = 0.0, left: float = 0.0, twist: float = 0.0
+) -> np.ndarray:
     """A frame leant forward, leant to its left and twisted to its left, by radians."""
     side, up, front = frame
     side, front = (math.cos(twist) * side - math.sin(twist) * front,
@@ -193,7 +199,9 @@ def turned(frame, forward=0.0, left=0.0, twist=0.0):
     return np.stack([side, up, front])
 
 
-def bend(root, target, upper, lower, pole):
+def bend(
+    root: np.ndarray, target: np.ndarray, upper: float, lower: float, pole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Two-bone inverse kinematics: elbow and hand for a shoulder, or knee and ankle for a hip.
 
     The middle joint lies on the side of `pole`; a target out of reach is pointed at.
@@ -207,7 +215,7 @@ def bend(root, target, upper, lower, pole):
     return middle, root + reach * axis
 
 
-def skeleton(body, pose, place):
+def skeleton(body: "Body", pose: Pose, place: tuple[float, float, float]) -> Skeleton:
     """The skeleton of a `body` (its lengths) in a pose at a place: joints in the studio, m."""
     x, z, heading = place
     ground = turned(np.eye(3), twist=heading)

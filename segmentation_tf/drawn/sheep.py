@@ -5,12 +5,14 @@ longer legs for its size, and no thick wool yet.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.tracing import Cloth, Limb, Part, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, unit
 
 # Breeds as they look: fleece, and face with legs (0 to 255).
 BREEDS = (
@@ -39,7 +41,7 @@ class Sheep:
     phase: float = 0.0  # of its locks
 
     @property
-    def lamb(self):
+    def lamb(self) -> bool:
         """Whether it has the proportions of a lamb."""
         return self.size < 0.75
 
@@ -56,7 +58,7 @@ class Stance:
     step: float = 0.0  # how far its legs are apart, -1 to 1
 
 
-def random_sheep(rng, breed):
+def random_sheep(rng: Generator, breed: int) -> Sheep:
     """A sheep or lamb of a flock of this breed."""
     black = rng.random() < 0.07
     fleece, face = BREEDS[int(rng.integers(FLOCK_BREEDS, len(BREEDS))) if black else breed]
@@ -75,7 +77,8 @@ def random_sheep(rng, breed):
 class Wool(Limb):
     """A limb with locks of wool all over."""
 
-    def distance(self, points):
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         local = self.frame @ (points - self.start)
         side, along, front = local
         t = np.minimum(np.maximum(along / self.length, 0), 1)
@@ -89,7 +92,7 @@ class Wool(Limb):
 class Posed:
     """A sheep in its stance: its parts for tracing, each a `Part`."""
 
-    def __init__(self, sheep, stance):
+    def __init__(self, sheep: Sheep, stance: Stance):
         self.sheep, self.stance = sheep, stance
         sin, cos = math.sin(stance.turn), math.cos(stance.turn)
         # Rows: along the spine to the head, up, to the sheep's right.
@@ -98,18 +101,24 @@ class Posed:
         self.legs = 0.36 * sheep.leggy
         self.back = 0.2 if self.lies else self.legs + 0.25
 
-    def at(self, along, up, right):
+    def at(self, along: float, up: float, right: float) -> np.ndarray:
         """A place of the sheep in the world: metres before its middle, over the spine, right."""
         local = self.sheep.size * np.array([along, self.back + up, right])
         return local @ self.frame + [self.stance.x, 0, self.stance.z]
 
-    def limb(self, start, end, radii):
+    def limb(self, start: Sequence[float], end: Sequence[float], radii: Sequence[float]) -> Limb:
         """A limb of skin between two places as `at` takes them; `radii` of a grown sheep, m."""
         size = self.sheep.size
         radii = (radii[0] * size, radii[1] * size)
         return Limb(self.at(*start), self.at(*end), radii, front=self.frame[2])
 
-    def wool(self, start, end, radii, flat=1.0):
+    def wool(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        radii: Sequence[float],
+        flat: float = 1.0,
+    ) -> Wool:
         """The same with wool on it."""
         size, thick = self.sheep.size, self.sheep.woolly
         radii = (radii[0] * thick * size, radii[1] * thick * size)
@@ -120,7 +129,7 @@ class Posed:
 
     # --- where the head is ---
 
-    def neck(self):
+    def neck(self) -> tuple[tuple, tuple, tuple]:
         """Ends of the neck, as `at` takes them, and the direction in which the nose points."""
         turn, head = self.stance.head, math.cos(self.stance.head)
         right = -math.sin(turn)
@@ -130,11 +139,11 @@ class Posed:
             return (0.3, -0.03, 0), end, nose
         return (0.28, 0.06, 0), (0.46, 0.28, 0.1 * right), (0.9 * head, -0.42, 0.9 * right)
 
-    def parts(self):
+    def parts(self) -> list[Part]:
         """Fleece, head and legs."""
         return [self.fleece(), self.head(), *([] if self.lies else [self.all_legs()])]
 
-    def fleece(self):
+    def fleece(self) -> Part:
         """Barrel, rump, chest, neck and the tops of the legs."""
         start, end, _ = self.neck()
         solids = [
@@ -151,7 +160,7 @@ class Posed:
                 ]
         return Part(solids, self.paint_fleece(), 0.05 * self.sheep.size)
 
-    def paint_fleece(self):
+    def paint_fleece(self) -> Paint:
         """The paint of wool: locks, and dirt below."""
         colour, phase, back = 0.9 * srgb(*self.sheep.fleece), self.sheep.phase, self.at(0, 0, 0)
         size, frame = self.sheep.size, self.frame.astype(np.float32)
@@ -167,7 +176,7 @@ class Posed:
 
         return paint
 
-    def head(self):
+    def head(self) -> Part:
         """A wedge of a face with ears to the sides, eyes and a nose painted on, a tuft above."""
         _, end, nose = self.neck()
         nose = unit(np.array(nose))
@@ -202,7 +211,7 @@ class Posed:
 
         return Part(solids, paint, 0.03 * size, 0.1)
 
-    def all_legs(self):
+    def all_legs(self) -> Part:
         """Two joints each, hooves at the ground."""
         step, knee, ground = 0.09 * self.stance.step, -self.back + 0.45 * self.legs, -self.back
         solids = []

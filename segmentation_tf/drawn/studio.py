@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from segmentation_tf.drawn.body import BRIGHT, COLOURS, srgb
 from segmentation_tf.drawn.drawing import smooth_noise, smoothstep
@@ -34,7 +35,9 @@ class Hanging:
     top: float
     texture: np.ndarray | None = None
 
-    def seen_at(self, u, v, border=0.0):
+    def seen_at(
+        self, u: np.ndarray, v: np.ndarray, border: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which points of the wall it covers, and where on it they lie: x, y from 0 to below 1."""
         inside = (u > self.left - border) & (u < self.right + border)
         inside &= (v > self.bottom - border) & (v < self.top + border)
@@ -78,7 +81,7 @@ class Room:
     grain: np.ndarray  # noise for all surfaces, (512, 512)
 
 
-def random_room(rng):
+def random_room(rng: Generator) -> Room:
     """A studio, what stands in it, and the cameras."""
     # The order of these lines is that of the random numbers: another order draws another room.
     bounds = np.array([rng.uniform(4.6, 5.8), rng.uniform(2.9, 3.5), rng.uniform(4.6, 5.8)])
@@ -107,7 +110,7 @@ def random_room(rng):
     )
 
 
-def random_cameras(rng):
+def random_cameras(rng: Generator) -> list[Camera]:
     """Three tripods around the middle, two of them about a quarter turn from the first."""
     first, cameras = rng.uniform(0, 2 * math.pi), []
     for turn in (0, rng.uniform(0.9, 1.5), -rng.uniform(0.9, 1.5)):
@@ -118,7 +121,7 @@ def random_cameras(rng):
     return cameras
 
 
-def random_wall(rng):
+def random_wall(rng: Generator) -> Wall:
     """A wall, most of them dark."""
     kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
     dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
@@ -128,7 +131,7 @@ def random_wall(rng):
     return Wall(srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6))
 
 
-def random_hangings(rng, face):
+def random_hangings(rng: Generator, face: int) -> list[Hanging]:
     """Posters, doors and boards along a wall, with gaps."""
     left, hangings = -4.2, []
     while left < 3.5:
@@ -146,7 +149,7 @@ def random_hangings(rng, face):
     return hangings
 
 
-def texture(rng, kind):
+def texture(rng: Generator, kind: str) -> np.ndarray:
     """What a poster, a door or a board looks like: (3, 64, 48)."""
 
     def any_colour():
@@ -186,7 +189,7 @@ class View:
     screen: tuple  # rows and columns that show the screen, and x, y on it
 
 
-def view_room(room, camera):
+def view_room(room: Room, camera: Camera) -> View:
     """Draws a room once for all the frames of a camera."""
     height, width = FINE * SIZE[0], FINE * SIZE[1]
     surface = Surface(camera, (0, height, 0, width))
@@ -206,7 +209,14 @@ def view_room(room, camera):
     return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
 
 
-def light_of_faces(room, circuits, camera, depth, face, points):
+def light_of_faces(
+    room: Room,
+    circuits: list[Lamps],
+    camera: Camera,
+    depth: np.ndarray,
+    face: np.ndarray,
+    points: np.ndarray,
+) -> np.ndarray:
     """Light (2, 3, N) from walls, floor and ceiling, where nothing stands before them."""
     spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
     shadow = furniture_shadow(room.bounds, spheres)
@@ -222,7 +232,9 @@ def light_of_faces(room, circuits, camera, depth, face, points):
     return light
 
 
-def light_of_things(circuits, surface, rows, columns):
+def light_of_things(
+    circuits: list[Lamps], surface: Surface, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
     """Light (2, 3, N) from the furniture that these pixels of a surface show."""
     points = surface.points(rows, columns)
     normals = surface.normals(rows, columns, points)
@@ -231,7 +243,7 @@ def light_of_things(circuits, surface, rows, columns):
     return surface.colour[:, rows, columns] * falling * dim
 
 
-def find_screen(screen, face, points, width):
+def find_screen(screen: Hanging, face: np.ndarray, points: np.ndarray, width: int) -> tuple:
     """Rows and columns (N,) of the pixels that show the screen, and where on it they lie: x, y."""
     on_wall = np.nonzero(face == screen.wall)[0]
     u = along_wall(screen.wall, points[:, on_wall])
@@ -239,7 +251,7 @@ def find_screen(screen, face, points, width):
     return (*np.divmod(on_wall[inside], width), x, y)
 
 
-def leave_room(room, camera):
+def leave_room(room: Room, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
     rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
     rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
@@ -253,7 +265,7 @@ def leave_room(room, camera):
     return depth, face, start + depth * rays
 
 
-def face_light(circuits, face, points):
+def face_light(circuits: list[Lamps], face: int, points: np.ndarray) -> np.ndarray:
     """Light of both circuits that falls on points of a face of the room: (2, 3, N)."""
     # Light is soft: one of four neighbours stands for all.
     some = points[:, ::4]
@@ -263,7 +275,9 @@ def face_light(circuits, face, points):
     return np.repeat(light, 4, axis=-1)[..., : points.shape[1]]
 
 
-def face_colour(room, camera, face, points, depth, shadow):
+def face_colour(
+    room: Room, camera: Camera, face: int, points: np.ndarray, depth: np.ndarray, shadow: np.ndarray
+) -> np.ndarray:
     """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
     if face == CEILING:
         return ceiling(points)
@@ -275,18 +289,18 @@ def face_colour(room, camera, face, points, depth, shadow):
     return wall_colour(room, face, along_wall(face, points), points[1])
 
 
-def along_wall(face, points):
+def along_wall(face: int, points: np.ndarray) -> np.ndarray:
     """Where along a wall points lie, in m from its middle, from left to right as seen inside."""
     x, _, z = points
     return {0: z, 2: -x, 3: -z, 5: x}[face]
 
 
-def grain(room, u, v, scale):
+def grain(room: Room, u: np.ndarray, v: np.ndarray, scale: float) -> np.ndarray:
     """The room's noise at places in m, `scale` m a grain: (N,)."""
     return room.grain[(v / scale).astype(np.intp) % 512, (u / scale).astype(np.intp) % 512]
 
 
-def carpet(room, points, long):
+def carpet(room: Room, points: np.ndarray, long: np.ndarray) -> np.ndarray:
     """Grey carpet with dark lines: (3, N). `long`: m of the floor in a pixel."""
     x, _, z = points
     value = 1 + 0.16 * np.minimum(0.012 / long, 1) * grain(room, x, z, 0.004)
@@ -302,14 +316,16 @@ def carpet(room, points, long):
     return room.carpet * np.maximum(value, 0.1)
 
 
-def ceiling(points):
+def ceiling(points: np.ndarray) -> np.ndarray:
     """Dark tiles: (1, N)."""
     x, _, z = points
     joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
     return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
 
 
-def add_panels(light, where, circuits, points):
+def add_panels(
+    light: np.ndarray, where: np.ndarray, circuits: list[Lamps], points: np.ndarray
+) -> None:
     """The lamps themselves, far brighter than all else: adds to light (2, 3, pixels)."""
     x, _, z = points
     full = sum(lamps.power for lamps in circuits).max()
@@ -319,7 +335,7 @@ def add_panels(light, where, circuits, points):
             own[:, where[panel]] += 5 / full * power[:, None]
 
 
-def wall_colour(room, face, u, v):
+def wall_colour(room: Room, face: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Colour (3, N) of a wall at u m along and v m up it, with what hangs there."""
     wall = room.walls[face]
     value = 1 + 0.03 * grain(room, u + 7, v + 7, 0.01) + 0.08 * grain(room, u + 30, v + 30, 0.3)
@@ -339,13 +355,13 @@ def wall_colour(room, face, u, v):
     return light
 
 
-def folds_of_curtain(u, v, phase):
+def folds_of_curtain(u: np.ndarray, v: np.ndarray, phase: float) -> np.ndarray:
     """Light and dark folds, a factor (N,)."""
     bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
     return 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
 
 
-def bricks(u, v):
+def bricks(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Bricks of uneven brightness with dark joints, a factor (N,)."""
     row = np.floor(v / 0.08)
     column = u / 0.24 + row / 2
@@ -353,7 +369,7 @@ def bricks(u, v):
     return (1 + 0.25 * np.sin(91 * row + 57 * np.floor(column))) * (1 - 0.35 * joint)
 
 
-def screen_light(rng, show, x, y):
+def screen_light(rng: Generator, show: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """What the screen shows at places (N,) from 0 to 1: light (3, N); a new picture each call."""
     shown = np.ones((3, *SCREEN), np.float32)
     if show == "film":
@@ -363,7 +379,7 @@ def screen_light(rng, show, x, y):
     return shown[:, (y * SCREEN[0]).astype(int), (x * SCREEN[1]).astype(int)]
 
 
-def film(rng):
+def film(rng: Generator) -> np.ndarray:
     """Sky, hills, and something before them: light (3, 90, 150)."""
     tint = srgb(*rng.uniform(90, 240, 3))[..., None]
     height = np.linspace(0, 1, SCREEN[0])[:, None] + 0.12 * smooth_noise(rng, SCREEN, 45)
@@ -375,7 +391,7 @@ def film(rng):
     return shown * rng.uniform(0.6, 1.3)
 
 
-def slide(rng):
+def slide(rng: Generator) -> np.ndarray:
     """A title, lines of text and a bar chart: light (3, 90, 150)."""
     paper = rng.choice([0.95, 0.7, 0.12])
     shown = np.full((3, *SCREEN), paper, np.float32)
@@ -388,12 +404,12 @@ def slide(rng):
     return shown
 
 
-def random_bright(rng):
+def random_bright(rng: Generator) -> np.ndarray:
     """One of the bright colours: light (3, 1, 1)."""
     return srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None]
 
 
-def reduce(fine):
+def reduce(fine: np.ndarray) -> np.ndarray:
     """Mean of each FINE x FINE block: from fine pixels to those of the picture."""
     corners = [fine[..., y::FINE, x::FINE] for y in range(FINE) for x in range(FINE)]
     return sum(corners) / np.float32(FINE**2)

@@ -11,7 +11,7 @@ The world is in metres, y points up, the floor is y = 0. Points are columns, flo
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,12 @@ STEPS = 14
 NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
 
 
-def unit(vector):
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector of length 1 in the same direction."""
     return vector / np.linalg.norm(vector)
 
 
-def frame_along(along, front):
+def frame_along(along: np.ndarray, front: np.ndarray) -> np.ndarray:
     """Rows side, along, front of a right-handed frame; `front` is only turned as needed."""
     front = unit(front - along * (front @ along))
     return np.stack([np.cross(along, front), along, front])
@@ -50,7 +51,17 @@ SMOOTH = Cloth()
 class Limb:
     """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs."""
 
-    def __init__(self, start, end, radii, *, front=(0, 0, 1), flat=1, swell=0, cloth=SMOOTH):
+    def __init__(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        radii: Sequence[float],
+        *,
+        front: Sequence[float] = (0, 0, 1),
+        flat: float = 1,
+        swell: float = 0,
+        cloth: Cloth = SMOOTH,
+    ):
         """Place the limb.
 
         Args:
@@ -75,11 +86,12 @@ class Limb:
         self.centre = (start + end) / 2
         self.reach = self.length / 2 + (max(radii) + swell + cloth.folds) * max(1, flat)
 
-    def local(self, points):
+    def local(self, points: np.ndarray) -> np.ndarray:
         """Points as seen from the limb: side, along, front, each (N,) in m."""
         return self.frame @ (points - self.start)
 
-    def distance(self, points):
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         side, along, front = self.local(points)
         t = np.clip(along / self.length, 0, 1)
         radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t
@@ -98,7 +110,7 @@ class Limb:
         waves = np.sin(40 * along + 2.4 * bend + 34 * side - 26 * front + 2 * self.phase)
         return waves * (0.3 + 0.7 * (2 * t - 1) ** 2) + 0.35 * bend
 
-    def spheres(self):
+    def spheres(self) -> np.ndarray:
         """Balls that stand for the limb where only its shadow matters: (n, 4), x y z radius."""
         width = max(min(self.radii) * (1 + self.flat) / 2, 0.02)
         t = np.linspace(0, 1, min(int(self.length / (1.9 * width)) + 1, 5))[:, None]
@@ -110,22 +122,31 @@ class Limb:
 class Box:
     """A box with rounded edges around `centre`, `sizes` (m) along the rows of `frame`."""
 
-    def __init__(self, centre, sizes, frame=None, rounding=0.006):
+    def __init__(
+        self,
+        centre: Sequence[float],
+        sizes: Sequence[float],
+        frame: np.ndarray | None = None,
+        rounding: float = 0.006,
+    ):
         self.centre = np.asarray(centre, float)
         self.frame = np.asarray(np.eye(3) if frame is None else frame, np.float32)
         self.half_sizes = np.asarray(sizes, np.float32)[:, None] / 2 - rounding
         self.rounding = rounding
         self.reach = float(np.linalg.norm(sizes)) / 2
 
-    def local(self, points):
+    def local(self, points: np.ndarray) -> np.ndarray:
+        """Points as seen from its centre, along the rows of its frame: (3, N) m."""
         return self.frame @ (points - self.centre.astype(np.float32)[:, None])
 
-    def distance(self, points):
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         q = np.abs(self.local(points)) - self.half_sizes
         outside = np.sqrt((np.maximum(q, 0) ** 2).sum(axis=0))
         return outside + np.minimum(q.max(axis=0), 0) - self.rounding
 
-    def spheres(self):
+    def spheres(self) -> np.ndarray:
+        """Balls that stand for it where only its shadow matters: (n, 4)."""
         longest = np.argmax(self.half_sizes)
         length = self.half_sizes[longest, 0]
         radius = float(np.median(self.half_sizes)) + 0.01
@@ -137,16 +158,22 @@ class Box:
 class Ring:
     """The slice of a limb around its middle, `half_width` m to both sides: a belt."""
 
-    def __init__(self, limb, half_width):
+    def __init__(self, limb: Limb, half_width: float):
         self.limb, self.half_width = limb, half_width
         self.centre, self.reach = limb.centre, limb.reach
 
-    def distance(self, points):
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         along = self.limb.local(points)[1] - self.limb.length / 2
         return np.maximum(self.limb.distance(points), np.abs(along) - self.half_width)
 
-    def spheres(self):
+    def spheres(self) -> np.ndarray:
+        """The balls of its limb."""
         return self.limb.spheres()
+
+
+Solid = Limb | Box | Ring
+Paint = Callable[[np.ndarray], np.ndarray]  # points (3, N) in m to the shares of light that reflect
 
 
 @dataclass
@@ -156,12 +183,13 @@ class Part:
     `paint(points)` gives the share of red, green and blue that it reflects, (3, N) or (3, 1).
     """
 
-    solids: list
-    paint: Callable
+    solids: list[Solid]
+    paint: Paint
     blend: float = 0.0
     gloss: float = 0.0
 
-    def distance(self, points):
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         nearest = self.solids[0].distance(points)
         for solid in self.solids[1:]:
             other = solid.distance(points)
@@ -172,7 +200,7 @@ class Part:
                 nearest = np.minimum(nearest, other)
         return nearest
 
-    def normal(self, points):
+    def normal(self, points: np.ndarray) -> np.ndarray:
         """Unit vectors across the surface: differences along the corners of a tetrahedron."""
         corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], np.float32)
         slope = sum(c[:, None] * self.distance(points + 0.003 * c[:, None]) for c in corners)
@@ -192,27 +220,30 @@ class Camera:
     size: tuple
 
     @classmethod
-    def looking(cls, position, target, focal, size):
+    def looking(
+        cls, position: np.ndarray, target: Sequence[float], focal: float, size: tuple[int, int]
+    ) -> "Camera":
+        """A camera at `position` that looks at `target`, upright."""
         forward = unit(np.asarray(target, float) - position)
         right = unit(np.cross(forward, [0, 1.0, 0]))
         return cls(np.asarray(position), np.stack([right, np.cross(forward, right), forward]),
                    focal, size)  # fmt: skip
 
-    def project(self, points):
+    def project(self, points: np.ndarray) -> np.ndarray:
         """World points (N, 3) to x, y in px of the picture and depth in m: (N, 3)."""
         right, down, depth = self.frame @ (np.asarray(points) - self.position).T
         x = right / depth * self.focal + self.size[1] / 2 - 0.5
         y = down / depth * self.focal + self.size[0] / 2 - 0.5
         return np.stack([x, y, depth], axis=1)
 
-    def rays(self, rows, columns):
+    def rays(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Directions through fine pixels, (3, N), as long as they need to be for depth 1."""
         x = ((columns + 0.5) / FINE - self.size[1] / 2) / self.focal
         y = ((rows + 0.5) / FINE - self.size[0] / 2) / self.focal
         local = np.stack([x, y, np.ones_like(x)]).astype(np.float32)
         return self.frame.T.astype(np.float32) @ local
 
-    def window(self, solids):
+    def window(self, solids: list[Solid]) -> tuple[int, int, int, int]:
         """Fine rows and columns that can show the solids: (top, bottom, left, right)."""
         x, y, depth = self.project([solid.centre for solid in solids]).T
         if (depth < 0.3).any():
@@ -227,7 +258,7 @@ class Camera:
 class Surface:
     """What a camera sees first at each fine pixel of a window: depth, colour, gloss and part."""
 
-    def __init__(self, camera, window):
+    def __init__(self, camera: Camera, window: tuple[int, int, int, int]):
         self.camera, self.window = camera, window
         top, bottom, left, right = window
         shape = (max(bottom - top, 0), max(right - left, 0))
@@ -237,12 +268,12 @@ class Surface:
         self.gloss = np.zeros(shape, np.float32)
         self.part = np.full(shape, -1, np.int16)
 
-    def points(self, rows, columns):
+    def points(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """World points (3, N) of pixels of the window."""
         rays = self.camera.rays(rows + self.window[0], columns + self.window[2])
         return self.camera.position.astype(np.float32)[:, None] + self.depth[rows, columns] * rays
 
-    def normals(self, rows, columns, points):
+    def normals(self, rows: np.ndarray, columns: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Unit vectors (3, N) across the surface, for pixels that show one."""
         normals, part = np.empty_like(points), self.part[rows, columns]
         for number in np.unique(part):
@@ -250,7 +281,7 @@ class Surface:
             normals[:, where] = self.parts[number].normal(points[:, where])
         return normals
 
-    def add(self, part):
+    def add(self, part: Part) -> None:
         """Traces a part and keeps it where nothing nearer is; parts are numbered from 0 on."""
         self.parts.append(part)
         camera, (top, bottom, left, right) = self.camera, self.window
@@ -282,7 +313,9 @@ class Surface:
         self.part[place] = len(self.parts) - 1
 
 
-def meet_balls(part, position, rays, width):
+def meet_balls(
+    part: Part, position: np.ndarray, rays: np.ndarray, width: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Between which depths (m) each ray can meet a part: every solid lies in a ball.
 
     A ray is a cone that gets `width` m wider with each m of depth.
@@ -302,7 +335,14 @@ def meet_balls(part, position, rays, width):
     return np.maximum(first, 0.05), last
 
 
-def march(part, position, rays, depth, last, width=0.0):
+def march(
+    part: Part,
+    position: np.ndarray,
+    rays: np.ndarray,
+    depth: np.ndarray,
+    last: np.ndarray,
+    width: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Sphere tracing from `depth` on: which rays meet the part before `last`, and where (m).
 
     With a `width`, whole cones of rays go together, and stop while all of them are still outside:
