@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import bleach
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from pygments.formatters import HtmlFormatter
 
@@ -62,8 +63,10 @@ img {{ max-width: 100%; }}
 """
 
 
-def make_page(title, rows, remarks, notebook=None):
-    """The page as a string. `rows` and `remarks` are those of lab.grading.submission.grade."""
+def make_page(
+    title: str, rows: list[dict], remarks: list[str], notebook: NotebookNode | None = None
+) -> str:
+    """Make the page. `rows` and `remarks` are those of lab.grading.submission.grade."""
     return PAGE.format(
         title=html.escape(title),
         highlighting=HtmlFormatter().get_style_defs(".highlight"),
@@ -74,8 +77,8 @@ def make_page(title, rows, remarks, notebook=None):
     )
 
 
-def summary(rows):
-    """Such as '85 of 100 points; explain: to read'."""
+def summary(rows: list[dict]) -> str:
+    """Return a line such as '85 of 100 points; explain: to read'."""
     automatic = [row for row in rows if not row["by_hand"]]
     got, most = (sum(row[part] for row in automatic) for part in ("points", "of"))
     unread = [f"; {row['task']}: to read" for row in rows if row["points"] is None]
@@ -115,8 +118,8 @@ def show(notebook, rows):
     return text
 
 
-def clean(markup):
-    """Harmless HTML: the known tags, no styles, no addresses but those of the web and of mail."""
+def clean(markup: str) -> str:
+    """Return harmless HTML: the known tags, no styles, only addresses of the web and of mail."""
     return bleach.clean(str(markup), TAGS, attributes, {"http", "https", "mailto", "data"})
 
 

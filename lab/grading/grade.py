@@ -17,13 +17,15 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 import psutil
+from tqdm import tqdm
 
 import segmentation_tf  # also sets what TensorFlow must find in the environment
 from lab.grading import feedback, wall
@@ -34,7 +36,7 @@ from lab.grading.submission import NOT_RUN, refuse
 LARGEST = 50_000_000  # bytes of a submitted file
 STRAY = (".", "~", "__MACOSX", "Thumbs.db", "desktop.ini")
 BESIDE = (".png", ".jpg", ".jpeg", ".csv")  # what may lie beside the notebooks
-# What a submission's code may know of the teacher's environment.
+# The variables of the teacher's environment that a submission's code gets.
 VARIABLES = """PATH LANG LC_ALL LC_CTYPE TZ MADS_ROOT KERAS_BACKEND CUDA_VISIBLE_DEVICES
 LD_LIBRARY_PATH TF_ENABLE_ONEDNN_OPTS OMP_NUM_THREADS SYSTEMROOT""".split()
 CSV_FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,28 +51,15 @@ class Submission:
     remark: str = ""
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Grade as the command line says. Returns the exit status."""
-    defaults = Limits()
-    about = __doc__.splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m lab.grade", description=about)
-    parser.add_argument("folder", type=Path, help="the submitted notebooks")
-    parser.add_argument("--out", type=Path, help="default: FOLDER-graded")
-    parser.add_argument("--only", nargs="+", metavar="STUDENT", help="grade these; keep the others")
-    parser.add_argument("--new", action="store_true", help="grade those that have no row yet")
-    for name, unit in (("minutes", "a notebook"), ("memory", "GB"), ("disk", "GB")):
-        default = getattr(defaults, name)
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, help=f"{unit}: {default:g}"
-        )
-    parser.add_argument("--read", nargs="+", default=(), help="folders that submissions may read")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")
     if wall.resource is None:
         return complain("Grading needs Linux or macOS; on Windows, run it in WSL")
     folder = options.folder.expanduser().resolve()
     if not folder.is_dir():
-        return complain(f"{options.folder}: is no folder; name the one with the submissions")
+        return complain(f"{options.folder}: is not a folder; name the one with the submissions")
     limits = Limits(
         minutes=options.minutes,
         memory=options.memory,
@@ -87,6 +76,21 @@ def main(arguments=None):
         return 130
 
 
+def make_parser():
+    about = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m lab.grade", description=about)
+    parser.add_argument("folder", type=Path, help="the submitted notebooks")
+    parser.add_argument("--out", type=Path, help="default: FOLDER-graded")
+    parser.add_argument("--only", nargs="+", metavar="STUDENT", help="grade these; keep the others")
+    parser.add_argument("--new", action="store_true", help="grade those that have no row yet")
+    for name, unit in (("minutes", "a notebook"), ("memory", "GB"), ("disk", "GB")):
+        default = getattr(Limits, name)
+        about = f"{unit}: {default:g}"
+        parser.add_argument(f"--{name}", type=positive, default=default, help=about)
+    parser.add_argument("--read", nargs="+", default=(), help="folders that submissions may read")
+    return parser
+
+
 def positive(text):
     """The number of an option."""
     try:
@@ -94,7 +98,7 @@ def positive(text):
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
 
 
@@ -103,13 +107,13 @@ def complain(words):
     return 2
 
 
-def find_data():
+def find_data() -> None:
     """Tell all that runs where the frames are: where MADS_ROOT says, else the drawn ones."""
     os.environ["MADS_ROOT"] = os.path.abspath(os.environ.get("MADS_ROOT") or drawn_data())
 
 
 def drawn_data():
-    """The drawn frames, drawn now if they are not there; other ones only where MADS_ROOT says."""
+    """The folder of the drawn frames, which are drawn now if they are not there."""
     from segmentation_tf import cases
     from segmentation_tf.datasets import mads
 
@@ -119,41 +123,79 @@ def drawn_data():
         raise LabError(str(error)) from error
 
 
-def grade_folder(folder, out, limits, lab=LAB, only=None, new=False, data=None):
-    """Grade all submissions in `folder`, into `out`. Returns the exit status.
+def grade_folder(
+    folder: Path,
+    out: Path,
+    limits: Limits,
+    *,
+    lab: Path = LAB,
+    only: list[str] | None = None,
+    new: bool = False,
+    data: Callable[[], None] | None = None,
+) -> int:
+    """Grade all submissions in `folder`, into `out`.
 
-    `data` is called before the first one is run, if all that can be checked before it is right.
+    Args:
+        lab: the folder of the lab.
+        only: the names of students; the others keep their rows.
+        new: grade only students who have no row yet.
+        data: called before the first one is run, if all that can be checked before it is right.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        LabError: something is wrong with the lab, the folders or the options.
     """
     check_readable(limits.read, [lab / "solution", folder, out])
     submissions = find_submissions(folder, find_source(lab).name, out)
-    not_run = []
     with TemporaryDirectory(prefix="lab-") as scratch:
         course = Path(scratch) / "course"
         path = make_course(find_source(lab), course)
         tasks = graded_cells(nbformat.read(path, as_version=4))
-        table = Table(out / "grades.csv", tasks)
+        table = Table(out, tasks)
         chosen = choose(submissions, table, only, new)
         if data:
             data()
         print(wall.describe())
-        folder = prepare(Path(scratch) / "rehearsal", course, lab)
-        if trouble := rehearse(folder, limits, chosen_variables(folder)):
-            refused = "PermissionError" in trouble or "Permission denied" in trouble
-            way = "; let them read the folder that it is in with --read FOLDER" if refused else ""
-            raise LabError(f"The checks do not load where submissions run: {trouble}{way}")
-        for number, submission in enumerate(chosen, 1):
-            with progress(f"[{number}/{len(chosen)}] {submission.student}") as say:
-                result, page = grade_one(submission, course, path, limits, lab)
-                out.mkdir(parents=True, exist_ok=True)
-                (out / f"{submission.student}.html").write_text(page, encoding="utf-8")
-                table.add(submission, result)
-                why = "" if was_run(result) else f": {result['remarks'][0]}"
-                say(feedback.summary(result["rows"]) + why)
-                not_run += [] if was_run(result) else [submission.student]
+        check_loading(prepare(Path(scratch) / "rehearsal", course, lab), limits)
+        run = partial(grade_one, course=course, path=path, limits=limits, lab=lab)
+        not_run = grade_all(chosen, table, run)
     print(f"{len(chosen)} graded: {table.path}")
     if not_run:
         print(f"Look at these, which could not be run: {', '.join(not_run)}")
     return 0
+
+
+def grade_all(submissions, table, run):
+    """Run each, write its page and its row, and print a line; return who could not be run."""
+    not_run = []
+    with tqdm(submissions, unit="notebook", file=sys.stdout, leave=False, disable=None) as bar:
+        for number, submission in enumerate(bar, 1):
+            begin = time.monotonic()
+            bar.set_description(submission.student)
+            result, page = run(submission)
+            table.folder.mkdir(parents=True, exist_ok=True)
+            (table.folder / f"{submission.student}.html").write_text(page, encoding="utf-8")
+            table.add(submission, result)
+            outcome = feedback.summary(result["rows"])
+            if not was_run(result):
+                not_run.append(submission.student)
+                outcome += f": {result['remarks'][0]}"
+            label = f"[{number}/{len(submissions)}] {submission.student}"
+            tqdm.write(f"{label}: {outcome} ({time.monotonic() - begin:.0f} s)")
+            sys.stdout.flush()
+    return not_run
+
+
+def check_loading(folder, limits):
+    """LabError where the checks cannot be imported behind the wall."""
+    trouble = rehearse(folder, limits, chosen_variables(folder))
+    if not trouble:
+        return
+    refused = "PermissionError" in trouble or "Permission denied" in trouble
+    way = "; let them read the folder that it is in with --read FOLDER" if refused else ""
+    raise LabError(f"The checks do not load where submissions run: {trouble}{way}")
 
 
 def check_readable(folders, secret):
@@ -172,8 +214,13 @@ def was_run(result):
 # --- Finding ------------------------------------------------------------------------------------
 
 
-def find_submissions(folder, name, out):
-    """One Submission for each file and folder in `folder`; `name` is that of the lab's notebook."""
+def find_submissions(folder: Path, name: str, out: Path | None) -> list[Submission]:
+    """Find one Submission for each file and folder in `folder`.
+
+    Args:
+        name: of the lab's notebook, to choose it among several.
+        out: passed over, if it lies in `folder`.
+    """
     entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith(STRAY) and e != out]
     entries = [e for e in entries if e.is_dir() or not e.name.lower().endswith(BESIDE)]
     if not entries:
@@ -217,9 +264,9 @@ def look_into(entry, name):
 def check_file(file):
     about = file.lstat()
     if not stat.S_ISREG(about.st_mode):
-        raise LabError("It is a link or no ordinary file.")
+        raise LabError("It is a link or another special file.")
     if file.suffix.lower() != ".ipynb":
-        raise LabError(f"It is no notebook: {file.name}")
+        raise LabError(f"It is not a notebook: {file.name}")
     if about.st_size > LARGEST:
         raise LabError(f"The file has {about.st_size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}.")
     return file
@@ -239,7 +286,7 @@ def choose(submissions, table, only, new):
 # --- Grading one --------------------------------------------------------------------------------
 
 
-def grade_one(submission, course, path, limits, lab):
+def grade_one(submission, course, path, *, limits, lab):
     """The result of a submission (see lab.grading.submission) and its page."""
     released = nbformat.read(path, as_version=4)
     if submission.file is None:
@@ -280,7 +327,7 @@ def prepare(folder, course, lab):
 
 
 def chosen_variables(folder):
-    """The environment of a run: nothing of the teacher's that a submission should not know."""
+    """The environment of a run: nothing of the teacher's but a few harmless variables."""
     home = str(folder / "home")
     known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     settings = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
@@ -293,7 +340,7 @@ def refusal(submission, released, why):
 
 
 def longest(limits, released):
-    """Seconds after which a run that watches its own time is not waited for any more."""
+    """Seconds after which a run is ended, although it watches its own time."""
     return 60 * limits.minutes + limits.check_seconds * len(graded_cells(released)) + 600
 
 
@@ -339,8 +386,8 @@ def end(process, work):
 class Table:
     """grades.csv: complete after each student, whatever happens to the next one."""
 
-    def __init__(self, path, tasks):
-        self.path, self.rows = path, {}
+    def __init__(self, folder, tasks):
+        self.folder, self.path, self.rows = folder, folder / "grades.csv", {}
         self.tasks = [task_name(task) for task in tasks if not task.metadata.nbgrader.solution]
         self.columns = ["student", *self.tasks, "total", "maximum", "to read", "remarks"]
 
@@ -382,20 +429,6 @@ class Table:
 
 
 def plain(text):
-    """A text that a spreadsheet shows as it is: in one line, and never taken for a formula."""
+    """A text that a spreadsheet shows as it is: in one line, and not as a formula."""
     text = " ".join(str(text).split())
     return f"'{text}" if text.startswith(CSV_FORMULA) else text
-
-
-@contextmanager
-def progress(label):
-    """Yields a function that ends the line `label` begins with the outcome and the time."""
-    begin, terminal = time.monotonic(), sys.stdout.isatty()
-    if terminal:
-        print(f"{label} ...", end="", flush=True)
-
-    def say(outcome):
-        start = "\r" if terminal else ""
-        print(f"{start}{label}: {outcome} ({time.monotonic() - begin:.0f} s)", flush=True)
-
-    yield say

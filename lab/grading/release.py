@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from lab.grading.course import LAB, LabError, find_source, make_course
 
 
-def student_version(lab=LAB):
-    """The text of the student's notebook: the same for the same source, on every machine."""
+def student_version(lab: Path = LAB) -> str:
+    """Return the text of the student's notebook: the same for the same source, on every machine."""
     with TemporaryDirectory() as folder:
         made = make_course(find_source(lab), Path(folder) / "course")
         return made.read_text(encoding="utf-8")
 
 
-def main(lab=LAB):
+def main(lab: Path = LAB) -> int:
     """Write the student's version beside the folder `solution`. Returns the exit status."""
     try:
         text = student_version(lab)

@@ -16,6 +16,7 @@ import psutil
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
@@ -266,14 +267,14 @@ class Run(Execute):
             pass  # the display is of a kernel that is gone
 
 
-def environment(folder, base):
-    """The variables of a submission's code: those of `base`, but for where it lives."""
+def environment(folder: Path, base: dict) -> dict:
+    """Return the variables of a submission's code: those of `base`, with its own folders."""
     work = str(folder / "work")
     return {**base, "HOME": work, "TMPDIR": work, "PYTHONPATH": str(folder / "lib")}
 
 
-def rehearse(folder, limits, base):
-    """Whether the checks can be imported behind the wall: what is wrong, or an empty string."""
+def rehearse(folder: Path, limits: Limits, base: dict) -> str:
+    """Import the checks behind the wall; return what goes wrong, or an empty string."""
     program = [sys.executable, "-c", "import ipykernel, segmentation_tf, lab.checks"]
     try:
         tried = subprocess.run(
@@ -289,8 +290,8 @@ def rehearse(folder, limits, base):
     return told[-1] if tried.returncode else ""
 
 
-def walls(folder, limits, base):
-    """What lab.grading.wall is told: what may be read and written, and how much may be used."""
+def walls(folder: Path, limits: Limits, base: dict) -> dict:
+    """Return what lab.grading.wall needs: what may be read and written, and the limits."""
     python = [sys.prefix, sys.base_prefix, *(p for p in sys.path if p.endswith("packages"))]
     data = [base["MADS_ROOT"]] if "MADS_ROOT" in base else []
     devices = [device for name in DEVICES for device in Path("/dev").glob(name)]
@@ -372,8 +373,8 @@ def empty(folder):
 # --- Outputs ------------------------------------------------------------------------------------
 
 
-def tidy(cell):
-    """A cell's outputs without what is too long, cannot be written, or misleads nbgrader.
+def tidy(cell: NotebookNode) -> list[NotebookNode]:
+    """Return a cell's outputs without what is too long, cannot be written, or misleads nbgrader.
 
     In a cell with points only an error counts: nbgrader would take a warning for one, and a value
     for points.
@@ -403,8 +404,8 @@ def tidy(cell):
     return outputs
 
 
-def showable(data):
-    """The parts of an output that a page can show, if they are what they say."""
+def showable(data: dict) -> dict:
+    """Return the parts of an output that a page can show, if they are what they say."""
     data, kept = {kind: part for kind, part in data.items() if isinstance(part, str)}, {}
     for kind in ("image/png", "image/jpeg"):
         if re.fullmatch(r"[\w+/=\s]+", data.get(kind, ""), re.ASCII):
@@ -416,13 +417,13 @@ def showable(data):
     return kept
 
 
-def writable(text):
-    """A string as UTF-8 can hold it: half characters, which JSON and Python let pass, replaced."""
+def writable(text: str) -> str:
+    """Return a string that UTF-8 can hold: half characters, which JSON allows, are replaced."""
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def overwrite(text):
-    """What a terminal shows: after a carriage return the line is written anew."""
+    """What a terminal shows: a carriage return starts the line again."""
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
@@ -27,7 +28,7 @@ from lab.grading.run import GIGABYTE, Limits, Run, showable, writable
 
 NOT_RUN = "not run"
 MOST_CELLS, MOST_CHARACTERS = 1000, 2_000_000
-# Names that no answer needs, but who wants to deceive the checks may.
+# Names that no answer needs, but that can deceive the checks.
 TOUCHY = {"builtins", "__builtins__", "__import__", "get_ipython", "ctypes", "gc", "inspect"}
 TOUCHY |= {"_exit", "meta_path", "modules", "settrace", "Hint"}
 
@@ -36,7 +37,7 @@ class Unusable(ValueError):
     """Why nothing of a submission can be run, in plain words."""
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Grade what is in `folder`; see the top of this file."""
     if wall.LINUX:  # of this process; what it starts may have more
         most = wall.resource.getrlimit(wall.resource.RLIMIT_DATA)[1]
@@ -51,16 +52,19 @@ def main(folder):
         rows, remarks, ran = refuse(released), [str(error)], None
     result = json.dumps({"rows": rows, "remarks": remarks})
     (folder / "result.json").write_text(result, encoding="utf-8")
-    # The points are safe now; a notebook that no page can be made of has one minute to show it.
+    # The points are safe now. A page takes a second; one that takes a minute will never be done.
     signal.alarm(60)
     page = feedback.make_page(job["student"], rows, remarks, ran)
     (folder / "feedback.html").write_text(page, encoding="utf-8", errors="replace")
 
 
-def grade(folder, name, released, limits):
-    """Run and grade one notebook. Returns a row for each task, remarks, and the notebook as it ran.
+def grade(folder: Path, name: str, released: NotebookNode, limits: dict) -> tuple:
+    """Run and grade one notebook.
 
-    A row: {"task", "points" (None: to read), "of", "by_hand", "note"}.
+    Returns:
+        rows: for each task a dict: task, points (None: to read), of, by_hand, note.
+        remarks: a list of sentences for the teacher.
+        ran: the notebook as it ran.
     """
     notebook, remarks = restore(read(folder / "submission.ipynb"), released)
     course, home = folder / "course", Path(STUDENT) / ASSIGNMENT / name
@@ -69,7 +73,8 @@ def grade(folder, name, released, limits):
     run = Run(folder, Limits(**limits))
     convert(Autograde, course, autograde_preprocessors=[run, LimitOutput, SaveAutoGrades])
     ran = nbformat.read(course / "autograded" / home, as_version=4)
-    rows = collect(course / "gradebook.db", name, graded_cells(released), ran, run.limits)
+    tasks = graded_cells(released)
+    rows = collect(course / "gradebook.db", name, tasks, ran=ran, limits=run.limits)
     if run.late:
         remarks.append(f"The time for the whole notebook, {run.limits.minutes:g} min, was used up.")
     return rows, remarks + list(mishaps(ran, run.limits)), ran
@@ -78,15 +83,19 @@ def grade(folder, name, released, limits):
 # --- Reading ------------------------------------------------------------------------------------
 
 
-def read(file):
-    """The submitted notebook, whatever the file holds, else Unusable."""
+def read(file: Path) -> NotebookNode:
+    """Read a submitted notebook.
+
+    Raises:
+        Unusable: the file is empty, not a notebook, or far too long.
+    """
     data = file.read_bytes()
     if not data.strip():
         raise Unusable("The file is empty.")
     try:
         notebook = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
         cells = [fresh(cell, number) for number, cell in enumerate(notebook.cells, 1)]
-    except Exception as error:  # whatever is wrong with it: nbformat raises all kinds
+    except Exception as error:  # nbformat raises many kinds
         kind = type(error).__name__
         raise Unusable(f"The file is not a Jupyter notebook, or is broken ({kind}).") from error
     if len(cells) > MOST_CELLS or sum(len(cell.source) for cell in cells) > MOST_CHARACTERS:
@@ -110,49 +119,36 @@ def fresh(cell, number):
 # --- Restoring ----------------------------------------------------------------------------------
 
 
-def restore(submitted, released):
-    """The submitted notebook with the lab's own cells marked as in the student's version.
+def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """Mark the lab's own cells in a submitted notebook as in the student's version.
 
-    nbgrader then puts the original text into the locked ones. Known cells are found by nbgrader's
-    grade_id, else by the cell's id. A check cell that is gone is put back behind its task's cell,
-    or at the end. Returns the notebook and remarks.
+    nbgrader then puts the original text into the locked ones. A check cell that was deleted is
+    put back behind its task's cell, or at the end.
+
+    Returns:
+        The notebook, and remarks for the teacher.
     """
     wanted = {c.metadata.nbgrader.grade_id: c for c in released.cells if "nbgrader" in c.metadata}
-    places, remarks = find_places(submitted, released, wanted), []
-    cells = {(index, 0): cell for index, cell in enumerate(submitted.cells)}
-    anchor, missing, changed = len(cells), [], []
-    for order, (name, original) in enumerate(wanted.items(), 1):
-        if name in places:
-            cell = cells[places[name], 0]
-            visible = HIDDEN.sub("", cell.source)  # in the lab's own notebook, which is graded too
-            if is_locked(original) and visible.strip() != original.source.strip():
-                changed.append(name)
-            make = {"code": new_code_cell, "markdown": new_markdown_cell}[original.cell_type]
-            kept = {"attachments": cell.attachments} if "attachments" in cell else {}
-            kept = kept if original.cell_type == "markdown" else {}
-            cell = make(cell.source, id=original.id, metadata=original.metadata, **kept)
-            cells[places[name], 0] = cell
-        elif is_grade(original) or is_locked(original):
-            cells[anchor, order] = original
-            missing.append(name)
-        if is_solution(original):
-            anchor = places.get(name, len(submitted.cells))
-    if not places:
-        remarks.append("It holds none of the lab's cells: perhaps it is another notebook.")
-    elif missing:
-        remarks.append(f"Deleted cells were put back: {', '.join(missing)}.")
-    if changed:
-        remarks.append(f"Changed check cells were put back as they were: {', '.join(changed)}.")
-    if found := suspects(submitted, released):
-        remarks.append(f"Worth a look, its code touches {', '.join(found)}.")
-    cells = [cells[place] for place in sorted(cells)]
+    places = find_places(submitted, wanted)
+    cells = list(submitted.cells)
+    changed = [
+        name for name in wanted if name in places and differs(cells[places[name]], wanted[name])
+    ]
+    for name, index in places.items():
+        cells[index] = marked_as(wanted[name], cells[index])
+    missing = [name for name in wanted if name not in places and is_needed(wanted[name])]
+    cells = put_back(cells, wanted, places)
     for cell in cells:
         cell.metadata.pop("was", None)
+    remarks = list(remark_on(places, missing, changed, suspects(submitted, released)))
     return new_notebook(cells=cells, metadata=released.metadata), remarks
 
 
-def find_places(submitted, released, wanted):
-    """{grade_id: index of the cell that stands for it}: the last of copies, but no bare stub."""
+def find_places(submitted, wanted):
+    """{grade_id: index of the cell that stands for it}: the last of copies, but not an empty stub.
+
+    A cell is known by nbgrader's grade_id, else by its id.
+    """
     ids, places = {cell.id: name for name, cell in wanted.items()}, {}
     for index, cell in enumerate(submitted.cells):
         grade_id, cell_id = cell.metadata["was"]
@@ -163,8 +159,55 @@ def find_places(submitted, released, wanted):
     return places
 
 
-def suspects(submitted, released):
-    """What a learner's code touches that no answer needs: names, and attributes of modules."""
+def differs(cell, original):
+    """Whether a locked cell was changed; hidden tests may be there, as in the lab's solution."""
+    visible = HIDDEN.sub("", cell.source)
+    return is_locked(original) and visible.strip() != original.source.strip()
+
+
+def is_needed(original):
+    return is_grade(original) or is_locked(original)
+
+
+def marked_as(original, cell):
+    """A cell with the text of `cell`, and the type, id and metadata of `original`."""
+    if original.cell_type == "code":
+        return new_code_cell(cell.source, id=original.id, metadata=original.metadata)
+    made = new_markdown_cell(cell.source, id=original.id, metadata=original.metadata)
+    if "attachments" in cell:
+        made.attachments = cell.attachments
+    return made
+
+
+def put_back(cells, wanted, places):
+    """The cells, with those that were deleted behind the cell of their task, or at the end."""
+    end = len(cells)
+    behind, task = {}, end
+    for name, original in wanted.items():
+        if name not in places and is_needed(original):
+            behind.setdefault(task, []).append(original)
+        if is_solution(original):
+            task = places.get(name, end)
+    restored = []
+    for index, cell in enumerate(cells):
+        restored += [cell, *behind.get(index, [])]
+    return restored + behind.get(end, [])
+
+
+def remark_on(places, missing, changed, suspicious):
+    """What a teacher should know about the cells of a submission."""
+    if not places:
+        yield "It holds none of the lab's cells: perhaps it is another notebook."
+    elif missing:
+        yield f"Deleted cells were put back: {', '.join(missing)}."
+    if changed:
+        yield f"Changed check cells were put back as they were: {', '.join(changed)}."
+    if suspicious:
+        yield f"Worth a look, its code touches {', '.join(suspicious)}."
+
+
+def suspects(submitted: NotebookNode, released: NotebookNode) -> list[str]:
+    """Find what a learner's code touches that no answer needs: names, and attributes of modules."""
     known = {cell.source.strip() for cell in released.cells}
     codes = [c.source for c in submitted.cells if c.cell_type == "code"]
     trees = [parse(code) for code in codes if code.strip() not in known]
@@ -195,13 +238,15 @@ def parse(code):
 # --- Points -------------------------------------------------------------------------------------
 
 
-def refuse(released):
-    """The rows of a submission of which nothing could be run."""
+def refuse(released: NotebookNode) -> list[dict]:
+    """Return the rows of a submission that could not be run at all."""
     return [make_row(cell, 0, NOT_RUN) for cell in graded_cells(released)]
 
 
-def collect(database, name, tasks, ran, limits):
-    """The rows of a notebook that ran, by nbgrader's gradebook."""
+def collect(
+    database: Path, name: str, tasks: list[NotebookNode], *, ran: NotebookNode, limits: Limits
+) -> list[dict]:
+    """Return the rows of a notebook that ran, from nbgrader's gradebook."""
     with Gradebook(f"sqlite:///{database}") as gradebook:
         notebook = name.removesuffix(".ipynb")
         grades = gradebook.find_submission_notebook(notebook, ASSIGNMENT, STUDENT).grades

@@ -17,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -39,14 +40,14 @@ TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
 DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS = 1, 38, 36
 
 
-def command(walls, program):
-    """The command that runs `program` (a list) behind `walls`."""
+def command(walls: dict, program: list[str]) -> list[str]:
+    """Return the command that runs `program` behind `walls`, which lab.grading.run.walls makes."""
     apart = UNSHARE.split() if can_unshare() else []
     return [*apart, sys.executable, __file__, json.dumps(walls), *program]
 
 
 @functools.cache
-def can_unshare():
+def can_unshare() -> bool:
     """Whether this user may make namespaces of processes and network."""
     try:
         tried = LINUX and subprocess.run([*UNSHARE.split(), "true"], capture_output=True)
@@ -55,13 +56,13 @@ def can_unshare():
         return False
 
 
-def landlock_version():
-    """0 where there is none; from 3 on it keeps all writing in, 4 TCP, 6 signals."""
+def landlock_version() -> int:
+    """Return 0 without Landlock; from 3 on it keeps all writing in, from 4 TCP, from 6 signals."""
     return max(0, _call(CREATE_RULESET, None, 0, 1)) if LINUX else 0
 
 
-def describe():
-    """What the wall of this machine lets through, in a sentence."""
+def describe() -> str:
+    """Say in a sentence what the wall of this machine lets through."""
     version, namespaces = landlock_version(), can_unshare()
     through = [
         "" if version >= 3 else "write to your files",
@@ -77,7 +78,7 @@ def describe():
 # --- Around this process ------------------------------------------------------------------------
 
 
-def build(walls):
+def build(walls: dict) -> None:
     """Limit this process and all that it will start, for good."""
     os.nice(5)  # the teacher's machine stays usable
     process_option(DIE_WITH_PARENT, 9)
@@ -147,8 +148,8 @@ def descendants(process):
     return set(ask(process, "children", [], recursive=True))
 
 
-def family(home, process=None):
-    """The living descendants of `process`, and whatever runs with `home` as its HOME."""
+def family(home: Path, process: psutil.Process | None = None) -> list[psutil.Process]:
+    """Return the living descendants of `process`, and whatever runs with `home` as its HOME."""
     members = descendants(process) if process else set()
     for other in psutil.process_iter():
         if ask(other, "environ", {}).get("HOME") == str(home):
@@ -161,11 +162,11 @@ def living(processes):
     return [process for process in processes if ask(process, "status", gone) != gone]
 
 
-def kill_family(home, process=None):
-    """End them all; whether that worked.
+def kill_family(home: Path, process: psutil.Process | None = None) -> bool:
+    """End a family of processes; return whether that worked.
 
-    All are stopped before the first is killed, group by group, which the system does at one stroke:
-    while they keep their places, none can start another.
+    All are stopped before the first is killed, group by group, which the system does at once: a
+    stopped process cannot start another one.
     """
     stopped = set()
     for _ in range(200):

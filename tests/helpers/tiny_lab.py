@@ -3,7 +3,8 @@
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-CHECKS = '''"""Checks."""
+CHECKS = "from lab.checks.numbers import Hint, check_add, check_double, check_square\n"
+NUMBERS = '''"""Checks."""
 import math
 class Hint(AssertionError):
     """A hint."""
@@ -36,7 +37,9 @@ def write(folder):
     """Write the lab into `folder`, as lab/ is in the repository. Returns `folder`."""
     (folder / "solution").mkdir(parents=True)
     (folder / "__init__.py").write_text('"""A lab."""\n')
-    (folder / "checks.py").write_text(CHECKS)
+    (folder / "checks").mkdir()
+    (folder / "checks" / "__init__.py").write_text(CHECKS)
+    (folder / "checks" / "numbers.py").write_text(NUMBERS)
     nbformat.write(notebook(), folder / "solution" / "Tiny.ipynb")
     return folder
 

@@ -153,18 +153,21 @@ def unmark(index):
         (replace(3, END, "### BEGIN SOLUTION\n1\n" + END), "BEGIN SOLUTION without its other"),
         (replace(4, HIDDEN, "### END SOLUTION"), "END SOLUTION without its other half"),
         (replace(3, "SOLUTION", "ANSWER"), "no BEGIN SOLUTION, so that all of it would be cut"),
-        (unmark(3), "holds a solution, but is no solution cell"),
-        (unmark(4), "holds hidden tests, but is no locked cell"),
+        (unmark(3), "holds a solution, but is not a solution cell"),
+        (unmark(4), "holds hidden tests, but is not a locked cell"),
         (replace(3, "### BEGIN SOLUTION", "### begin solution"), "END SOLUTION without its other"),
-        (replace(3, "### BEGIN SOLUTION", "#begin solution"), "'#begin solution' is no mark"),
-        (replace(4, "HIDDEN TESTS", "HIDDEN TEST"), "cell 5 .*BEGIN HIDDEN TEST' is no mark"),
-        (replace(4, "BEGIN HIDDEN", "begin hidden"), "cell 5 .*begin hidden TESTS' is no mark"),
-        (replace(4, HIDDEN, "# End_Hidden tests"), "'# End_Hidden tests' is no mark"),
+        (
+            replace(3, "### BEGIN SOLUTION", "#begin solution"),
+            "'#begin solution' looks like a mark",
+        ),
+        (replace(4, "HIDDEN TESTS", "HIDDEN TEST"), "cell 5 .*BEGIN HIDDEN TEST' looks like"),
+        (replace(4, "BEGIN HIDDEN", "begin hidden"), "cell 5 .*begin hidden TESTS' looks like"),
+        (replace(4, HIDDEN, "# End_Hidden tests"), "'# End_Hidden tests' looks like"),
         (replace(4, "HIDDEN TESTS", ""), "cell 5 .*brings points, but has no BEGIN HIDDEN"),
         (lambda notebook: about(notebook.cells[4]).pop("grade_id"), "cell 5 .*has no grade_id"),
         (say(4, grade_id="square"), "cell 7 .*its grade_id square is that of another cell"),
-        (say(4, points="ten"), "cell 5 .*its points are no number: 'ten'"),
-        (say(4, points=None), "cell 5 .*its points are no number: None"),
+        (say(4, points="ten"), "cell 5 .*its points are not a number: 'ten'"),
+        (say(4, points=None), "cell 5 .*its points are not a number: None"),
     ],
 )
 def test_a_broken_source_is_refused_and_named(spoil, words, tmp_path, capsys):
@@ -185,10 +188,10 @@ def test_a_fault_that_nbgrader_finds_is_passed_on(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text", ["no JSON {", "[1, 2]", "{}", ""])
-def test_a_source_that_is_no_notebook_is_named(text, tmp_path, capsys):
+def test_a_source_that_is_not_a_notebook_is_named(text, tmp_path, capsys):
     lab = tiny_lab.write(tmp_path / "lab")
     (lab / "solution" / "Tiny.ipynb").write_text(text)
-    assert release.main(lab) == 1 and "Tiny.ipynb: is no notebook" in capsys.readouterr().err
+    assert release.main(lab) == 1 and "Tiny.ipynb: is not a notebook" in capsys.readouterr().err
 
 
 def test_one_notebook_with_solutions_is_needed(tmp_path, capsys):
