@@ -2,7 +2,7 @@
 
 Lengths are shares of a person's height as anthropometry gives them (D. Winter, "Biomechanics and
 motor control of human movement", after R. Drillis and R. Contini, 1966). Every material is a
-`Part` of its own, so that a sleeve ends in an edge and an arm comes out of it.
+separate `Part`, so that a sleeve ends in an edge and an arm comes out of it.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ SIDES = ("left", "right")
 
 
 def srgb(red: float, green: float, blue: float) -> np.ndarray:
-    """A colour as screens count it (0 to 255) as shares of light: column (3, 1) float32."""
+    """A colour of a screen (0 to 255) as linear shares of light: column (3, 1) float32."""
     return (np.array([red, green, blue], np.float32)[:, None] / 255) ** 2.2
 
 
@@ -160,7 +160,7 @@ class Figure:
 
     def __init__(self, body: Body, bones: Skeleton):
         self.body, self.bones, self.joints = body, bones, bones.joints
-        self.k = body.tall / 1.75  # all lengths below are those of somebody 1.75 m tall
+        self.k = body.tall / 1.75  # all lengths below are those of a person 1.75 m tall
         self.wide = self.k * body.build
         self.thick = self.wide if body.female else self.k * body.build**0.7
 
@@ -477,7 +477,7 @@ class Figure:
         return parts
 
     def naked(self) -> list[Part]:
-        """The whole body in one colour: what a mannequin is."""
+        """The whole body in one colour, as a mannequin has it."""
         paint = plain(self.body.skin)
         parts = [self.head(face=False), Part(self.trunk(), paint, 0.05, 0.3)]
         for side in SIDES:

@@ -57,7 +57,7 @@ SEQUENCES = (
     *("Sports_Badminton", "Sports_Basketball", "Sports_Football", "Sports_Handball"),
     *("Sports_Tennis", "Sports_Volleyball"),
     *(f"Taichi_S{i}" for i in range(1, 13)),
-)  # twice the real set's 27, of fewer frames each: a network has to meet many people
+)  # twice the real set's 27, with fewer frames each: a network has to meet many people
 CAMERAS = ("C0", "C1", "C2")
 FRAMES = 3  # of each camera
 STEP = 45  # frames of the film from one to the next
@@ -137,7 +137,7 @@ def frame_numbers(sequence: int, seed: int = 0) -> list[int]:
 def draw_frame(
     sequence: int, camera: int, frame: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, list]:
-    """Draws one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
+    """Draw one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
 
     `sequence` is a number, the place in SEQUENCES. `image`: uint8 (384, 512, 3); `mask`: bool
     (384, 512); `joints`: [x, y, visible] for each of JOINTS. A pure function of its arguments,
@@ -219,7 +219,7 @@ def shaded(lamps: Lamps, surface: Surface, spheres: np.ndarray) -> np.ndarray:
 
 
 def shadow_on_floor(lamps: Lamps, view: View, spheres: np.ndarray, bones: Skeleton) -> np.ndarray:
-    """What the performer's shadow leaves of the light: (H, W), 1 where there is none."""
+    """What the performer's shadow leaves of the light: (H, W), 1 outside of it."""
     x, z, is_floor = view.floor
     origin = bones.joints["pelvis"][[0, 2]] - 1.6
     shadow = performer_shadow(lamps, spheres, origin, (int(3.2 / CELL),) * 2)
@@ -247,7 +247,7 @@ def smeared(layer: np.ndarray, surface: Surface, bones: Skeleton, later: Skeleto
 
 
 def put_before(light: np.ndarray, layer: np.ndarray, window: tuple[int, int, int, int]) -> None:
-    """Lays a layer (4, H, W) over its window of the picture's light, in place."""
+    """Lay a layer (4, H, W) over its window of the picture's light, in place."""
     behind = light[:, *picture_part(window)]
     behind *= 1 - layer[3]
     behind += layer[:3]
@@ -335,7 +335,7 @@ def draw_mads(
     sequences: Iterable[int] | None = None,
     processes: int | None = None,
 ) -> Path:
-    """Draws all sequences (or those given by number) into `folder`, laid out as MADS; its Path."""
+    """Draw all sequences, or those given by number, into `folder`, laid out as MADS; return it."""
     folder = Path(folder)
     sequences = range(len(SEQUENCES)) if sequences is None else sequences
     for sub in ("images", "masks", "collages"):
@@ -354,7 +354,7 @@ def draw_mads(
 
 
 def save_frames(folder: Path, sequences: list[int], camera: int, seed: int) -> dict[str, list]:
-    """Draws what one camera films of the sequences of a day; the joints by name of the image."""
+    """Draw what one camera films of the sequences of a day; return the joints by image name."""
     joints = {}
     for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s, seed)):
         name = f"{SEQUENCES[sequence]}_{CAMERAS[camera]}_{frame:05d}"

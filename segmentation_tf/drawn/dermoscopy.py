@@ -57,7 +57,7 @@ def case_plan(seed: int = 0) -> list[tuple[str, int]]:
 
 
 def draw_case(index: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Draws case `index` (0 to 199): `(image, mask, facts)`.
+    """Draw case `index` (0 to 199): `(image, mask, facts)`.
 
     `image`: uint8 (H, W, 3), `mask`: bool (H, W), one piece without holes, as an annotator
     outlines it. `facts`: dict with the columns of the PH2 table. A pure function of its
@@ -239,7 +239,7 @@ def shows(rng: Generator, what: str, diagnosis: int) -> bool:
 def draw_pigment(
     rng: Generator, depth: np.ndarray, full_depth: np.ndarray, diagnosis: int
 ) -> Pigment:
-    """Fills the lesion: body, structures, and the signs of its diagnosis.
+    """Fill the lesion: body, structures, and the signs of its diagnosis.
 
     `depth` is at half, `full_depth` at full resolution.
     """
@@ -488,7 +488,7 @@ def transmission(rng: Generator, pigment: Pigment) -> np.ndarray:
 
 
 def add_scatter(image: np.ndarray, pigment: Pigment, light: np.ndarray) -> None:
-    """Mixes in what shines through from the depth: blue-grey veil and white scar."""
+    """Mix in what shines through from the depth: blue-grey veil and white scar."""
     for share, tint in ((pigment.veil, BLUE_GREY), (pigment.scar, SCAR)):
         image += share * (tint * light - image)
 
@@ -523,7 +523,7 @@ def draw_skin(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def freckles(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Small pale-brown spots that are no lesion: optical thickness (H, W)."""
+    """Small pale-brown spots that are not part of a lesion: optical thickness (H, W)."""
     if rng.random() < 0.55:
         return np.float32(0)
     noise = half_noise(rng, shape, rng.uniform(20, 50)) + 0.25 * half_noise(rng, shape, 7)
@@ -809,7 +809,7 @@ def table_row(facts: dict) -> str:
 def draw_ph2(
     folder: Path, seed: int = 0, indices: Iterable[int] | None = None, processes: int | None = None
 ) -> Path:
-    """Draws the 200 cases (or those of `indices`) into `folder`, laid out as PH2 is; its Path."""
+    """Draw the 200 cases, or those of `indices`, into `folder`, laid out as PH2; return it."""
     folder = Path(folder)
     indices = range(sum(COUNTS.values())) if indices is None else indices
     jobs = [(folder / "PH2 Dataset images", index, seed) for index in indices]
@@ -820,7 +820,7 @@ def draw_ph2(
 
 
 def save_case(folder: Path, index: int, seed: int) -> str:
-    """Draws one case into its two folders as PH2 has them; its line of the table."""
+    """Draw one case into its two folders as PH2 has them; return its line of the table."""
     image, mask, facts = draw_case(index, seed)
     name = facts["name"]
     for sub, file, picture in (
@@ -828,5 +828,7 @@ def save_case(folder: Path, index: int, seed: int) -> str:
         (f"{name}_lesion", f"{name}_lesion.bmp", mask),
     ):
         (folder / name / sub).mkdir(parents=True)
-        Image.fromarray(picture).save(folder / name / sub / file)  # a bool array: 1 bit a pixel
+        Image.fromarray(picture).save(
+            folder / name / sub / file
+        )  # a bool array is stored with 1 bit per pixel
     return table_row(facts)

@@ -27,11 +27,20 @@ from segmentation_tf.cases import DatasetError
 def draw_parallel(
     draw: Callable, jobs: Iterable[tuple], title: str, processes: int | None = None
 ) -> list:
-    """Calls `draw(*job)` for every job in a pool of processes; results in the order of `jobs`.
+    """Call `draw(*job)` for every job in a pool of processes; return the results in order.
 
-    `draw` is a function of a module (workers import it by name), and so is all that it needs.
-    Works in scripts without a `__main__` guard, in notebooks and under any start method. Raises
-    what `draw` raises; the workers end with the caller, however it ends.
+    It works in scripts without a `__main__` guard, in notebooks and under any start method. The
+    workers end with the caller, even if it is killed.
+
+    Args:
+        draw: A function of a module, because workers import it by name.
+        jobs: The arguments of each call.
+        title: What the progress bar is called.
+        processes: How many to start; by default as many as there are cores.
+
+    Raises:
+        DatasetError: A worker was killed.
+        Exception: What `draw` raises.
     """
     jobs = list(jobs)
     processes = min(processes or len(_usable_cores()), len(jobs), 16)
@@ -63,7 +72,7 @@ def _usable_cores():
 
 @contextlib.contextmanager
 def _no_main_module():
-    """Hides the caller's script while the workers start.
+    """Hide the caller's script while the workers start.
 
     A fresh worker runs the script of its parent once more, to find functions defined there. The
     drawing needs none of them, and a script that trains a model would train it in every worker.
@@ -78,12 +87,12 @@ def _no_main_module():
 
 @contextlib.contextmanager
 def _environment_of_workers():
-    """Sets what the workers that start now find in their environment.
+    """Set the environment of the workers that start now.
 
-    One thread each: as many workers as cores, each with as many threads, take twice the time
-    waiting for another. And the kernels that every x86-64 processor with AVX2 has: NumPy and
-    OpenBLAS choose theirs by the processor, and one with AVX-512 would draw some pixels by a
-    level brighter or darker.
+    One thread for each: with as many workers as cores, more threads take twice the time, because
+    they wait for one another. And the kernels that every x86-64 processor with AVX2 has: NumPy and
+    OpenBLAS choose theirs by the processor, and AVX-512 would make some pixels brighter or darker
+    by a level.
     """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     wanted = dict.fromkeys([*threads, "VECLIB_MAXIMUM_THREADS"], "1")
@@ -104,7 +113,7 @@ def _environment_of_workers():
 
 
 def _end_with_parent():
-    """Lets a worker end when its parent is gone, and leaves Ctrl-C to the parent."""
+    """Let a worker end when its parent is gone, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch():
@@ -149,7 +158,7 @@ def cells(
 
     `y`, `x`: coordinates in px, any one shape. Returns three arrays of that shape: distance to
     the centre of the cell, distance to its wall (both in units of `spacing`), and a random
-    number in [0, 1) that is the cell's own. Steven Worley's cellular texture (SIGGRAPH 1996), on
+    number in [0, 1) that belongs to the cell. Steven Worley's cellular texture (SIGGRAPH 1996), on
     rows of centres that are offset like bricks.
     """
     y, x = (np.asarray(v, np.float32) / np.float32(spacing) for v in (y, x))

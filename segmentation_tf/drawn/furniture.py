@@ -129,7 +129,7 @@ def table(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
 
 
 def rail(rng: Generator, where: np.ndarray, turn: float) -> list[Part]:
-    """Clothes on a rail: upright, coloured, folded, and nobody in them."""
+    """Clothes on a rail: upright, coloured and folded, but empty."""
     poles = [((x, 0.8, 0), (0.03, 1.6, 0.03)) for x in (-0.6, 0.6)]
     poles += [((x, 0.02, 0), (0.04, 0.04, 0.5)) for x in (-0.6, 0.6)]
     poles.append(((0, 1.6, 0), (1.23, 0.03, 0.03)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-CELL = 0.05  # m a cell of a map of the floor
+CELL = 0.05  # size in m of a cell in a map of the floor
 
 
 @dataclass
@@ -62,8 +62,8 @@ def lit(
 ) -> np.ndarray:
     """Light that falls on points (3, N) with their normals: (3, N), Lambert's law.
 
-    `spheres` (n, 4), x, y, z and radius in m, keep light away: that of so many of the brightest
-    lamps as `shadows`, and a share of the rest.
+    `spheres` (n, 4), x, y, z and radius in m, keep light away: that of the brightest lamps, as many
+    as `shadows` says, and a share of the rest.
     """
     if points.size == 0:  # a view that shows no furniture, or nothing of the performer
         return np.zeros_like(points)
@@ -138,7 +138,7 @@ def performer_shadow(
 
 
 def furniture_shadow(bounds: np.ndarray, spheres: np.ndarray) -> np.ndarray:
-    """The same for the whole floor of a room, softer and far faster: a dark spot a ball."""
+    """The same for the whole floor of a room, softer and far faster: a dark spot for each ball."""
     shape = (int(2 * bounds[2] / CELL) + 1, int(2 * bounds[0] / CELL) + 1)
     dark = np.zeros(shape, np.float32)
     z, x = (CELL * np.arange(n) - h for n, h in zip(shape, (bounds[2], bounds[0])))

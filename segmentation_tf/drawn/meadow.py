@@ -104,7 +104,7 @@ def random_meadow(rng: Generator) -> Meadow:
 
 
 def draw_picture(meadow: int, picture: int, seed: int = 0) -> tuple[np.ndarray, Panoptic]:
-    """Draws picture 0 or 1 of a meadow, 0 to MEADOWS - 1: `(image, Panoptic)`.
+    """Draw picture 0 or 1 of a meadow, 0 to MEADOWS - 1: `(image, Panoptic)`.
 
     `image`: uint8 (192, 256, 3). Segments have the numbers 1, 2, ... and CATEGORIES' numbers as
     classes. A pure function of its arguments, the same in every process.
@@ -155,7 +155,7 @@ class Scene:
         category: int,
         depth: np.ndarray | float | None = None,
     ) -> None:
-        """Sets pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
+        """Set pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
         self.light[:, where] = colour
         self.seen[where] = category
         if depth is not None:
@@ -359,7 +359,7 @@ class Scene:
     # --- sheep ---
 
     def add_sheep(self, flock: list[Posed]) -> None:
-        """Traces every sheep, nearest wins; then sunlight with the shadows of all of them."""
+        """Trace every sheep; then add sunlight with the shadows of all of them."""
         surface = Surface(self.camera, (0, FIELD[0], 0, FIELD[1]))
         surface.depth = self.depth.copy()
         parts, owner = [posed.parts() for posed in flock], []
@@ -404,7 +404,7 @@ class Scene:
         return light[:, back]
 
     def shade_grass(self, spheres: np.ndarray) -> None:
-        """Darkens the grass under the sheep, on every fourth pixel, smooth between them."""
+        """Darken the grass under the sheep, on every fourth pixel, smooth between them."""
         step = 2 * FINE
         depth, seen = self.depth[::step, ::step], self.seen[::step, ::step]
         rows, columns = np.nonzero((depth < 40) & (seen == GRASS))
@@ -435,7 +435,7 @@ def shadow_balls(flock: list[list[Part]]) -> np.ndarray:
 
 
 def fill_cracks(surface: Surface) -> None:
-    """Closes cracks of some fine pixels, where rays along the fleece never quite arrived."""
+    """Close cracks of some fine pixels, where rays along the fleece never quite arrived."""
     edges = ndimage.find_objects((surface.part >= 0).astype(np.uint8))[0]
     window = tuple(slice(max(edge.start - 3, 0), edge.stop + 3) for edge in edges)
     seen = surface.part[window] >= 0
@@ -569,7 +569,7 @@ def to_panoptic(seen: np.ndarray) -> Panoptic:
 def draw_meadows(
     folder: Path, seed: int = 0, meadows: Iterable[int] | None = None, processes: int | None = None
 ) -> Path:
-    """Draws all meadows (or those given by number) into `folder`, in COCO's format; its Path.
+    """Draw all meadows, or those given by number, into `folder` in COCO's format; return it.
 
     The files are images/NAME.jpg, annotations/panoptic_meadow/NAME.png and
     annotations/panoptic_meadow.json. NAME is meadow and picture, such as meadow012_1. In the JSON
@@ -588,12 +588,12 @@ def draw_meadows(
 
 
 def save_meadow(folder: Path, meadow: int, seed: int) -> list[tuple[dict, dict]]:
-    """Draws the pictures of a meadow; their entries in COCO's `images` and `annotations`."""
+    """Draw the pictures of a meadow; return their entries in `images` and `annotations`."""
     return [save_picture(folder, meadow, picture, seed) for picture in range(PICTURES)]
 
 
 def save_picture(folder: Path, meadow: int, picture: int, seed: int) -> tuple[dict, dict]:
-    """Draws one picture; its entries in COCO's `images` and `annotations`."""
+    """Draw one picture; return its entries in COCO's `images` and `annotations`."""
     image, panoptic = draw_picture(meadow, picture, seed)
     name, number = f"meadow{meadow:03d}_{picture}", PICTURES * meadow + picture + 1
     Image.fromarray(image).save(folder / "images" / f"{name}.jpg", quality=92)

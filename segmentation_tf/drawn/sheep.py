@@ -54,7 +54,7 @@ class Stance:
     z: float
     turn: float
     pose: str = "stands"
-    head: float = 0.0  # turned by so many radians to its left
+    head: float = 0.0  # how far it is turned to its left, in radians
     step: float = 0.0  # how far its legs are apart, -1 to 1
 
 

@@ -190,7 +190,7 @@ class View:
 
 
 def view_room(room: Room, camera: Camera) -> View:
-    """Draws a room once for all the frames of a camera."""
+    """Draw a room once for all the frames of a camera."""
     height, width = FINE * SIZE[0], FINE * SIZE[1]
     surface = Surface(camera, (0, height, 0, width))
     for part in room.things:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FINE = 2  # surfaces are traced this many times finer than the picture: smooth edges
-BLOCK = 4  # so many rays by so many go together as long as they can
+BLOCK = 4  # 4 x 4 rays go together as long as they can
 STEPS = 14
 NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
 
@@ -173,7 +173,8 @@ class Ring:
 
 
 Solid = Limb | Box | Ring
-Paint = Callable[[np.ndarray], np.ndarray]  # points (3, N) in m to the shares of light that reflect
+# From points (3, N) in m to the shares of light that they reflect, (3, N) or (3, 1).
+Paint = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -282,7 +283,7 @@ class Surface:
         return normals
 
     def add(self, part: Part) -> None:
-        """Traces a part and keeps it where nothing nearer is; parts are numbered from 0 on."""
+        """Trace a part and keep it where nothing is nearer; parts are numbered from 0 on."""
         self.parts.append(part)
         camera, (top, bottom, left, right) = self.camera, self.window
         part_top, part_bottom, part_left, part_right = camera.window(part.solids)
