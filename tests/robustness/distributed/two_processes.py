@@ -1,66 +1,44 @@
-"""One process of a training that several share; README.md beside this file says more.
+"""One process of a training that several share: two_processes.py PROCESS COUNT ADDRESS DATA FOLDER
 
-    python tests/distributed/two_processes.py PROCESS COUNT ADDRESS DATA [RESULTS]
-
-PROCESS counts from 0 to COUNT - 1. ADDRESS is HOST:PORT of process 0, where the others find it.
-DATA is a folder of PH2, the same in every place. With a COUNT of 1 it trains alone, to compare
-with. Process 0 saves the network in the folder RESULTS, by default `build/distributed`; each
-leaves its losses and weights there too, as `PROCESS.npz`.
+README.md beside this file explains it. FOLDER receives the network and each process's weights.
 """
 
 import os
 import sys
 from pathlib import Path
 
-os.environ["KERAS_BACKEND"] = "jax"  # Keras can share a training between processes on JAX alone
+os.environ["KERAS_BACKEND"] = "jax"  # Keras can share a training between processes only on JAX
 
-import segmentation_tf  # noqa: F401, I001  before TensorFlow, which makes the batches
+import segmentation_tf  # noqa: F401, I001
 import keras
 import numpy as np
 import tensorflow as tf
 
-from segmentation_tf import cases, evaluation, models, pipeline, training
+from segmentation_tf import cases, models, pipeline, training
 from segmentation_tf.datasets import ph2
 
-SIZE, FILTERS, BATCH, EPOCHS = 32, (8, 16), 8, 6  # tiny: a test runs this
+process, count, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[5])
+if count > 1:
+    keras.distribution.initialize(sys.argv[3], count, process)  # waits for all the others
 
 
-def main(process, count, address, data, results="build/distributed"):
-    process, count, results = int(process), int(count), Path(results)
-    if count > 1:
-        # Before anything is computed. It waits until every process has come.
-        keras.distribution.initialize(address, count, process)
-    # The same in every process: first weights, order of the cases, augmentation.
-    keras.utils.set_random_seed(0)
-    train_cases, test_cases = cases.split_cases(ph2.load_cases(data))
-    train_data = pipeline.make_dataset(train_cases, SIZE, BATCH, training=True)
-    test_data = pipeline.make_dataset(test_cases, SIZE, BATCH)
-    # One part of each batch a device, and the weights on every device. Keras is not to cut the
-    # batches itself: it cannot where the last one is short.
-    parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
-    with parallel.scope():
-        model = models.build_unet((SIZE, SIZE, 3), filters=FILTERS)
-        history = training.train(
-            model,
-            own_part(train_data, process, count),
-            own_part(test_data, process, count),
-            epochs=EPOCHS,
-            verbose=process == 0,
-        )
-    # Outside of the scope: what follows is done by each process for itself. Within it, every
-    # process would have to do it, as each new variable is compared between all of them.
-    results.mkdir(parents=True, exist_ok=True)
-    weights = {variable.path: np.asarray(variable) for variable in model.variables}
-    np.savez(results / f"{process}.npz", **history.history, **weights)
-    if process == 0:
-        model.save(results / "model.keras")
-        print("mean Dice", evaluation.evaluate(model, test_cases).means["dice"].mean)
-
-
-def own_part(data, process, count):
-    """The part of each batch that this process works on; an error where it cannot be divided."""
+def own_part(data):
+    """The part of each batch that this process works on."""
     return data.map(lambda *batch: tuple(tf.split(array, count)[process] for array in batch))
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+keras.utils.set_random_seed(0)  # in each process the same first weights and the same batches
+train_cases, validation_cases = cases.split_cases(ph2.load_cases(sys.argv[4]))
+train_data = own_part(pipeline.make_dataset(train_cases, 32, 8, training=True))
+validation_data = own_part(pipeline.make_dataset(validation_cases, 32, 8))
+# Keras shall not divide the batches itself: it cannot if the last one is short.
+with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
+    model = models.build_unet((32, 32, 3), filters=(8, 16))
+    verbose = process == 0
+    history = training.train(model, train_data, validation_data, epochs=6, verbose=verbose)
+# Outside of the scope, where variables of one process are not compared with the others'.
+folder.mkdir(parents=True, exist_ok=True)
+weights = {variable.path: np.asarray(variable) for variable in model.variables}
+np.savez(folder / f"{process}.npz", **history.history, **weights)
+if process == 0:
+    model.save(folder / "model.keras")
