@@ -1,16 +1,13 @@
-"""check_read_pairs: right answers pass however they are written, each mistake gets its hint."""
+"""Answers to the lab's task read_pairs: right ones, written in several ways, and mistakes."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lab.checks import check_read_pairs
-from lab.checks.read_pairs import HINTS
-from lab_answers import SEEDS, changed, hint_of, name_of, one_seed_each
+from answers.common import changed
 from segmentation_tf.images import read_image, read_mask, resize_image, resize_mask
 
 SMOOTH, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
@@ -144,18 +141,3 @@ WRONG = [
     ("masks: shrunk", read_masks(lambda file, size: grey(file, size) == 255)),
     ("masks: elsewhere", with_masks(lambda masks: np.roll(masks, 5, axis=1))),
 ]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("answer", RIGHT, ids=name_of)
-def test_a_right_answer_passes(answer, seed):
-    check_read_pairs(answer, seed=seed)
-
-
-@pytest.mark.parametrize("key, answer, seed", one_seed_each(WRONG))
-def test_a_mistake_gets_its_hint(key, answer, seed):
-    assert hint_of(check_read_pairs, answer, seed) == HINTS[key]
-
-
-def test_every_hint_is_given():
-    assert {key for key, _ in WRONG} == set(HINTS)

@@ -1,20 +1,13 @@
-"""check_split_sequences: right answers pass however they are written, mistakes get their hint."""
+"""Answers to the lab's task split_sequences: right ones, written in several ways, and mistakes."""
 
 import random
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from lab.checks import check_split_sequences
-from lab.checks.split_sequences import HINTS
-from lab_answers import SEEDS, changed, hint_of, name_of, one_seed_each
+from answers.common import changed, sequence
 from segmentation_tf.cases import Case, split_cases
-
-
-def sequence(name):
-    return "_".join(name.split("_")[:2])
 
 
 def shuffled(groups, seed):
@@ -86,18 +79,3 @@ WRONG = [
     ("by order", partial(split, draw=unsorted)),
     ("seed unused", partial(split, draw=lambda groups, seed: shuffled(groups, 0))),
 ]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("answer", RIGHT, ids=name_of)
-def test_a_right_answer_passes(answer, seed):
-    check_split_sequences(answer, seed=seed)
-
-
-@pytest.mark.parametrize("key, answer, seed", one_seed_each(WRONG))
-def test_a_mistake_gets_its_hint(key, answer, seed):
-    assert hint_of(check_split_sequences, answer, seed) == HINTS[key]
-
-
-def test_every_hint_is_given():
-    assert {key for key, _ in WRONG} == set(HINTS)

@@ -1,20 +1,13 @@
-"""check_scores and check_threshold: right answers pass, each mistake gets its hint."""
+"""Answers to the lab's task judge: right ones, written in several ways, and mistakes."""
 
 from functools import partial
 
 import numpy as np
-import pytest
 
-from lab.checks import check_scores, check_threshold
-from lab.checks.judge import HINTS
-from lab_answers import SEEDS, changed, hint_of, name_of, one_seed_each
+from answers.common import changed, sequence
 from segmentation_tf.evaluation import score
 
 THRESHOLDS = np.arange(1, 10) / 10
-
-
-def sequence(name):
-    return "_".join(name.split("_")[:2])
 
 
 def dice_iou(mask, predicted):
@@ -286,24 +279,3 @@ WRONG_THRESHOLD = [
     ("scores: no pair", averaged_by(as_a_dict)),
     ("scores: both empty", scored_by(dice_by_python)),
 ]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("answer", RIGHT, ids=name_of)
-@pytest.mark.parametrize("check", [check_scores, check_threshold])
-def test_a_right_answer_passes(check, answer, seed):
-    check(answer, seed=seed)
-
-
-@pytest.mark.parametrize("key, answer, seed", one_seed_each(WRONG_SCORES))
-def test_a_mistake_in_the_table_gets_its_hint(key, answer, seed):
-    assert hint_of(check_scores, answer, seed) == HINTS[key]
-
-
-@pytest.mark.parametrize("key, answer, seed", one_seed_each(WRONG_THRESHOLD))
-def test_a_mistake_in_the_choice_gets_its_hint(key, answer, seed):
-    assert hint_of(check_threshold, answer, seed) == HINTS[key]
-
-
-def test_every_hint_is_given():
-    assert {key for key, _ in WRONG_SCORES + WRONG_THRESHOLD} == set(HINTS)
