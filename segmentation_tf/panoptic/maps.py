@@ -16,32 +16,15 @@ VOID = 255  # in a map of classes: a pixel without a label
 
 
 class Panoptic(NamedTuple):
-    """A panoptic map.
+    """A panoptic map; scores pass over `crowds`, segments of several things not told apart."""
 
-    Attributes:
-        ids: int `(H, W)`, the segment of each pixel; 0 is void, a pixel without a label.
-        classes: the class of each segment, by its id.
-        crowds: ids of segments that hold several things which were not told apart (COCO's
-            iscrowd); scores pass over them.
-    """
-
-    ids: np.ndarray
-    classes: dict[int, int]
-    crowds: frozenset[int] = frozenset()
+    ids: np.ndarray  # int `(H, W)`, the segment of each pixel; 0 is void, a pixel without a label
+    classes: dict[int, int]  # the class of each segment, by its id
+    crowds: frozenset[int] = frozenset()  # ids; iscrowd in COCO's JSON
 
 
 def ids_to_colours(ids: np.ndarray) -> np.ndarray:
-    """Write segment ids as colours: id = R + 256 G + 65536 B.
-
-    Args:
-        ids: int `(H, W)`, 0 to 2**24 - 1.
-
-    Returns:
-        uint8 RGB `(H, W, 3)`.
-
-    Raises:
-        ValueError: an id is out of range.
-    """
+    """Write ids, int `(H, W)` of 0 to 2**24 - 1, as uint8 RGB: id = R + 256 G + 65536 B."""
     if ids.size and not 0 <= ids.min() <= ids.max() < 1 << 24:
         raise ValueError(f"ids go from {ids.min()} to {ids.max()}; three bytes hold 0 to 2**24 - 1")
     return np.stack([(ids >> shift) & 255 for shift in (0, 8, 16)], axis=-1).astype(np.uint8)
@@ -53,19 +36,14 @@ def colours_to_ids(colours: np.ndarray) -> np.ndarray:
 
 
 def segments_info(panoptic: Panoptic) -> list[dict]:
-    """Describe the segments as COCO's JSON does.
-
-    Returns:
-        One dict a segment, sorted by id: id, category_id (here: the class), area in px, bbox
-        [x, y, width, height] in px, iscrowd.
-    """
+    """Describe the segments as COCO's JSON does, sorted by id; the category is the class here."""
     segments = []
     for region in regionprops(panoptic.ids):
         top, left, bottom, right = region.bbox
         segments.append(
             {
-                "id": int(region.label),
-                "category_id": int(panoptic.classes[region.label]),
+                "id": region.label,
+                "category_id": panoptic.classes[region.label],
                 "area": int(region.area),
                 "bbox": [left, top, right - left, bottom - top],
                 "iscrowd": int(region.label in panoptic.crowds),

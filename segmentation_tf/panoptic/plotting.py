@@ -38,10 +38,7 @@ def paint_instances(
     Args:
         picture: uint8 RGB `(H, W, 3)`.
         instances: int `(H, W)`; what is 0 or negative, such as a crowd, stays as it is.
-        colours: RGB by number; by default INSTANCE_COLOURS, other ones for those that touch.
-
-    Returns:
-        uint8 RGB `(H, W, 3)`.
+        colours: by number; by default INSTANCE_COLOURS, other ones for those that touch.
     """
     # Not skimage's label2rgb, which takes 60 times as long, nor its mark_boundaries, which also
     # draws lines against the background.
@@ -55,14 +52,13 @@ def paint_instances(
     return painted
 
 
-def _distinct_colours(instances: np.ndarray) -> dict[int, RGB]:
+def _distinct_colours(instances):
     """Choose a colour for each instance, different from those of the ones that it touches."""
     below = overlaps(instances[1:], instances[:-1])
     beside = overlaps(instances[:, 1:], instances[:, :-1])
-    touching = {frozenset(pair) for pair in (*below, *beside)}
     colours = {}
     for number in np.unique(instances[instances > 0]).tolist():
-        taken = {colours.get(other) for pair in touching if number in pair for other in pair}
+        taken = {colours.get(n) for pair in (*below, *beside) if number in pair for n in pair}
         start = (number - 1) % len(INSTANCE_COLOURS)
         in_turn = INSTANCE_COLOURS[start:] + INSTANCE_COLOURS[:start]
         colours[number] = next((one for one in in_turn if one not in taken), in_turn[0])

@@ -13,18 +13,14 @@ from segmentation_tf.panoptic.maps import VOID, Panoptic
 
 
 def instance_maps(instances: np.ndarray, border: float = 1) -> np.ndarray:
-    """Compute the two maps that tell instances apart: border and distance.
+    """Compute border and distance, the maps that tell instances apart: float32 `(H, W, 2)`.
 
-    Args:
-        instances: int `(H, W)`, 0 is background, each positive number an instance; negative
-            pixels are a crowd and count as background.
-        border: width of the border in px.
+    `instances` is int `(H, W)`: positive numbers are instances, all else is background.
 
-    Returns:
-        float32 `(H, W, 2)` in [0, 1]. Border: 1 in the pixels of an instance that lie within
-        `border` px of another instance or of the background; the picture's edge is no border.
-        Distance: how far a pixel is from the outside of its instance, divided by the largest
-        such distance in it, so that every instance has a peak of 1, large or small.
+    Border is 1 in the pixels of an instance that lie within `border` px of another instance or of
+    the background, else 0; the picture's edge is no border. Distance is how far a pixel is from
+    the outside of its instance, divided by the largest such distance in it. So every instance has
+    a peak of 1, large or small.
 
     Source: M. Bai, R. Urtasun, "Deep watershed transform for instance segmentation", CVPR 2017.
     """
@@ -33,40 +29,31 @@ def instance_maps(instances: np.ndarray, border: float = 1) -> np.ndarray:
         top, left, bottom, right = instance.bbox
         # One pixel more on each side, where the picture has one: what is outside counts.
         window = np.s_[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
-        away = _distance_inside(instances[window] == instance.label)
+        mask = instances[window] == instance.label
+        away = ndimage.distance_transform_edt(mask)
+        if mask.all():  # it fills the picture and has no outside, so all of it is far from there
+            away = np.full(mask.shape, np.hypot(*mask.shape))
         maps[window] += np.stack([(away > 0) & (away <= border), away / away.max()], axis=-1)
     return maps
 
 
-def _distance_inside(mask: np.ndarray) -> np.ndarray:
-    """Distance in px to the nearest pixel outside of a mask; its diagonal if it has no outside."""
-    if mask.all():
-        return np.full(mask.shape, np.hypot(*mask.shape))
-    return ndimage.distance_transform_edt(mask)
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a map of numbers, int `(h, w)`, to int32 of `size` = (H, W), without mixing them.
 
-
-def resize_labels(labels: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
-    """Resize a map of numbers, int `(h, w)`, without mixing them: int32 of `size`.
-
-    Each pixel takes the number in its middle. `size` is H = W or (H, W).
+    Each pixel takes the number in its middle.
     """
-    height, width = (size, size) if np.isscalar(size) else size
     image = Image.fromarray(labels.astype(np.int32))
-    return np.array(image.resize((width, height), Image.Resampling.NEAREST))
+    return np.array(image.resize(size[::-1], Image.Resampling.NEAREST))
 
 
 # --- single things ---------------------------------------------------------------------------
 
 
 def connected_components(mask: np.ndarray, min_size: int = 0) -> np.ndarray:
-    """Number the connected pieces of a mask, the baseline: things that touch become one.
+    """Number the pieces of a bool mask, the baseline: things that touch become one.
 
-    Args:
-        mask: bool `(H, W)`; pixels that touch at a corner are connected.
-        min_size: smaller pieces, in px, are left out.
-
-    Returns:
-        int32 `(H, W)`: 0 is background, the pieces are 1, 2, ...
+    Pixels that touch at a corner are connected. Pieces of fewer than `min_size` px are dropped.
+    Returns int32 `(H, W)`: 0 is background, the pieces are 1, 2, ...
     """
     return remove_small(label(mask), min_size)
 
@@ -84,34 +71,25 @@ def watershed_instances(
     """Tell apart things that touch, by a watershed from the peaks of the distance map.
 
     Each peak becomes a basin of `1 - distance + border`. Water rises from all of them at once,
-    and things are separated where their basins meet.
+    and things are separated where their basins meet. Returns int32 `(H, W)`: 0 is background, the
+    things are 1, 2, ...
 
     Args:
         mask: bool `(H, W)`, where things are.
-        distance: float `(H, W)` in [0, 1], from `instance_maps` or predicted.
-        border: likewise.
+        distance, border: float `(H, W)` in [0, 1], from `instance_maps` or predicted.
         min_prominence: how far the way from a peak to a higher one must descend; a lower bump
             belongs to its neighbour. Predicted maps are smooth, so .15 is enough. Exact maps
             have a valley at every leg and need .5 or more.
-        min_peak: lower peaks are dropped.
-        min_size: smaller things, in px, are left out.
+        min_peak, min_size: lower peaks and things of fewer px are dropped.
         max_distance: a part of the mask without a peak, such as a leg behind a rail, goes to the
-            nearest thing if that is at most so many px away. Else it is left out.
-
-    Returns:
-        int32 `(H, W)`: 0 is background, the things are 1, 2, ...
-
-    Raises:
-        ValueError: shapes differ.
+            nearest thing within this distance in px. Without one it is dropped.
 
     Source: P. Soille, "Morphological image analysis", 1999 (h-maxima); S. Beucher, F. Meyer,
     "The morphological approach to segmentation: the watershed transformation", 1993.
     """
-    if not mask.shape == distance.shape == (mask if border is None else border).shape:
-        raise ValueError(
-            f"mask is {mask.shape}, distance {distance.shape}, border {np.shape(border)}: resize "
-            "them first"
-        )
+    shapes = [one.shape for one in (mask, distance, border) if one is not None]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"mask, distance and border have the shapes {shapes}: resize them first")
     seeds = _find_seeds(np.where(mask, distance, 0), min_prominence, min_peak)
     height = 1 - distance if border is None else 1 - distance + border
     found = watershed(height, seeds, mask=mask, connectivity=2)
@@ -119,7 +97,7 @@ def watershed_instances(
     return remove_small(watershed(height, near, mask=mask, connectivity=2), min_size)
 
 
-def _find_seeds(heights: np.ndarray, min_prominence: float, min_peak: float) -> np.ndarray:
+def _find_seeds(heights, min_prominence, min_peak):
     """Number the tops of the peaks that count: int `(H, W)`, 0 elsewhere."""
     # Not skimage's h_maxima: it keeps two peaks of one height apart, however shallow the valley
     # between them, and exact distance maps have many peaks of 1.
@@ -135,11 +113,9 @@ def remove_small(instances: np.ndarray, min_size: int) -> np.ndarray:
 
 
 def instance_scores(instances: np.ndarray, confidence: np.ndarray) -> dict[int, float]:
-    """Average a network's confidence over each instance: `{number: mean}`.
+    """Average a confidence `(H, W)`, such as the predicted distance, over each instance.
 
-    Args:
-        instances: int `(H, W)`, 0 is background.
-        confidence: float `(H, W)`, such as the predicted distance.
+    `instances` is int `(H, W)`, 0 is background. Returns the mean by the instance's number.
     """
     numbers = np.unique(instances[instances > 0])
     means = ndimage.mean(confidence, instances, numbers)
@@ -152,19 +128,11 @@ def instance_scores(instances: np.ndarray, confidence: np.ndarray) -> dict[int, 
 def merge_panoptic(
     classes: np.ndarray, instances: np.ndarray, thing: int, *, min_size: int = 0
 ) -> Panoptic:
-    """Join a map of classes and one of things, so that each pixel has one segment.
+    """Join a map of classes and one of instances, int `(H, W)`, so that each pixel has one segment.
 
-    An instance wins over stuff. All pixels of a stuff class are one segment. The rest is void:
-    pixels of the class `thing` in no instance, and those that are VOID in `classes`.
-
-    Args:
-        classes: int `(H, W)`, the class of each pixel.
-        instances: int `(H, W)`, 0 where there is no thing.
-        thing: the class of the instances.
-        min_size: stuff of fewer px becomes void.
-
-    Raises:
-        ValueError: shapes differ.
+    An instance, of the class `thing`, wins over stuff. All pixels of a stuff class are one segment.
+    The rest is void: pixels of the class `thing` in no instance, those that are VOID in `classes`,
+    and stuff of fewer than `min_size` px.
 
     Source: the heuristic of A. Kirillov et al., "Panoptic segmentation", CVPR 2019, section 5.
     """
@@ -172,11 +140,10 @@ def merge_panoptic(
         raise ValueError(f"classes are {classes.shape}, instances {instances.shape}: resize one")
     ids = np.maximum(instances, 0).astype(np.int32)
     class_of = dict.fromkeys(np.unique(ids[ids > 0]).tolist(), thing)
-    free = ids == 0
-    for stuff in np.unique(classes[free]).tolist():
-        where = free & (classes == stuff)
-        if stuff not in (thing, VOID) and np.count_nonzero(where) >= min_size:
+    stuff = np.where(ids == 0, classes, VOID)
+    for kind in sorted(set(np.unique(stuff).tolist()) - {thing, VOID}):
+        if np.count_nonzero(stuff == kind) >= min_size:
             number = max(class_of, default=0) + 1
-            ids[where] = number
-            class_of[number] = stuff
+            ids[stuff == kind] = number
+            class_of[number] = kind
     return Panoptic(ids, class_of)

@@ -1,7 +1,6 @@
 """Colours of classes and instances: they mean what the legend says, and tell things apart."""
 
 import numpy as np
-import pytest
 
 from segmentation_tf.drawn import meadow
 from segmentation_tf.panoptic.plotting import (
@@ -13,8 +12,10 @@ from segmentation_tf.panoptic.plotting import (
 )
 
 
-def grey(width):
-    return np.full((3, width, 3), 100, np.uint8)
+def painted_row(*numbers, colours=None):
+    """The middle row of grey pixels with these instances."""
+    grey = np.full((3, len(numbers), 3), 100, np.uint8)
+    return paint_instances(grey, np.tile(numbers, (3, 1)), colours)[1]
 
 
 def test_classes_are_painted_as_the_legend_says():
@@ -37,13 +38,13 @@ def test_class_colours_differ_for_colour_blind_readers():
 
 
 def test_instances_that_touch_have_different_colours_whatever_their_numbers():
-    painted = paint_instances(grey(6), np.tile([1, 1, 7, 7, 13, 13], (3, 1)))[1]
+    painted = painted_row(1, 1, 7, 7, 13, 13)
 
     assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
 
 
 def test_instances_have_colours_and_a_white_line_where_they_touch():
-    painted = paint_instances(grey(8), np.tile([0, 1, 1, 2, 2, 0, 9, -1], (3, 1)))[1]
+    painted = painted_row(0, 1, 1, 2, 2, 0, 9, -1)
 
     np.testing.assert_array_equal(painted[[0, 5, 7]], 100)
     np.testing.assert_array_equal(painted[3], 255)
@@ -52,13 +53,10 @@ def test_instances_have_colours_and_a_white_line_where_they_touch():
 
 
 def test_colours_can_be_chosen():
-    colours = dict.fromkeys((1, 9), (200, 0, 0))
+    painted = painted_row(1, 0, 9, colours=dict.fromkeys((1, 9), (200, 0, 0)))
 
-    painted = paint_instances(grey(3), np.tile([1, 0, 9], (3, 1)), colours)
-
-    np.testing.assert_allclose(painted[1], [(170, 30, 30), (100, 100, 100), (170, 30, 30)], atol=1)
+    np.testing.assert_allclose(painted, [(170, 30, 30), (100, 100, 100), (170, 30, 30)], atol=1)
 
 
-@pytest.mark.parametrize("background", [0, -1])
-def test_a_picture_without_instances_stays_as_it_is(background):
-    np.testing.assert_array_equal(paint_instances(grey(4), np.full((3, 4), background)), grey(4))
+def test_a_picture_without_instances_stays_as_it_is():
+    np.testing.assert_array_equal(painted_row(0, 0), 100)

@@ -7,7 +7,7 @@ import pytest
 
 from coco_precision import coco_precision
 from segmentation_tf.panoptic.maps import Panoptic, colours_to_ids, ids_to_colours, segments_info
-from segmentation_tf.panoptic.scores import average_precision, mean_iou, overlaps, panoptic_quality
+from segmentation_tf.panoptic.scores import average_precision, mean_iou, panoptic_quality
 
 GRASS, SKY, BUSH, SHEEP = range(4)
 
@@ -70,41 +70,30 @@ def test_a_wrong_class_is_a_false_negative_and_a_false_positive():
     assert result.pq == 0
 
 
-def test_void_in_the_ground_truth_counts_in_no_union():
-    truth = panoptic({1: SHEEP}, (1, 6), (0, 14))
-    found = panoptic({1: SHEEP}, (1, 16), (0, 4))  # 10 of its 16 pixels are void, the others fit
+def test_void_in_the_ground_truth_counts_in_no_union_but_void_in_a_prediction_is_not_found():
+    less = panoptic({1: SHEEP}, (1, 7), (0, 13))
+    more = panoptic({1: SHEEP}, (1, 10), (0, 10))
 
-    assert panoptic_quality([truth], [found]).pq == 1
-
-
-def test_void_in_a_prediction_is_not_found():
-    found = panoptic({1: GRASS}, (0, 3), (1, 7))
-
-    assert panoptic_quality([panoptic({1: GRASS}, (1, 10))], [found]).sq == pytest.approx(0.7)
+    assert panoptic_quality([less], [more]).sq == 1
+    assert panoptic_quality([more], [less]).sq == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize(("void", "fp"), [(5, 1), (6, 0)])
-def test_a_segment_mostly_in_void_is_no_false_positive(void, fp):
-    truth = panoptic({1: GRASS}, (1, 20 - void), (0, void))
+@pytest.mark.parametrize(
+    ("truth", "fp"),
+    [
+        (panoptic({1: GRASS}, (1, 15), (0, 5)), 1),  # 5 of 10 are not more than half
+        (panoptic({1: GRASS}, (1, 14), (0, 6)), 0),
+        (panoptic({1: GRASS, 2: SHEEP}, (1, 14), (2, 6), crowds=[2]), 0),
+        (panoptic({1: GRASS, 2: BUSH}, (1, 14), (2, 6), crowds=[2]), 1),
+    ],
+)
+def test_a_segment_mostly_in_void_or_a_crowd_of_its_class_is_no_false_positive(truth, fp):
     found = panoptic({1: GRASS, 2: SHEEP}, (1, 10), (2, 10))
 
     of_class = panoptic_quality([truth], [found]).of_class
 
-    assert (of_class[SHEEP].fp if SHEEP in of_class else 0) == fp, "5 of 10 are not more than half"
-
-
-@pytest.mark.parametrize(
-    ("predicted", "fp"),
-    [({}, {}), ({1: SHEEP}, {}), ({1: BUSH}, {BUSH: 1})],  # it is a crowd of sheep alone
-)
-def test_crowds_of_the_same_class_do_not_count(predicted, fp):
-    truth = panoptic({1: SHEEP, 2: GRASS}, (1, 10), (2, 10), crowds=[1])
-    found = panoptic({**predicted, 2: GRASS}, (max(predicted, default=0), 10), (2, 10))
-
-    of_class = panoptic_quality([truth], [found]).of_class
-
-    assert SHEEP not in of_class
-    assert {label: row.fp for label, row in of_class.items() if label != GRASS} == fp
+    assert set(of_class) == ({GRASS, SHEEP} if fp else {GRASS}), "a crowd is no false negative"
+    assert sum(row.fp for row in of_class.values()) == fp
 
 
 def test_nothing_on_either_side_has_no_quality():
@@ -165,7 +154,7 @@ def random_picture(rng):
 
 
 @pytest.mark.parametrize("min_iou", [0.25, 0.5, 0.75])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_average_precision_is_that_of_pycocotools(seed, min_iou):
     rng = np.random.default_rng(seed)
     truths, predictions = zip(*[random_picture(rng) for _ in range(4)])
@@ -181,14 +170,6 @@ def test_an_iou_of_exactly_the_threshold_matches_here_and_not_for_pq():
     assert average_precision([truth], [(found, {1: 1.0})]) == 1
     assert average_precision([truth], [(found, {1: 1.0})], min_iou=0.51) == 0
     assert panoptic_quality([Panoptic(truth, {1: SHEEP})], [Panoptic(found, {1: SHEEP})]).pq == 0
-
-
-def test_the_second_prediction_on_one_instance_is_a_false_positive():
-    truth = row((1, 10), (2, 5))
-    found = row((1, 5), (2, 5), (0, 5))  # each has an IoU of a half with instance 1
-
-    # Best first: precision 1, then 1/2, at a recall of 1/2: 51 recalls have precision 1.
-    assert average_precision([truth], [(found, {1: 0.2, 2: 0.9})]) == pytest.approx(51 / 101)
 
 
 def test_average_precision_without_instances():
@@ -208,7 +189,7 @@ def test_an_instance_without_a_score_is_refused():
 
 
 def test_mean_iou_by_hand():
-    # grass: 4 of 5; sky: 3 of 4; bush is in neither; sheep: 0 of 1.
+    # grass: 4 of 4; sky: 3 of 4; bush is in neither; sheep: 0 of 1.
     truth = row((GRASS, 4), (SKY, 4))
     found = row((GRASS, 4), (SKY, 3), (SHEEP, 1))
 
@@ -227,15 +208,11 @@ def test_mean_iou_counts_pixels_over_all_pictures():
 
 def test_void_does_not_count_in_the_ground_truth_and_is_wrong_in_a_prediction():
     truth, found = row((GRASS, 4), (255, 4)), row((GRASS, 2), (255, 2), (SKY, 4))
+    void = np.full((4, 4), 255, np.uint8)
 
     of_class = mean_iou([truth], [found], 2, void=255).of_class
 
     assert of_class[GRASS] == 0.5 and math.isnan(of_class[SKY])
-
-
-def test_maps_of_nothing_but_void_have_no_iou():
-    void = np.full((4, 4), 255, np.uint8)
-
     assert math.isnan(mean_iou([void], [void], 3, void=255).mean)
 
 
@@ -278,9 +255,3 @@ def test_segments_info_by_hand():
         {"id": 5, "category_id": GRASS, "area": 7, "bbox": [2, 1, 4, 2], "iscrowd": 0},
         {"id": 900, "category_id": SHEEP, "area": 1, "bbox": [2, 1, 1, 1], "iscrowd": 1},
     ]
-
-
-def test_overlaps_count_pixels():
-    found = overlaps(row((-1, 2), (1, 3)), row((7, 4), (0, 1)))
-
-    assert found == {(-1, 7): 2, (1, 7): 2, (1, 0): 1}
