@@ -1,6 +1,7 @@
 """Skeletons, drawn over pictures."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ from segmentation_tf.pose.joints import JOINTS, LIMBS
 
 SIDES = {"left": (230, 159, 0), "right": (86, 180, 233), "middle": (255, 255, 255)}
 PEOPLE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (204, 121, 167))
+CERTAIN = 0.5  # joints with a smaller third number are drawn as rings
 
 
 def show_skeletons(
@@ -19,21 +21,15 @@ def show_skeletons(
     *,
     columns: int = 4,
     by_person: bool = False,
-    min_certainty: float = 0.5,
 ) -> None:
     """Draw pictures with the skeletons of their people.
+
+    A joint is a ring if it is hidden, or if the network is not certain of it.
 
     Args:
         pictures: RGB `(H, W, 3)`, one or more.
         people: For each picture its skeletons, float `(P, 17, 3)`, in pixels of the picture.
-        titles: One for each picture, or none.
-        columns: Pictures in a row.
         by_person: Give each person a colour. Otherwise left is orange, right blue, the rest white.
-        min_certainty: Where the third number of a joint is smaller, the joint is drawn as a ring:
-            it is hidden, or the network is not certain of it.
-
-    Raises:
-        ValueError: There are no pictures.
     """
     if not len(pictures):
         raise ValueError("show_skeletons got no pictures; give it one or more")
@@ -41,9 +37,8 @@ def show_skeletons(
     panels = grid(len(pictures), columns, height / width + (0.1 if titles else 0))[: len(pictures)]
     for panel, picture, skeletons in zip(panels, pictures, people, strict=True):
         panel.imshow(picture)
-        for number, skeleton in enumerate(skeletons):
-            colour = PEOPLE[number % len(PEOPLE)] if by_person else None
-            _draw_skeleton(panel, np.asarray(skeleton), min_certainty, colour)
+        for skeleton, colour in zip(skeletons, cycle(PEOPLE)):
+            _draw_skeleton(panel, skeleton, colour if by_person else None)
         panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     for panel, title in zip(panels, titles):
         panel.set_title(title, fontsize=9)
@@ -52,13 +47,13 @@ def show_skeletons(
     plt.show()
 
 
-def _draw_skeleton(panel, skeleton, min_certainty, colour):
+def _draw_skeleton(panel, skeleton, colour):
     for limb in LIMBS:
         shade = np.array(colour or _side_colour(*limb)) / 255
         panel.plot(*skeleton[list(limb), :2].T, color=shade, linewidth=1.5)
     for joint, (x, y, certainty) in enumerate(skeleton):
         shade = np.array(colour or _side_colour(joint)) / 255
-        face = shade if certainty >= min_certainty else "none"
+        face = shade if certainty >= CERTAIN else "none"
         panel.plot(x, y, "o", markersize=3.5, markerfacecolor=face, markeredgecolor=shade)
 
 

@@ -18,22 +18,17 @@ class PCK(NamedTuple):
 
 
 def right_joints(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> np.ndarray:
-    """Tell which joints are close enough to the true ones.
+    """Tell which joints are close enough to the true ones: bool `(..., 17)`.
 
     The distance is compared with the box about the true joints and not with the trunk: the trunk
     of a person who bends or turns aside looks short, so that person would be judged more strictly.
 
     Args:
-        truth: True joints, float `(..., 17, 2 or more)`, x and y in pixels.
-        predicted: Predicted joints, likewise; nan counts as wrong.
+        truth, predicted: float `(..., 17, 2 or more)`, x and y in pixels; nan counts as wrong.
         tolerance: The largest distance of a correct joint, as a share of the box's longer side.
 
-    Returns:
-        bool `(..., 17)`.
-
-    Source:
-        Y. Yang, D. Ramanan, "Articulated human detection with flexible mixtures of parts", IEEE
-        TPAMI 35(12), 2013.
+    Source: Y. Yang, D. Ramanan, "Articulated human detection with flexible mixtures of parts",
+    IEEE TPAMI 35(12), 2013.
     """
     distance = np.linalg.norm(truth[..., :2] - predicted[..., :2], axis=-1)
     box = np.ptp(truth[..., :2], axis=-2).max(axis=-1)
@@ -43,41 +38,25 @@ def right_joints(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.
 def pck(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> PCK:
     """Compute the percentage of correct keypoints.
 
-    Args:
-        truth: True skeletons `(N, 17, 3)`; the third number says whether the joint is seen.
-        predicted: Predicted skeletons in the same order, `(N, 17, 2 or more)`.
-        tolerance: As in `right_joints`.
-
-    Raises:
-        ValueError: The shapes differ, or they are not those of skeletons.
+    `truth` is `(N, 17, 3)`, and its third number says whether the joint is seen; `predicted` is
+    `(N, 17, 2 or more)` in the same order. `tolerance` is that of `right_joints`.
     """
-    if truth.shape[:-1] != predicted.shape[:-1]:
-        raise ValueError(
-            f"{truth.shape[:-1]} joints cannot be compared with {predicted.shape[:-1]}"
-        )
-    if truth.shape[-2:] != (len(JOINTS), 3) or predicted.shape[-1] < 2:
-        raise ValueError(f"give skeletons (N, 17, 3), not {truth.shape} and {predicted.shape}")
+    if truth.shape[-2:] != (len(JOINTS), 3) or truth[..., :2].shape != predicted[..., :2].shape:
+        raise ValueError(f"give two arrays (N, 17, 3), not {truth.shape} and {predicted.shape}")
     right, seen = right_joints(truth, predicted, tolerance), truth[..., 2] > 0
     of_joint = {name: _share(right[..., joint]) for joint, name in enumerate(JOINTS)}
     return PCK(_share(right), _share(right[seen]), _share(right[~seen]), of_joint)
 
 
-def match_people(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> np.ndarray:
+def match_people(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Give each true person the predicted skeleton with most of their joints right.
 
     Each predicted skeleton is used once. If a person was predicted in pieces, the best piece
-    counts.
-
-    Args:
-        truth: The people of a picture, `(P, 17, 3)`.
-        predicted: The predicted skeletons of that picture, `(Q, 17, 3)`.
-        tolerance: As in `right_joints`.
-
-    Returns:
-        `(P, 17, 3)` in the order of `truth`; nan for people without a match.
+    counts. Both arrays hold the people of one picture, `(P, 17, 3)` and `(Q, 17, 3)`. The result
+    is `(P, 17, 3)` in the order of `truth`, nan for people without a match.
     """
     matched = np.full(truth.shape, np.nan)
-    matches = right_joints(truth[:, None], predicted[None], tolerance).sum(axis=-1)
+    matches = right_joints(truth[:, None], predicted[None]).sum(axis=-1)
     for i, j in zip(*linear_sum_assignment(matches, maximize=True)):
         if matches[i, j] > 0:
             matched[i] = predicted[j]

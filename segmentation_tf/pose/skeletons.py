@@ -11,6 +11,10 @@ from skimage.feature import peak_local_max
 
 from segmentation_tf.pose.joints import JOINTS, LIMBS, MIRRORED
 
+NEAR = 2  # cells; peaks are further apart, and a peak's certainty is summed up within this distance
+MIN_CERTAINTY = 0.05  # peaks with a smaller certainty are dropped
+MIN_SCORE = 0.05  # limbs with a smaller `limb_score` are dropped
+MIN_JOINTS = 4  # people with fewer joints are dropped
 SAMPLES = 10  # points along a limb at which its field is read
 
 
@@ -33,47 +37,28 @@ def refine(heatmap: np.ndarray, row: int, column: int) -> tuple[float, float]:
     A parabola goes through the logarithms of the highest cell and its two neighbours. If the peak
     is a Gaussian, the top of the parabola is exact. Peaks at an edge are not moved across it.
 
-    Args:
-        heatmap: float `(H, W)`, positive.
-        row, column: The highest cell.
-
-    Source:
-        F. Zhang et al., "Distribution-aware coordinate representation for human pose estimation",
-        CVPR 2020, arXiv:1910.06278.
+    Source: F. Zhang et al., "Distribution-aware coordinate representation for human pose
+    estimation", CVPR 2020, arXiv:1910.06278.
     """
-    return (
-        row + _offset_of_top(heatmap[:, column], row),
-        column + _offset_of_top(heatmap[row], column),
-    )
+    return _top(heatmap[:, column], row), _top(heatmap[row], column)
 
 
-def _offset_of_top(line, place):
+def _top(line, place):
     if not 0 < place < len(line) - 1:
-        return 0.0
+        return place
     before, here, after = np.log(np.maximum(line[place - 1 : place + 2], 1e-12))
     bend = 2 * here - before - after
-    return float(np.clip((after - before) / (2 * bend), -0.5, 0.5)) if bend > 0 else 0.0
+    return place + np.clip((after - before) / (2 * bend), -0.5, 0.5) if bend > 0 else place
 
 
-def find_peaks(
-    heatmap: np.ndarray, min_certainty: float = 0.05, min_distance: int = 2
-) -> np.ndarray:
-    """Find the local maxima of a map, the most certain first.
+def find_peaks(heatmap: np.ndarray, min_certainty: float = MIN_CERTAINTY) -> np.ndarray:
+    """Find the local maxima of a map `(H, W)` that sums to 1, the most certain first.
 
-    Args:
-        heatmap: float `(H, W)` in [0, 1] that sums to 1.
-        min_certainty: Peaks with a smaller certainty are dropped. The certainty is the sum of the
-            map within `min_distance` cells of the peak.
-        min_distance: Peaks are more than this many cells apart.
-
-    Returns:
-        float `(n, 3)`: row, column (both refined) and certainty.
+    The result is float `(n, 3)`: row, column (both refined), and the sum of the map about the peak.
     """
-    width = 2 * min_distance + 1
+    width = 2 * NEAR + 1
     certainty = ndimage.uniform_filter(heatmap, width, mode="constant") * width**2
-    cells = peak_local_max(
-        heatmap, min_distance=min_distance, threshold_abs=0, exclude_border=False
-    )
+    cells = peak_local_max(heatmap, min_distance=NEAR, threshold_abs=0, exclude_border=False)
     peaks = [
         (*refine(heatmap, row, column), min(certainty[row, column], 1.0))
         for row, column in cells
@@ -87,13 +72,8 @@ def one_skeleton(maps: np.ndarray, stride: int) -> np.ndarray:
 
     `maps` is float `(H, W, 17)`, each map sums to 1; a cell is `stride` pixels wide.
     """
-    peaks = _peaks_of_joints(maps, min_certainty=0)
-    first_peaks = {joint: 0 for joint in range(len(JOINTS)) if len(peaks[joint])}
-    return _skeleton(peaks, first_peaks, stride)
-
-
-def _peaks_of_joints(maps, min_certainty):
-    return [find_peaks(maps[..., joint], min_certainty) for joint in range(len(JOINTS))]
+    peaks = [find_peaks(maps[..., joint], min_certainty=0) for joint in range(len(JOINTS))]
+    return _skeleton(peaks, {joint: 0 for joint, found in enumerate(peaks) if len(found)}, stride)
 
 
 def _skeleton(peaks, members, stride):
@@ -108,37 +88,16 @@ def _skeleton(peaks, members, stride):
 # --- several people ----------------------------------------------------------------------------
 
 
-def find_skeletons(
-    maps: np.ndarray,
-    fields: np.ndarray,
-    stride: int,
-    *,
-    min_certainty: float = 0.05,
-    min_score: float = 0.05,
-    min_joints: int = 4,
-) -> np.ndarray:
+def find_skeletons(maps: np.ndarray, fields: np.ndarray, stride: int) -> np.ndarray:
     """Find the skeletons of all people in a picture by part affinity fields.
 
     For each limb, the pairs of joints whose field agrees best are taken first, and each joint is
-    used once. Then people are put together from the limbs.
+    used once. Then people are put together from the limbs. The result is float `(P, 17, 3)`; the
+    people with the largest sum of certainties come first. `maps` and `stride` are those of
+    `one_skeleton`, `fields` is `(H, W, 2 * len(LIMBS))` as `targets.limb_fields` makes them.
 
-    Args:
-        maps: float `(H, W, 17)`, each map sums to 1.
-        fields: float `(H, W, 2 * len(LIMBS))`, as from `targets.limb_fields`.
-        stride: Width of a cell in pixels.
-        min_certainty: Peaks with a smaller certainty are dropped.
-        min_score: Limbs with a smaller `limb_score` are dropped.
-        min_joints: People with fewer joints are dropped.
-
-    Returns:
-        float `(P, 17, 3)`; the people with the largest sum of certainties come first.
-
-    Raises:
-        ValueError: The fields do not fit the maps.
-
-    Source:
-        Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
-        part affinity fields", CVPR 2017, arXiv:1611.08050 (greedy parsing).
+    Source: Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
+    part affinity fields", CVPR 2017, arXiv:1611.08050 (greedy parsing).
     """
     if fields.shape != (*maps.shape[:2], 2 * len(LIMBS)):
         raise ValueError(f"maps are {maps.shape}, fields {fields.shape}: they must belong together")
@@ -146,62 +105,37 @@ def find_skeletons(
     def score_fn(limb, first, second):
         return limb_score(fields[..., 2 * limb : 2 * limb + 2], first, second)
 
-    peaks = _peaks_of_joints(maps, min_certainty)
-    bonds = _find_bonds(peaks, score_fn, min_score)
-    return _build_people(peaks, bonds, stride, min_joints)
+    return _build_people(maps, stride, score_fn, MIN_SCORE)
 
 
-def nearest_skeletons(
-    maps: np.ndarray, stride: int, *, min_certainty: float = 0.05, min_joints: int = 4
-) -> np.ndarray:
+def nearest_skeletons(maps: np.ndarray, stride: int) -> np.ndarray:
     """Do as `find_skeletons` without fields: the nearest pairs of joints make the limbs."""
-
-    def score_fn(limb, first, second):
-        return -np.hypot(*(first - second))
-
-    peaks = _peaks_of_joints(maps, min_certainty)
-    bonds = _find_bonds(peaks, score_fn, min_score=-np.inf)
-    return _build_people(peaks, bonds, stride, min_joints)
+    return _build_people(maps, stride, lambda limb, a, b: -np.hypot(*(a - b)), min_score=-np.inf)
 
 
 def limb_score(field: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
     """Compute how well a field agrees with a limb from one joint to another.
 
-    Args:
-        field: float `(H, W, 2)`, the vector (x, y) of each cell.
-        first, second: Row and column of the joints in cells.
-
-    Returns:
-        The mean of the field along the limb, in its direction: 1 where all vectors point along
-        it, 0 where they are zero or run across, -1 where they point back.
+    The score is the mean of the field along the limb, in its direction: 1 where all vectors point
+    along it, 0 where they are zero or run across, -1 where they point back. `field` is float
+    `(H, W, 2)`, a vector (x, y) for each cell; `first` and `second` are row and column of a cell.
     """
     limb = np.subtract(second, first)
-    length = np.hypot(*limb)
-    if length < 1e-6:
-        return 0.0
-    down, right = limb / length
+    down, right = limb / max(np.hypot(*limb), 1e-6)
     points = np.linspace(first, second, SAMPLES).T
-    x = ndimage.map_coordinates(field[..., 0], points, order=1)
-    y = ndimage.map_coordinates(field[..., 1], points, order=1)
-    return float(np.mean(x * right + y * down))
+    return float(ndimage.map_coordinates(field @ (right, down), points, order=1).mean())
 
 
 def match_limb(scores: np.ndarray, min_score: float) -> list[tuple[int, int]]:
     """Match the joints at a limb's two ends greedily: the best pair first, each joint once.
 
-    Args:
-        scores: How well each first joint (row) fits each second joint (column).
-        min_score: Pairs with a smaller score are dropped.
-
-    Returns:
-        Pairs (row, column), the best first.
+    `scores` says how well each first joint (row) fits each second joint (column).
     """
-    pairs, rows, columns = [], set(), set()
+    pairs = []
     for row, column in sorted(np.ndindex(scores.shape), key=lambda pair: -scores[pair]):
-        if scores[row, column] >= min_score and row not in rows and column not in columns:
+        is_free = all(row != i and column != j for i, j in pairs)
+        if is_free and scores[row, column] >= min_score:
             pairs.append((row, column))
-            rows.add(row)
-            columns.add(column)
     return pairs
 
 
@@ -216,9 +150,10 @@ def _find_bonds(peaks, score_fn, min_score):
     return sorted(bonds, key=lambda bond: -bond[0])
 
 
-def _build_people(peaks, bonds, stride, min_joints):
-    groups = [members for members in _join(peaks, bonds) if len(members) >= min_joints]
-    skeletons = [_skeleton(peaks, members, stride) for members in groups]
+def _build_people(maps, stride, score_fn, min_score):
+    peaks = [find_peaks(maps[..., joint]) for joint in range(len(JOINTS))]
+    groups = _join(peaks, _find_bonds(peaks, score_fn, min_score))
+    skeletons = [_skeleton(peaks, group, stride) for group in groups if len(group) >= MIN_JOINTS]
     skeletons.sort(key=lambda skeleton: -np.nansum(skeleton[:, 2]))
     return np.array(skeletons).reshape(-1, len(JOINTS), 3)
 

@@ -13,12 +13,6 @@ from segmentation_tf.pose.plotting import PEOPLE, SIDES, show_skeletons
 PICTURE = np.zeros((24, 32, 3), np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def skeleton_at(x):
     """17 joints in a column; the last 8 are uncertain."""
     return np.stack([np.full(17, x), np.linspace(2, 20, 17), [1.0] * 9 + [0.2] * 8], axis=1)

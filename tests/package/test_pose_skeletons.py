@@ -18,6 +18,7 @@ from segmentation_tf.pose.skeletons import (
 )
 
 SIZE, STRIDE = 192, 4
+FLAT = 1 / 48**2  # the cells of a map without a peak that sums to 1
 WRIST = JOINTS.index("left_wrist")
 UPRIGHT = np.array(
     [
@@ -51,7 +52,12 @@ def crossing():
 
 
 def same(found, true):
-    return np.nanmax(np.abs(found[:, :2] - true[:, :2])) < 0.5
+    return np.nanmax(np.abs(found[..., :2] - true[..., :2])) < 0.5
+
+
+def by_x(people):
+    """People from left to right."""
+    return np.stack(sorted(people, key=lambda skeleton: skeleton[0, 0]))
 
 
 def gaussian(*peaks, shape=(12, 14), sigma=1.0):
@@ -103,13 +109,12 @@ def test_two_peaks_come_with_their_certainties_the_larger_first():
     found = find_peaks(heatmap)
     np.testing.assert_allclose(found[:, :2], [[8, 10.3], [3.2, 3.4]], atol=0.01)
     np.testing.assert_allclose(found[:, 2], [heatmap[6:11, 8:13].sum(), heatmap[1:6, 1:6].sum()])
-
-
-def test_peaks_below_min_certainty_are_dropped():
-    heatmap = gaussian((3.2, 3.4, 1), (8, 10.3, 3))
-    assert len(find_peaks(heatmap, min_certainty=0.3)) == 1
+    np.testing.assert_array_equal(find_peaks(heatmap, min_certainty=0.3), found[:1])
     assert find_peaks(heatmap, min_certainty=0.8).shape == (0, 3)
-    assert len(find_peaks(np.full((48, 48), 1 / 48**2))) == 0
+
+
+def test_a_map_without_a_peak():
+    assert len(find_peaks(np.full((48, 48), FLAT))) == 0
     assert len(find_peaks(np.zeros((6, 6)), min_certainty=0)) == 0
 
 
@@ -126,11 +131,10 @@ def test_a_peak_midway_between_cells_is_one_peak(place):
     np.testing.assert_allclose(found[0, :2], place)
 
 
-def test_two_peaks_are_further_apart_than_min_distance():
+def test_two_peaks_are_more_than_two_cells_apart():
     heatmap = np.full((9, 9), 1e-3)
-    heatmap[4, 2], heatmap[4, 5] = 0.4, 0.5
-    assert len(find_peaks(heatmap)) == 2
-    np.testing.assert_array_equal(find_peaks(heatmap, min_distance=3)[:, :2], [[4, 5]])
+    heatmap[4, 5], heatmap[4, 3], heatmap[1, 5] = 0.5, 0.3, 0.1
+    np.testing.assert_array_equal(find_peaks(heatmap)[:, :2], [[4, 5], [1, 5]])
 
 
 def test_one_skeleton_is_exact_on_exact_maps():
@@ -175,16 +179,11 @@ def test_a_limb_with_a_field_on_half_of_it_scores_half():
     assert limb_score(field, (4, 1), (4, 10)) == pytest.approx(0.5)
 
 
-SCORES = np.array([[0.9, 0.8, 0.1], [0.85, 0.3, 0.2]])
-
-
 def test_limbs_are_matched_the_best_first():
     # The best sum would be 0.8 + 0.85, but 0.9 comes first and leaves 0.3.
-    assert match_limb(SCORES, min_score=0.25) == [(0, 0), (1, 1)]
-
-
-def test_limbs_below_min_score_are_dropped():
-    assert match_limb(SCORES, min_score=0.4) == [(0, 0)]
+    scores = np.array([[0.9, 0.8, 0.1], [0.85, 0.3, 0.2]])
+    assert match_limb(scores, min_score=0.25) == [(0, 0), (1, 1)]
+    assert match_limb(scores, min_score=0.4) == [(0, 0)]
     assert match_limb(np.zeros((0, 3)), min_score=0.4) == []
 
 
@@ -193,9 +192,8 @@ def test_limbs_below_min_score_are_dropped():
 
 def test_every_joint_of_two_people_whose_limbs_cross_goes_to_its_owner(crossing):
     found = find_skeletons(*exact(*crossing), STRIDE)
-    assert found.shape == (2, 17, 3)
-    one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
-    assert not np.isnan(found).any() and same(one, crossing[0]) and same(other, crossing[1])
+    assert found.shape == (2, 17, 3) and not np.isnan(found).any()
+    assert same(by_x(found), np.stack(crossing))
 
 
 def test_nearest_joints_exchange_limbs_that_cross(crossing):
@@ -211,48 +209,37 @@ def test_nearest_joints_exchange_limbs_that_cross(crossing):
 def test_nearest_joints_find_people_who_stand_apart():
     truth = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
     found = nearest_skeletons(exact(*truth)[0], STRIDE)
-    one, other = sorted(found, key=lambda skeleton: skeleton[0, 0])
-    assert same(one, truth[0]) and same(other, truth[1])
+    assert same(by_x(found), np.stack(truth))
 
 
-def test_a_joint_without_a_peak_stays_nan(crossing):
-    maps, fields = exact(crossing[0])
-    maps[..., WRIST] = 1 / maps[..., 0].size
-    (found,) = find_skeletons(maps, fields, STRIDE)
-    assert np.isnan(found[WRIST]).all()
-    assert not np.isnan(np.delete(found, WRIST, axis=0)).any() and same(found, crossing[0])
-
-
-def test_a_joint_that_no_field_leads_to_is_left_out():
-    person = in_px(UPRIGHT)
-    maps, fields = exact(person)
-    limb = LIMBS.index((7, WRIST))
-    fields[..., 2 * limb : 2 * limb + 2] = 0
-    (found,) = find_skeletons(maps, fields, STRIDE)
-    assert np.flatnonzero(np.isnan(found[:, 0])).tolist() == [WRIST]
-    (found,) = find_skeletons(maps, fields, STRIDE, min_score=0)
-    assert same(found, person) and not np.isnan(found).any()
-
-
-def test_maps_without_peaks_give_no_skeletons():
-    nothing = np.full((48, 48, 17), 1 / 48**2)
-    assert find_skeletons(nothing, np.zeros((48, 48, 36)), STRIDE).shape == (0, 17, 3)
-    assert nearest_skeletons(nothing, STRIDE).shape == (0, 17, 3)
-
-
-def test_people_with_less_than_min_joints_are_dropped():
+@pytest.mark.parametrize("missing", ["peak", "field"])
+def test_a_joint_without_a_peak_or_a_field_that_leads_to_it_is_nan(missing):
     maps, fields = exact(in_px(UPRIGHT))
-    maps[..., 4:] = 1 / maps[..., 0].size
-    assert find_skeletons(maps, fields, STRIDE, min_joints=5).shape == (0, 17, 3)
-    (found,) = find_skeletons(maps, fields, STRIDE, min_joints=4)
+    if missing == "peak":
+        maps[..., WRIST] = FLAT
+    else:
+        limb = LIMBS.index((7, WRIST))
+        fields[..., 2 * limb : 2 * limb + 2] = 0
+    (found,) = find_skeletons(maps, fields, STRIDE)
+    assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [WRIST]
+    assert same(found, in_px(UPRIGHT))
+
+
+def test_people_with_less_than_four_joints_are_dropped():
+    maps, fields = exact(in_px(UPRIGHT))
+    maps[..., 4:] = FLAT
+    (found,) = find_skeletons(maps, fields, STRIDE)
     assert np.flatnonzero(~np.isnan(found[:, 0])).tolist() == [0, 1, 2, 3]
+    maps[..., 3] = FLAT
+    assert find_skeletons(maps, fields, STRIDE).shape == (0, 17, 3)
+    maps[:] = FLAT
+    assert nearest_skeletons(maps, STRIDE).shape == (0, 17, 3)
 
 
 def test_the_person_with_more_joints_comes_first():
     small, large = in_px(UPRIGHT - (8, 0)), in_px(UPRIGHT + (14, 2))
     small[11:] = targets.AWAY[11:]
-    maps, fields = exact(small, large)
-    found = find_skeletons(maps, fields, STRIDE)
+    found = find_skeletons(*exact(small, large), STRIDE)
     assert same(found[0], large) and same(found[1][:11], small[:11])
     assert np.isnan(found[1][11:]).all()
 
