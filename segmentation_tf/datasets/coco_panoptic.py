@@ -15,7 +15,6 @@ import numpy as np
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 from segmentation_tf.datasets import folders
-from segmentation_tf.datasets.folders import children, levels
 from segmentation_tf.images import map_files, open_image, read_image
 from segmentation_tf.panoptic.maps import VOID, Panoptic, colours_to_ids
 
@@ -23,13 +22,11 @@ IMAGES = (".jpg", ".jpeg", ".png")
 WAY_OUT = "correct it, or take the panoptic_*.json from the archive"
 
 
-def _list_of(**fields: dict) -> dict:
+def _list_of(**fields):
     """The JSON schema of a list of objects that have these fields; iscrowd may be missing."""
-    needed = [field for field in fields if field != "iscrowd"]
-    return {
-        "type": "array",
-        "items": {"type": "object", "required": needed, "properties": fields},
-    }
+    required = [field for field in fields if field != "iscrowd"]
+    row = {"type": "object", "required": required, "properties": fields}
+    return {"type": "array", "items": row}
 
 
 NUMBER, TEXT, KEY = {"type": "integer"}, {"type": "string"}, {"type": ["integer", "string"]}
@@ -59,20 +56,15 @@ class Table(NamedTuple):
 
 
 def load_cases(root: str | Path | None = None) -> list[Case]:
-    """Return the cases of a folder in COCO's panoptic format, sorted.
+    """Return the cases of a panoptic set, sorted; DatasetError names the first file with a fault.
 
-    The mask of a case is its PNG of segments, and the label is None. Its group is the `group` of
-    the image in the JSON: in the drawn set the meadow, because pictures of one meadow share sheep.
-    An image without `group` is a group by itself. Stray files, and images without an annotation,
-    are ignored. Every file is read to its end here.
+    `root` holds X.json beside X, or is up to three levels above them; the images are anywhere in
+    it. Without it: the environment's MEADOW_ROOT, else data/meadow, else the drawn set.
 
-    Args:
-        root: The folder that holds X.json beside X, or one up to three levels above them; the
-            images are anywhere in it. Without it: the environment's MEADOW_ROOT, else
-            data/meadow, else the drawn set.
-
-    Raises:
-        DatasetError: Names the first file that cannot be used.
+    The mask of a case is its PNG of segments. Its group is the `group` of the image in the JSON:
+    in the drawn set the meadow, because pictures of one meadow share sheep. An image without
+    `group` is a group by itself. Stray files, and images without an annotation, are ignored. Every
+    file is read to its end here.
     """
     folder = folders.choose_folder(root, "MEADOW_ROOT", "meadow", draw=drawn_folder)
     table_file, images = _find_files(folder)
@@ -84,8 +76,7 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
 def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
-    # Imported here, because only those who have no real images need the drawing.
-    from segmentation_tf.drawn import meadow
+    from segmentation_tf.drawn import meadow  # here: real images need no drawing
 
     return folders.drawn_folder(f"meadow-v{meadow.VERSION}", meadow.draw_meadows, megabytes=10)
 
@@ -94,22 +85,14 @@ def drawn_folder() -> Path:
 
 
 def read_categories(cases: Sequence[Case]) -> tuple[Category, ...]:
-    """Return the classes of a list of cases; the place in the tuple is the index of a class.
-
-    Raises:
-        ValueError: There are no cases.
-    """
+    """Return the classes of a list of cases; the place in the tuple is the index of a class."""
     if not cases:
         raise ValueError("read_categories got no cases; give it those of load_cases")
     return _table_of(cases[0]).categories
 
 
 def read_panoptic(case: Case) -> Panoptic:
-    """Return the panoptic map of a case: ids int32 `(H, W)`, 0 void, and classes by index.
-
-    Raises:
-        DatasetError: PNG and JSON do not name the same segments.
-    """
+    """Return the panoptic map of a case, with classes by index; PNG and JSON have to agree."""
     table = _table_of(case)
     if case.mask.name not in table.entries:
         raise DatasetError(f"{case.mask}: is no longer listed in the JSON; call load_cases again")
@@ -118,11 +101,11 @@ def read_panoptic(case: Case) -> Panoptic:
     classes = {segment["id"]: index[segment["category_id"]] for segment in segments}
     crowds = frozenset(segment["id"] for segment in segments if segment.get("iscrowd"))
     ids = colours_to_ids(read_image(case.mask))
-    drawn, listed = set(np.unique(ids).tolist()) - {0}, set(classes)
-    if drawn != listed:
+    painted, listed = set(np.unique(ids).tolist()) - {0}, set(classes)
+    if painted != listed:
         raise DatasetError(
-            f"{case.mask}: segments differ: {sorted(drawn - listed)[:5]} only in the PNG, "
-            f"{sorted(listed - drawn)[:5]} only in the JSON; take both from the same archive, or "
+            f"{case.mask}: segments differ: {sorted(painted - listed)[:5]} only in the PNG, "
+            f"{sorted(listed - painted)[:5]} only in the JSON; take both from the same archive, or "
             "remove the case from the JSON"
         )
     return Panoptic(ids, classes, crowds)
@@ -137,11 +120,7 @@ def read_classes(case: Case) -> np.ndarray:
 
 
 def read_instances(case: Case, name: str = "sheep") -> np.ndarray:
-    """Return the things of one class, int32 `(H, W)`: 1, 2, ... things, -1 a crowd, 0 the rest.
-
-    Raises:
-        ValueError: `name` is no class of things.
-    """
+    """Return the things of one class, int32 `(H, W)`: 1, 2, ... things, -1 a crowd, 0 the rest."""
     categories = _table_of(case).categories
     things = {category.name: i for i, category in enumerate(categories) if category.thing}
     if name not in things:
@@ -161,7 +140,7 @@ def read_instances(case: Case, name: str = "sheep") -> np.ndarray:
 
 def _find_files(root):
     """X.json that lies beside a folder X, and lists of images by their name, all below `root`."""
-    below = list(chain.from_iterable(levels(root, 3)))
+    below = list(chain.from_iterable(folders.levels(root, 3)))
     tables = [file for file in map(_table_file, below) if file.is_file()]
     if len(tables) > 1:
         raise DatasetError(f"{tables[0]} and {tables[1]} are two sets; give a folder with one")
@@ -170,14 +149,14 @@ def _find_files(root):
     images = defaultdict(list)
     for folder in [root, *below]:
         if folder != _folder_of(tables[0]):
-            for file in children(folder):
+            for file in folders.children(folder):
                 if file.suffix.lower() in IMAGES:
                     images[file.name].append(file)
     return tables[0], images
 
 
 def _why_nothing(root, places):
-    files = [file for folder in places for file in children(folder)]
+    files = [file for folder in places for file in folders.children(folder)]
     tables = [file for file in files if file.suffix == ".json" and "panoptic" in file.name]
     if tables:
         missing = _folder_of(tables[0])
@@ -199,23 +178,21 @@ def _make_case(image, annotation, table, images):
 
 
 def _find_image(file_name, table, images):
-    found = images.get(Path(file_name).name, [])
+    path = Path(file_name)
+    named = images.get(path.name, [])
+    # COCO gives a file's name without its folder; with it, files of the same name differ.
+    found = [file for file in named if file.parts[-len(path.parts) :] == path.parts] or named
     if not found:
         raise DatasetError(
             f"{file_name}: this image of {table} is in no folder beside it; copy it from the "
             "archive, or remove its entries from the JSON to go on without this case"
         )
-    if len(found) == 1:
-        return found[0]
-    # COCO gives a file's name without its folder; with it, files of the same name differ.
-    parts = Path(file_name).parts
-    matching = [file for file in found if file.parts[-len(parts) :] == parts]
-    if len(matching) != 1:
+    if len(found) > 1:
         raise DatasetError(
             f"{found[0]} and {found[1]}: either may be {file_name} of {table}; remove one, or "
             "write its folder into file_name"
         )
-    return matching[0]
+    return found[0]
 
 
 def _fault(case):
@@ -282,8 +259,7 @@ def _by_id(file, where, rows):
 
 
 def _refuse_unknown(file, what, used, known):
-    unknown = used - known.keys()
-    if unknown:
+    if unknown := used - known.keys():
         raise DatasetError(
             f"{file}: {what} {unknown.pop()}, which the JSON does not list; correct it or add it"
         )

@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
@@ -34,38 +34,29 @@ ARCHIVES = {
 
 
 def choose_folder(
-    root: str | Path | None,
-    variable: str,
-    name: str,
-    *,
-    draw: Callable[[], Path],
-    archives: Mapping[str, str] = ARCHIVES,
+    root: str | Path | None, variable: str, name: str, *, draw: Callable[[], Path]
 ) -> Path:
     """Return the folder to read a data set from; without a `root`, print which one it is.
 
-    Args:
-        root: This folder, if it is given.
-        variable: Else the folder that this environment variable names. A relative path counts
-            from the working directory or from the repository.
-        name: Else data/<name> in the repository.
-        draw: Else the folder that this function returns: the drawn set.
-        archives: For each suffix of an archive, the command that unpacks it, for error messages.
-
-    Raises:
-        DatasetError: The folder that is given or named does not exist, or is a file.
+    It is `root`, else what the environment's `variable` names (a relative path counts from the
+    working directory or from the repository), else data/<name> in the repository, else `draw()`.
     """
     if root is not None:
-        return check_folder(Path(os.path.expanduser(root)), archives)
+        return _check_folder(Path(os.path.expanduser(root)))
+    folder, origin = REPOSITORY / "data" / name, "your copy"
     if os.environ.get(variable):
-        folder = check_folder(_from_environment(variable), archives)
-        return _announce(folder, name, f"from {variable}")
-    if (REPOSITORY / "data" / name).exists():
-        folder = check_folder(REPOSITORY / "data" / name, archives)
-        return _announce(folder, name, "your copy")
-    return _announce(draw(), name, f"the drawn set; real images: data/{name} or {variable}")
+        folder, origin = _from_environment(variable), f"from {variable}"
+    elif not folder.exists():
+        folder, origin = draw(), f"the drawn set; real images: data/{name} or {variable}"
+    _check_folder(folder)
+    shown = folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder
+    # A name may have letters that the console cannot show.
+    encoding = sys.stdout.encoding or "utf-8"
+    print(f"{name}: {shown} ({origin})".encode(encoding, "backslashreplace").decode(encoding))
+    return folder
 
 
-def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
+def _check_folder(path):
     """Return `path` if it is a folder; otherwise raise a DatasetError that says what to do."""
     # Path.is_dir would raise an OSError for a name that is too long, or in a closed folder.
     if os.path.isdir(path):
@@ -75,8 +66,8 @@ def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
             f"{path}: there is no such folder; check the path for typing errors, and the "
             "permissions of the folders above it"
         )
-    if path.suffix.lower() in archives:
-        raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path, archives)}")
+    if path.suffix.lower() in ARCHIVES:
+        raise DatasetError(f"{path} is an archive, not a folder; {_how_to_unpack(path)}")
     raise DatasetError(f"{path} is a file; give the folder that holds the data set")
 
 
@@ -84,11 +75,7 @@ def check_folder(path: Path, archives: Mapping[str, str] = ARCHIVES) -> Path:
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a table in UTF-8, or in UTF-16 as Windows writes it.
-
-    Raises:
-        DatasetError: The file cannot be read, or has more than MAX_TABLE bytes.
-    """
+    """Return the text of a table in UTF-8, or in UTF-16 as Windows writes it."""
     try:
         with open(file, "rb") as opened:
             content = opened.read(MAX_TABLE + 1)
@@ -108,9 +95,6 @@ def read_json(
     """Return `parse(file, content)` of a JSON file; parse again only if the file has changed.
 
     `otherwise` says what to do about a file that is not JSON.
-
-    Raises:
-        DatasetError: The file cannot be read, is not JSON, or `parse` refuses it.
     """
     try:
         state = file.stat()
@@ -132,15 +116,14 @@ def _parse_json(file, parse, otherwise, changed, length):
 
 
 def check_schema(file: Path, content: Any, schema: dict, otherwise: str = "copy it again") -> None:
-    """Raise a DatasetError that names file and field unless `content` fits a JSON schema.
+    """Raise a DatasetError that names the field and says `otherwise` unless a schema is fulfilled.
 
-    The schema is of draft 4, in which 1.0 and true are not integers. `otherwise` says what to do.
+    The JSON schema is of draft 4, in which 1.0 and true are not integers.
     """
     import jsonschema  # here, because it takes a second and few data sets have JSON
 
     errors = jsonschema.Draft4Validator(schema).iter_errors(content)
-    error = jsonschema.exceptions.best_match(errors)
-    if error:
+    if error := jsonschema.exceptions.best_match(errors):
         place = error.json_path.removeprefix("$").removeprefix(".") or "its content"
         reason = error.message  # begins with the value, which may be the whole file
         if len(reason) > 160:
@@ -157,10 +140,10 @@ def _unreadable(file, error):
 # --- looking into folders ----------------------------------------------------------------------
 
 
-def way_out(root: Path, otherwise: str, archives: Mapping[str, str] = ARCHIVES) -> str:
+def way_out(root: Path, otherwise: str) -> str:
     """Say how to go on from a folder without a set: unpack the archive in it, or `otherwise`."""
-    packed = [path for path in children(root) if path.suffix.lower() in archives]
-    return _how_to_unpack(packed[0], archives) if packed else otherwise
+    packed = [path for path in children(root) if path.suffix.lower() in ARCHIVES]
+    return _how_to_unpack(packed[0]) if packed else otherwise
 
 
 def children(folder: Path) -> list[Path]:
@@ -190,15 +173,14 @@ def levels(root: Path, depth: int) -> Iterator[list[Path]]:
         inside = [child for folder in level for child in subfolders(folder)]
         level = []
         for child in inside:
-            place = child.name, child.resolve()
-            if place not in seen:
+            if (place := (child.name, child.resolve())) not in seen:
                 seen.add(place)
                 level.append(child)
         yield level
 
 
-def _how_to_unpack(archive, archives):
-    command = archives[archive.suffix.lower()].format(name=f'"{archive.as_posix()}"')
+def _how_to_unpack(archive):
+    command = ARCHIVES[archive.suffix.lower()].format(name=f'"{archive.as_posix()}"')
     return f"unpack it first, with: {command} - and give the folder that comes out"
 
 
@@ -209,17 +191,8 @@ def _from_environment(variable):
     for found in tried:
         if os.path.exists(found):
             return found.resolve()
-    places = ("neither " if tried[1:] else "no ") + " nor ".join(map(str, tried))
-    raise DatasetError(f"{variable}={path}: there is {places}; correct or unset {variable}")
-
-
-def _announce(folder, name, origin):
-    shown = folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder
-    # A name may have letters that the console cannot show.
-    encoding = sys.stdout.encoding or "utf-8"
-    shown = str(shown).encode(encoding, "backslashreplace").decode(encoding)
-    print(f"{name}: {shown} ({origin})")
-    return folder
+    missing = " and no ".join(map(str, tried))
+    raise DatasetError(f"{variable}={path}: there is no {missing}; correct or unset {variable}")
 
 
 # --- making a folder ---------------------------------------------------------------------------
@@ -230,15 +203,8 @@ def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> 
 
     `fill(path)` writes into an empty folder beside `folder`, which is renamed at the end and
     deleted after an error. If two programs do this at once, the first to finish wins. What a
-    killed program leaves is deleted by the first call a day later.
-
-    Args:
-        folder: The folder that is wanted.
-        fill: Writes the content into the folder that it is given.
-        content: What is written and how large it is, for error messages.
-
-    Raises:
-        DatasetError: The disk is full, or may not be written to.
+    killed program leaves is deleted by the first call a day later. `content` says for error
+    messages what is written.
     """
     folder = Path(folder).absolute()
     prefix = f".{folder.name}-unfinished-"
@@ -272,11 +238,7 @@ def drawn_folder(name: str, draw: Callable[[Path], Any], megabytes: int) -> Path
 def unpack(archive: str | Path, folder: Path) -> Path:
     """Unpack a zip as the new `folder`: all of it or nothing, and nothing outside `folder`.
 
-    A folder that is there already is left as it is, and returned.
-
-    Raises:
-        DatasetError: The file is not a complete zip archive; or a member would land outside the
-            folder, is a link or is encrypted; or the disk is full.
+    A folder that is there already is left as it is. Returns `folder`.
     """
     archive = Path(archive).expanduser().absolute()
     try:

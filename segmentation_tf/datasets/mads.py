@@ -5,10 +5,9 @@ Source: PAGE below, CC BY-ND 4.0. The films are those of W. Zhang, Z. Liu, L. Zh
 A. B. Chan, "Martial Arts, Dancing and Sports dataset: a challenging stereo and multi-view dataset
 for 3D human pose estimation", Image and Vision Computing 61, 2017.
 
-To put it into data/mads, where `load_cases` finds it:
+To put the zip, downloaded in a browser, into data/mads, where `load_cases` finds it:
 
-    python -m segmentation_tf.datasets.mads archive.zip    the zip, downloaded in a browser
-    python -m segmentation_tf.datasets.mads                from Kaggle, with kagglehub
+    python -m segmentation_tf.datasets.mads archive.zip
 """
 
 import argparse
@@ -16,29 +15,16 @@ import csv
 import io
 import os
 import re
-import shutil
 import sys
 import unicodedata
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 from segmentation_tf.datasets import folders
-from segmentation_tf.datasets.folders import (
-    children,
-    choose_folder,
-    complete_folder,
-    levels,
-    read_text,
-    subfolders,
-    way_out,
-)
 from segmentation_tf.images import check_cases
 
-SLUG = "tapakah68/segmentation-full-body-mads-dataset"
-PAGE = f"https://www.kaggle.com/datasets/{SLUG}"
-ARCHIVES = folders.ARCHIVES | {".zip": "python -m segmentation_tf.datasets.mads {name}"}
+PAGE = "https://www.kaggle.com/datasets/tapakah68/segmentation-full-body-mads-dataset"
 PARTS = ("images", "masks")
 NAME = re.compile(r"(?P<group>[^_]+_[^_]+)_C\d+_\d+")  # activity_sequence_camera_frame
 
@@ -47,7 +33,10 @@ NAME = re.compile(r"(?P<group>[^_]+_[^_]+)_C\d+_\d+")  # activity_sequence_camer
 
 
 def load_cases(root: str | Path | None = None) -> list[Case]:
-    """Return the cases of a MADS folder, sorted; every label is None.
+    """Return the cases of a MADS folder, sorted; DatasetError names the first file with a fault.
+
+    `root` is the folder that holds `images` and `masks`, or one up to three levels above it.
+    Without it: the environment's MADS_ROOT, else data/mads, else the drawn set.
 
     images/NAME.png and masks/NAME.png are a case. Its group is activity and sequence, such as
     HipHop_HipHop1: all cameras film the same performance, so they stay on one side of a split.
@@ -55,15 +44,8 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
     If there is a df.csv, beside the two folders or above them up to `root`, all that it lists
     must be there. You may add frames that it does not list; a line that is printed counts them.
-
-    Args:
-        root: The folder that holds `images` and `masks`, or one up to three levels above it.
-            Without it: the environment's MADS_ROOT, else data/mads, else the drawn set.
-
-    Raises:
-        DatasetError: Names the first file that cannot be used.
     """
-    folder = choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder, archives=ARCHIVES)
+    folder = folders.choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder)
     home = _find_home(folder)
     found = {part: _list_pictures(home / part) for part in PARTS}
     table = _find_table(home, folder)
@@ -79,40 +61,36 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
 def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
-    # Imported here, because only those who have no real images need the drawing.
-    from segmentation_tf.drawn import dancers
+    from segmentation_tf.drawn import dancers  # here: real images need no drawing
 
     return folders.drawn_folder(f"MADS-v{dancers.VERSION}", dancers.draw_mads, megabytes=95)
 
 
 def _find_home(root):
     """The folder with `images` and `masks`, on the first level from `root` down that has one."""
-    for level in chain([[root]], levels(root, 3)):
+    for level in chain([[root]], folders.levels(root, 3)):
         found = {home.resolve(): home for home in level if _has_parts(home)}
         homes = list(found.values())  # without links that lead to the same folder
         if len(homes) > 1:
             raise DatasetError(f"{homes[0]} and {homes[1]} both hold the set; give one of them")
         if homes:
             return homes[0]
-    raise DatasetError(f"{root}: holds no folders images and masks; {_advice(root)}")
+    if _has_parts(above := root.absolute().parent):
+        advice = f"give the folder above it, {above}"
+    else:
+        advice = f"give the folder that the archive unpacks to. The data set: {PAGE}"
+        advice = folders.way_out(root, advice)
+    raise DatasetError(f"{root}: holds no folders images and masks; {advice}")
 
 
 def _has_parts(folder):
-    return {inside.name for inside in subfolders(folder)}.issuperset(PARTS)
-
-
-def _advice(root):
-    above = root.absolute().parent
-    if _has_parts(above):
-        return f"give the folder above it, {above}"
-    otherwise = f"give the folder that the archive unpacks to. The data set: {PAGE}"
-    return way_out(root, otherwise, ARCHIVES)
+    return {inside.name for inside in folders.subfolders(folder)}.issuperset(PARTS)
 
 
 def _list_pictures(folder):
     """The PNG files of a folder by their `_key`."""
     found = {}
-    for file in children(folder):
+    for file in folders.children(folder):
         if file.suffix.lower() == ".png":
             twin = found.setdefault(_key(file.stem), file)
             if twin is not file:
@@ -132,10 +110,10 @@ def _find_table(home, root):
 def _read_table(table):
     """The file names in df.csv by their `_key`."""
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
+        rows = list(csv.DictReader(io.StringIO(folders.read_text(table), newline="")))
         paths = [row[part].replace("\\", "/") for row in rows for part in PARTS]
         if not paths:
-            raise csv.Error("no rows")
+            raise KeyError
     except (csv.Error, KeyError, AttributeError) as error:
         raise DatasetError(
             f"{table}: is not the table with the columns {' and '.join(PARTS)}; copy it from the "
@@ -153,8 +131,7 @@ def _key(name):
 def _fault(key, home, found, listed, table):
     """What is wrong with the names of a case's files, else None."""
     files = [found[part][key] for part in PARTS if key in found[part]]
-    missing = [part for part in PARTS if key not in found[part]]
-    if missing:
+    if missing := [part for part in PARTS if key not in found[part]]:
         name = files[0].name if files else listed[key]
         rest = [f"{file.parent.name}/{file.name}" for file in files]
         if key in listed:
@@ -178,47 +155,11 @@ def _make_case(image, mask):
 
 
 def unpack(archive: str | Path) -> Path:
-    """Unpack the zip from Kaggle as data/mads, and return that folder; see `folders.unpack`."""
-    return folders.unpack(archive, _new_folder())
-
-
-def fetch() -> Path:
-    """Fetch the set from Kaggle as data/mads, with the kagglehub package; return that folder.
-
-    Raises:
-        DatasetError: kagglehub is not installed, or Kaggle does not give the set out.
-    """
-    folder = _new_folder()
-    by_hand = (
-        f"Or download the zip by hand from {PAGE} and unpack it with: "
-        f"{ARCHIVES['.zip'].format(name='archive.zip')}"
-    )
-    try:
-        import kagglehub
-    except ImportError as error:
-        raise DatasetError(
-            f"{folder}: kagglehub, which would fetch it, is not installed; install it with: "
-            f"python -m pip install kagglehub. {by_hand}"
-        ) from error
-    try:
-        download = kagglehub.dataset_download(SLUG)
-    except Exception as error:  # kagglehub raises its own, those of requests, and others
-        raise DatasetError(
-            f"{folder}: Kaggle did not give it out ({error}). Make a token in the settings of "
-            "your Kaggle account and put it into the environment as KAGGLE_API_TOKEN (an older "
-            f"kaggle.json belongs in ~/.kaggle). {by_hand}"
-        ) from error
-    copy = partial(shutil.copytree, download, dirs_exist_ok=True)
-    complete_folder(folder, copy, "the MADS set (about 500 MB)")
-    print(f"mads: kagglehub keeps another copy in {download}; delete it if you need the room")
-    return folder
-
-
-def _new_folder():
+    """Unpack the zip from Kaggle as data/mads, which must not be there yet; return that folder."""
     folder = folders.REPOSITORY / "data" / "mads"
     if folder.exists():
         raise DatasetError(f"{folder}: is there already; rename or delete it, then try again")
-    return folder
+    return folders.unpack(archive, folder)
 
 
 def main() -> None:
@@ -226,10 +167,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m segmentation_tf.datasets.mads", description=f"Put {PAGE} into data/mads."
     )
-    parser.add_argument("archive", nargs="?", help="the zip; without it, kagglehub fetches it")
-    archive = parser.parse_args().archive
+    parser.add_argument("archive", help="the zip, downloaded in a browser")
     try:
-        folder = unpack(archive) if archive else fetch()
+        folder = unpack(parser.parse_args().archive)
         print(f"{folder}: {len(load_cases(folder))} cases, every one readable")
     except DatasetError as error:
         sys.exit(str(error))

@@ -10,14 +10,6 @@ from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.datasets import folders
-from segmentation_tf.datasets.folders import (
-    children,
-    choose_folder,
-    levels,
-    read_text,
-    subfolders,
-    way_out,
-)
 from segmentation_tf.images import check_cases
 
 DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
@@ -27,26 +19,21 @@ CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 
 
 def load_cases(root: str | Path | None = None) -> list[Case]:
-    """Return the cases of a PH2 folder, sorted.
+    """Return the cases of a PH2 folder, sorted; DatasetError names the first file with a fault.
+
+    `root` is the folder PH2Dataset, one above it, or `PH2 Dataset images` itself. Without it: the
+    environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
 
     A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it; a line that is
     printed counts those. Every file is read to its end here.
-
-    Args:
-        root: The folder PH2Dataset, one above it, or `PH2 Dataset images` itself. Without it: the
-            environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
-
-    Raises:
-        DatasetError: Names the first file that cannot be used.
     """
-    folder = choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
+    folder = folders.choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
     case_folders = _find_case_folders(folder)
     table = _find_table(folder, case_folders[0].parent)
     labels = _parse_table(table) if table else {}
     cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
     check_cases(cases)
-    unlabelled = sum(case.label is None for case in cases)
-    if unlabelled:
+    if unlabelled := sum(case.label is None for case in cases):
         source = f"in {table.name}" if table else "(there is no PH2_dataset.txt)"
         print(f"PH2Dataset: no diagnosis {source} for {unlabelled} of {len(cases)} cases")
     return cases
@@ -54,8 +41,7 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
 def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
-    # Imported here, because only those who have no real images need the drawing.
-    from segmentation_tf.drawn import dermoscopy
+    from segmentation_tf.drawn import dermoscopy  # here: real images need no drawing
 
     name = f"PH2Dataset-v{dermoscopy.VERSION}"
     return folders.drawn_folder(name, dermoscopy.draw_ph2, megabytes=150)
@@ -63,11 +49,10 @@ def drawn_folder() -> Path:
 
 def _find_case_folders(root):
     """The folders IMD002, IMD003, ... on the first level below `root` that has such folders."""
-    for level in levels(root, 3):
-        found = [child for child in level if CASE_NAME.fullmatch(child.name)]
-        if found:
+    for level in folders.levels(root, 3):
+        if found := [child for child in level if CASE_NAME.fullmatch(child.name)]:
             return _refuse_twins(found)
-    advice = way_out(root, otherwise="give the folder PH2Dataset")
+    advice = folders.way_out(root, otherwise="give the folder PH2Dataset")
     raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {advice}")
 
 
@@ -82,27 +67,31 @@ def _refuse_twins(case_folders):
 
 def _make_case(folder, labels):
     name = folder.name.upper()
-    files = [file for part in (folder, *subfolders(folder)) for file in children(part)]
+    parts = [folder, *folders.subfolders(folder)]
+    files = [file for part in parts for file in folders.children(part)]
     return Case(
         name=name,
-        image=_find_file(files, folder, f"{name}.bmp", f"{name}_Dermoscopic_Image"),
-        mask=_find_file(files, folder, f"{name}_lesion.bmp", f"{name}_lesion"),
+        image=_find_file(files, folder / f"{name}_Dermoscopic_Image" / f"{name}.bmp"),
+        mask=_find_file(files, folder / f"{name}_lesion" / f"{name}_lesion.bmp"),
         group=name,
         label=labels.get(name),
     )
 
 
-def _find_file(files, folder, wanted, home):
-    found = [file for file in files if file.name.lower() == wanted.lower()]
+def _find_file(files, wanted):
+    found = [file for file in files if file.name.lower() == wanted.name.lower()]
     if len(found) > 1:
-        raise DatasetError(f"{found[0]} and {found[1]} may both be {wanted}; remove one of them")
+        raise DatasetError(
+            f"{found[0]} and {found[1]} may both be {wanted.name}; remove one of them"
+        )
     if found:
         return found[0]
-    others = [file.name for file in files if file.stem.lower() == wanted.lower()[:-4]]
+    stem = wanted.stem.lower()
+    others = [file.name for file in files if file.suffix and file.stem.lower() == stem]
     instead = f" ({', '.join(others)} is no replacement: PH2 has BMP files)" if others else ""
     raise DatasetError(
-        f"{folder / home / wanted}: this file is missing{instead}; copy it from the archive, "
-        f"save your own picture as a BMP, or remove the folder {folder.name} to go on without it"
+        f"{wanted}: this file is missing{instead}; copy it from the archive, save your own picture "
+        f"as a BMP, or remove the folder {wanted.parts[-3]} to go on without it"
     )
 
 
@@ -116,7 +105,7 @@ def _find_table(root, images):
 def _parse_table(table):
     """The diagnosis of each case by its name; None where it is blank."""
     labels = {}
-    for line in read_text(table).splitlines():
+    for line in folders.read_text(table).splitlines():
         cells = [cell.strip() for cell in line.split("||")]  # '', name, histology, diagnosis, ...
         if len(cells) > 4 and CASE_NAME.fullmatch(cells[1]):
             name, label = cells[1].upper(), _diagnosis(cells[3], cells[1], table)

@@ -80,11 +80,9 @@ def test_a_link_to_the_set_is_no_second_set(root):
     cases = coco_panoptic.load_cases(root)
     try:
         (root / "again").symlink_to(root, target_is_directory=True)
-        (root.parent / "a link").symlink_to(root, target_is_directory=True)
     except OSError:
         pytest.skip("links may not be made here")
     assert coco_panoptic.load_cases(root) == cases
-    assert names(coco_panoptic.load_cases(root.parent)) == names(cases)
 
 
 def test_the_environment_then_data_then_the_drawn_set(root, monkeypatch, tmp_path, capsys):
@@ -127,9 +125,9 @@ def test_panoptic_map(case):
 def test_map_of_classes(case):
     found, ids = coco_panoptic.read_classes(case), scene().ids
     assert found.dtype == np.uint8 and found.shape == SIZE
-    for number, label in ((7, GRASS), (300, SKY), (70000, SHEEP), (12, SHEEP), (500, SHEEP)):
+    labels = {7: GRASS, 300: SKY, 70000: SHEEP, 12: SHEEP, 500: SHEEP, 0: VOID}
+    for number, label in labels.items():
         assert (found[ids == number] == label).all()
-    assert found[23, 31] == VOID
 
 
 def test_map_of_instances(case):
@@ -172,33 +170,26 @@ def test_a_value_that_cannot_be(root, table, part, field, value, match):
     assert said.startswith(f"{table}: ")
 
 
+def segments(content):
+    return content["annotations"][0]["segments_info"]
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (lambda c: c.pop("categories"), "'categories' is a required property"),
         (lambda c: c["annotations"].clear(), "annotations: .* non-empty"),
+        (lambda c: c["annotations"][1].pop("segments_info"), "'segments_info' is a required"),
+        (lambda c: c["categories"].extend(c["categories"] * 99), "categories: .* is too long"),
         (
-            lambda c: c["annotations"][1].pop("segments_info"),
-            r"annotations\[1\]: 'segments_info' is a required property",
-        ),
-        (
-            lambda c: c["categories"].extend(
-                {"id": n, "name": "", "isthing": 0} for n in range(999)
-            ),
-            "categories: .* is too long",
-        ),
-        (
-            lambda c: c["annotations"][0]["segments_info"][0].update(iscrowd="0"),
+            lambda c: segments(c)[0].update(iscrowd="0"),
             r"annotations\[0\]\.segments_info\[0\]\.iscrowd: '0' is not one of",
         ),
         (
-            lambda c: c["annotations"][0]["segments_info"][1].update(category_id=77),
+            lambda c: segments(c)[1].update(category_id=77),
             "a_0.png has the category 77, which the JSON does not list",
         ),
-        (
-            lambda c: c["annotations"][0]["segments_info"][1].update(id=7),
-            "lists the id 7 twice in the segments of a_0.png; remove one",
-        ),
+        (lambda c: segments(c)[1].update(id=7), "the id 7 twice in the segments of a_0.png"),
         (lambda c: c["annotations"].append(c["annotations"][0]), "lists a_0.png twice; remove one"),
         (lambda c: c["images"].append(c["images"][0]), "lists the id 10 twice in images"),
         (lambda c: c["categories"].append(c["categories"][0]), "the id 20 twice in categories"),
@@ -230,25 +221,17 @@ def test_missing_image(root):
 
 
 def test_segments_only_in_the_png_or_only_in_the_json(root, table):
-    whole = table.read_text()
-    edit(table, lambda content: content["annotations"][2]["segments_info"].pop(0))
-    refuse(root, r"b_0\.png: segments differ: \[7\] only in the PNG, \[\] only in the JSON")
-    table.write_text(whole)
-    extra = {"id": 99, "category_id": 20}
-    edit(table, lambda content: content["annotations"][2]["segments_info"].append(extra))
-    refuse(root, r"b_0\.png: segments differ: \[\] only in the PNG, \[99\] only in the JSON")
+    edit(table, lambda content: segments(content).pop(0))
+    refuse(root, r"a_0\.png: segments differ: \[7\] only in the PNG, \[\] only in the JSON")
+    edit(table, lambda content: segments(content).append({"id": 99, "category_id": 20}))
+    refuse(root, r"a_0\.png: segments differ: \[7\] only in the PNG, \[99\] only in the JSON")
 
 
-@pytest.mark.parametrize("file", ["images/a_0.jpg", "annotations/panoptic_tiny/a_0.png"])
-def test_sizes_that_differ(root, file):
-    picture = Image.open(root / file)
-    picture.resize((64, 48), Image.Resampling.NEAREST).save(root / file, quality=95)
-    assert "64 x 48 in" in refuse(root, r"a_0\.png: sizes differ")
-
-
-def test_a_size_in_the_json_that_differs(root, table):
+def test_sizes_that_differ(root, table):
     edit(table, lambda content: content["images"][0].update(width=99))
-    refuse(root, r"a_0\.png: sizes differ .*99 x 24 in the JSON")
+    refuse(root, r"a_0\.png: sizes differ \(32 x 24 .*, 32 x 24 .*, 99 x 24 in the JSON\); find")
+    Image.new("RGB", (99, 24)).save(root / "images" / "a_0.jpg")
+    refuse(root, r"a_0\.png: sizes differ \(99 x 24 in .*a_0\.jpg, 32 x 24 in .*a_0\.png, 99 x 24")
 
 
 def test_no_set_and_two_sets(root, pngs, tmp_path):

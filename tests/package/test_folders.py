@@ -1,6 +1,5 @@
 """Which folder is read, how a folder is made complete, and what is refused on the way."""
 
-import json
 import os
 import random
 import stat
@@ -9,6 +8,7 @@ import time
 import zipfile
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -32,15 +32,14 @@ def repository(tmp_path, monkeypatch):
 
 
 def choose(root=None):
-    draw = lambda: folders.REPOSITORY / "drawn"  # noqa: E731
-    return folders.choose_folder(root, "PETS_ROOT", "pets", draw=draw)
+    drawn = folders.REPOSITORY / "drawn"
+    return folders.choose_folder(root, "PETS_ROOT", "pets", draw=lambda: drawn)
 
 
 def test_environment_then_data_folder_then_drawn_set(repository, monkeypatch, capsys):
     assert choose() == repository / "drawn"
-    assert capsys.readouterr().out == (
-        "pets: drawn (the drawn set; real images: data/pets or PETS_ROOT)\n"
-    )
+    said = "pets: drawn (the drawn set; real images: data/pets or PETS_ROOT)\n"
+    assert capsys.readouterr().out == said
     (repository / "data" / "pets").mkdir(parents=True)
     assert choose() == repository / "data" / "pets"
     assert "(your copy)" in capsys.readouterr().out
@@ -59,7 +58,10 @@ def test_a_path_in_the_environment_may_be_relative_or_quoted(repository, monkeyp
 
 def test_a_wrong_environment_does_not_fall_back(repository, monkeypatch):
     monkeypatch.setenv("PETS_ROOT", "typo")
-    with pytest.raises(DatasetError, match="PETS_ROOT=typo: .*; correct or unset PETS_ROOT"):
+    match = (
+        "PETS_ROOT=typo: there is no .*elsewhere.typo and no .*repository.typo; correct or"
+    )
+    with pytest.raises(DatasetError, match=match):
         choose()
 
 
@@ -93,26 +95,16 @@ def test_levels_leave_out_hidden_folders_and_links_to_what_was_there(tmp_path):
 
 # --- reading JSON ------------------------------------------------------------------------------
 
-SCHEMA = {
-    "type": "object",
-    "required": ["pets"],
-    "properties": {
-        "pets": {
-            "type": "array",
-            "items": {"required": ["age"], "properties": {"age": {"type": "integer"}}},
-        }
-    },
-}
+PET = {"required": ["age"], "properties": {"age": {"type": "integer"}}}
+SCHEMA = {"type": "object", "properties": {"pets": {"type": "array", "items": PET}}}
 
 
 @pytest.mark.parametrize(
     ("content", "match"),
     [
         ([], r"its content: \[\] is not of type 'object'; feed it"),
-        ({}, "'pets' is a required property"),
         ({"pets": [{"age": 1}, {}]}, r"pets\[1\]: 'age' is a required property"),
-        ({"pets": [{"age": "2"}]}, r"pets\[0\]\.age: '2' is not of type 'integer'"),
-        ({"pets": [{"age": True}]}, "True is not of type 'integer'"),
+        ({"pets": [{"age": True}]}, r"pets\[0\]\.age: True is not of type 'integer'"),
         ({"pets": [{"age": 2.0}]}, "2.0 is not of type 'integer'"),
         ({"pets": "x" * 9999}, "x{50,60} ... x+' is not of type 'array'; feed it$"),
     ],
@@ -125,17 +117,12 @@ def test_a_schema_names_file_and_field(content, match):
 
 
 def test_json_is_parsed_again_only_where_it_has_changed(tmp_path):
-    file, parsed = tmp_path / "pets.json", []
+    file, parse = tmp_path / "pets.json", Mock(side_effect=lambda file, content: sum(content))
     file.write_text("[1]")
-
-    def parse(file, content):
-        parsed.append(content)
-        return sum(content)
-
     assert [folders.read_json(file, parse) for _ in range(3)] == [1, 1, 1]
-    file.write_text(json.dumps([1, 20]))
+    file.write_text("[1, 20]")
     assert folders.read_json(file, parse) == 21
-    assert parsed == [[1], [1, 20]]
+    assert parse.call_count == 2
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 200_000])
@@ -172,7 +159,7 @@ def test_of_two_at_once_the_first_to_finish_wins(tmp_path):
     assert unfinished(folder) == []
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, DatasetError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DatasetError])
 def test_an_error_leaves_nothing(tmp_path, error):
     def interrupted(place):
         write(place, "half")
@@ -222,10 +209,11 @@ def test_a_folder_that_cannot_be_written_is_one_line_with_the_way_out(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    def overflow(place):
+        Path("/dev/full").write_text("x")
+
     with pytest.raises(DatasetError, match="cannot write it here .No space left"):
-        folders.complete_folder(
-            tmp_path / "set", lambda place: Path("/dev/full").write_text("x"), "it"
-        )
+        folders.complete_folder(tmp_path / "set", overflow, "it")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -282,18 +270,15 @@ def linked():
 @pytest.mark.parametrize(
     ("members", "match"),
     [
-        ({"../evil": b"x"}, r"'\.\./evil' leads out of the folder, so nothing was unpacked"),
-        ({"in/../../evil": b"x"}, "leads out of the folder"),
+        ({"in/../../evil": b"x"}, r"'in/\.\./\.\./evil' leads out of the folder, so nothing was"),
         ({"in\\..\\..\\evil": b"x"}, "leads out of the folder"),
         ({"/etc/evil": b"x"}, "leads out of the folder"),
         ({"C:\\evil": b"x"}, "leads out of the folder"),
         ({linked(): b"../../outside"}, "'link' is a link"),
-        ({"only/": b"", "folders/": b""}, "would have 0.0 MB"),
     ],
 )
 def test_members_that_no_data_set_needs_are_refused(tmp_path, members, match):
-    good = GOOD if any(members.values()) else {}
-    refuse(pack(tmp_path / "set.zip", {**good, **members}), f"{match}.* original source")
+    refuse(pack(tmp_path / "set.zip", {**GOOD, **members}), f"{match}.* original source")
 
 
 def patch(archive, place, number):
@@ -309,10 +294,13 @@ def test_an_encrypted_member_is_refused(tmp_path):
     refuse(archive, "'in/masks/a.png' is encrypted")
 
 
-def test_a_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("members", "megabytes"), [({"zeros": bytes(1_100_000)}, 1.1), ({"empty/": b""}, 0.0)]
+)
+def test_a_bomb_and_nothing_are_refused(tmp_path, monkeypatch, members, megabytes):
     monkeypatch.setattr(folders, "MAX_UNPACKED", 1_000_000)
-    archive = pack(tmp_path / "set.zip", {"zeros": bytes(1_000_001)})
-    refuse(archive, "would have 1.0 MB, which no data set of the course has")
+    archive = pack(tmp_path / "set.zip", members)
+    refuse(archive, f"would have {megabytes} MB, which no data set of the course has")
 
 
 def test_a_member_is_not_unpacked_beyond_the_size_that_was_checked(tmp_path):
@@ -326,12 +314,10 @@ def test_a_member_is_not_unpacked_beyond_the_size_that_was_checked(tmp_path):
     [
         lambda data: b"",
         lambda data: b"\n <!DOCTYPE html><html>Sign in</html>",
-        lambda data: b"Rar!\x1a\x07\x00 and so on",
-        lambda data: data[: len(data) // 2],
         lambda data: data[:-1],
         lambda data: data[:60] + bytes(20) + data[80:],
     ],
-    ids=["empty", "web page", "rar", "half", "last byte", "zeros"],
+    ids=["empty", "web page", "last byte", "zeros"],
 )
 def test_what_is_no_complete_zip_is_refused(tmp_path, damage):
     archive = pack(tmp_path / "set.zip", {"noise": random.Random(0).randbytes(999)})
