@@ -11,7 +11,7 @@ import drawn_sets
 from ph2_tree import write_ph2
 from processes import contents, run
 from segmentation_tf.cases import Case, fold_cases, split_cases
-from segmentation_tf.datasets import coco_panoptic, folders, ph2
+from segmentation_tf.datasets import coco_panoptic, ph2
 from segmentation_tf.drawn import drawing
 
 STORED = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))
@@ -20,31 +20,19 @@ STORED = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))
 # --- drawn sets ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=drawn_sets.SETS, ids=lambda module: module.__name__)
-def described(request):
-    name, found = drawn_sets.describe(request.param)
-    assert name in STORED["sets"], f"new VERSION? {drawn_sets.__doc__}"
-    return name, found
-
-
-def test_every_pixel_is_the_stored_one(described):
-    here = drawn_sets.machine()
-    if here != STORED["machine"]:
-        pytest.skip(f"made with {STORED['machine']}, this is {here}: pixels may differ by a level")
-    name, found = described
-    where = folders.REPOSITORY / "data" / "drawn" / name
-    assert found["sha256"] == STORED["sets"][name]["sha256"], (
-        f"{where} is not what was drawn for {drawn_sets.STORED.name}; delete it and test again. "
-        f"If the drawing has changed, give it a new VERSION. {drawn_sets.__doc__}"
-    )
-
-
-def test_every_picture_is_the_stored_one_but_for_rounding(described):
-    name, found = described
-    expected = STORED["sets"][name]["means"]
-    assert found["means"].keys() == expected.keys()
-    for case, means in expected.items():
+@pytest.mark.parametrize("module", drawn_sets.SETS, ids=lambda module: module.__name__)
+def test_every_picture_is_the_stored_one(module):
+    name, found = drawn_sets.describe(module)
+    stored = STORED["sets"].get(name)
+    assert stored, f"new VERSION? {drawn_sets.__doc__}"
+    assert found["means"].keys() == stored["means"].keys()
+    for case, means in stored["means"].items():
         np.testing.assert_allclose(found["means"][case], means, atol=0.5, err_msg=case)
+    if drawn_sets.machine() == STORED["machine"]:  # elsewhere pixels may differ by a level
+        assert found["sha256"] == stored["sha256"], (
+            f"data/drawn/{name} is not what {drawn_sets.STORED.name} describes: delete it and test "
+            f"again. If the drawing has changed, give it a new VERSION. {drawn_sets.__doc__}"
+        )
 
 
 DRAW = """
@@ -81,12 +69,6 @@ def test_workers_compute_with_the_kernels_that_all_processors_have(monkeypatch):
         found = run(code)
     assert "X86_V4" not in found and "AVX512" not in found
     assert dict(os.environ) == before
-
-
-def test_stored_means_tell_another_drawing_apart():
-    means = np.array([value for one in STORED["sets"].values() for value in one["means"].values()])
-    apart = np.abs(means[:, None] - means[None]).max(axis=-1)
-    assert np.mean(apart < 1) < 0.01, "a picture can be told from nearly all others"
 
 
 # --- splits ----------------------------------------------------------------------------------

@@ -105,33 +105,26 @@ def in_two_megabytes(disk, script):
 # --- Ctrl-C ------------------------------------------------------------------------------------
 
 
-class Press(keras.callbacks.Callback):
-    """Press Ctrl-C in the second step of an epoch."""
+def press(epoch, times=1):
+    """A callback that presses Ctrl-C in an epoch, the first being 1."""
 
-    def __init__(self, epoch, times=1):
-        super().__init__()
-        self.pressed_in, self.times = epoch, times
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch + 1
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if self.epoch == self.pressed_in and batch == 1:
-            for _ in range(self.times):
+    def on_epoch_begin(number, logs):
+        if number + 1 == epoch:
+            for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
 
+    return keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
 
-class Spoil(keras.callbacks.Callback):
-    """Make the average of the weights worse before an epoch."""
 
-    def __init__(self, epoch):
-        super().__init__()
-        self.spoilt_in = epoch
+def spoil(model, epoch):
+    """A callback that makes the average of the weights worse in an epoch."""
 
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch + 1 == self.spoilt_in:
-            for average in self.model.optimizer._model_variables_moving_average:
+    def on_epoch_begin(number, logs):
+        if number + 1 == epoch:
+            for average in model.optimizer._model_variables_moving_average:
                 average.assign(-9 * average)
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
 
 
 @pytest.fixture
@@ -157,7 +150,7 @@ def model():
 
 
 def test_ctrl_c_ends_a_training_with_the_best_weights_so_far(model, data, ctrl_c, capsys):
-    history = train(model, data, data, epochs=40, callbacks=[Spoil(8), Press(9)])
+    history = train(model, data, data, epochs=40, callbacks=[spoil(model, 8), press(9)])
 
     losses = history.history["val_loss"]
     assert len(losses) == 9 and np.argmin(losses) == 6
@@ -173,7 +166,7 @@ def test_without_validation_it_keeps_the_average_and_ends_what_is_silent(
     model, data, ctrl_c, capsys
 ):
     with pytest.raises(KeyboardInterrupt):
-        train(model, data, epochs=9, verbose=False, callbacks=[Press(3)])
+        train(model, data, epochs=9, verbose=False, callbacks=[press(3)])
 
     assert "stopped in epoch 3; without a validation, the weights are" in capsys.readouterr().out
     averages = model.optimizer._model_variables_moving_average
@@ -183,14 +176,14 @@ def test_without_validation_it_keeps_the_average_and_ends_what_is_silent(
 
 def test_ctrl_c_twice_interrupts_at_once(model, data, ctrl_c, capsys):
     with pytest.raises(KeyboardInterrupt):
-        train(model, data, epochs=9, callbacks=[Press(3, times=2)])
+        train(model, data, epochs=9, callbacks=[press(3, times=2)])
     assert "stopped in epoch" not in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_where_ctrl_c_is_ignored_it_stays_so(model, data, ctrl_c):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    history = train(model, data, epochs=4, callbacks=[Press(2)])
+    history = train(model, data, epochs=4, callbacks=[press(2)])
     assert len(history.epoch) == 4
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import keras
 import nbformat
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -58,13 +57,3 @@ def test_a_network_that_carries_code_is_refused_before_the_code_runs(tmp_path):
     with pytest.raises(ValueError, match="Lambda|lambda|unsafe|safe_mode"):
         keras.saving.load_model(tmp_path / "gift.keras", compile=False)
     assert not ran.exists()
-
-
-def test_our_own_networks_need_no_such_thing(tmp_path):
-    from segmentation_tf.models import build_segnet
-
-    model = build_segnet((32, 32, 3), filters=(8, 16))
-    model.save(tmp_path / "segnet.keras")
-    loaded = keras.saving.load_model(tmp_path / "segnet.keras", compile=False)
-    image = np.random.default_rng(0).random((1, 32, 32, 3), "float32")
-    np.testing.assert_array_equal(np.asarray(model(image)), np.asarray(loaded(image)))
