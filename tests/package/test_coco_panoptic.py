@@ -9,7 +9,7 @@ from PIL import Image
 
 from meadow_tree import NAMES, SIZE, scene, write_meadows
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import coco_panoptic, folders
+from segmentation_tf.datasets import coco_panoptic
 from segmentation_tf.panoptic.maps import VOID
 
 SKY, GRASS, SHEEP = range(3)
@@ -83,19 +83,6 @@ def test_a_link_to_the_set_is_no_second_set(root):
     except OSError:
         pytest.skip("links may not be made here")
     assert coco_panoptic.load_cases(root) == cases
-
-
-def test_the_environment_then_data_then_the_drawn_set(root, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(folders, "REPOSITORY", tmp_path)
-    drawn = tmp_path / "set"
-    monkeypatch.setattr(coco_panoptic, "drawn_folder", lambda: drawn)
-    monkeypatch.delenv("MEADOW_ROOT", raising=False)
-    assert len(coco_panoptic.load_cases()) == len(NAMES)
-    assert "drawn set; real images: data/meadow or MEADOW_ROOT" in capsys.readouterr().out
-    write_meadows(tmp_path / "data" / "meadow", NAMES[:2])
-    assert len(coco_panoptic.load_cases()) == 2
-    monkeypatch.setenv("MEADOW_ROOT", str(root))
-    assert len(coco_panoptic.load_cases()) == len(NAMES)
 
 
 # --- what a case shows -----------------------------------------------------------------------

@@ -58,9 +58,7 @@ def test_a_path_in_the_environment_may_be_relative_or_quoted(repository, monkeyp
 
 def test_a_wrong_environment_does_not_fall_back(repository, monkeypatch):
     monkeypatch.setenv("PETS_ROOT", "typo")
-    match = (
-        "PETS_ROOT=typo: there is no .*elsewhere.typo and no .*repository.typo; correct or"
-    )
+    match = "PETS_ROOT=typo: there is no .*elsewhere.typo and no .*repository.typo; correct or"
     with pytest.raises(DatasetError, match=match):
         choose()
 
@@ -215,6 +213,24 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     with pytest.raises(DatasetError, match="cannot write it here .No space left"):
         folders.complete_folder(tmp_path / "set", overflow, "it")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("loader", "variable", "name"),
+    [
+        (ph2, "PH2_ROOT", "PH2Dataset"),
+        (mads, "MADS_ROOT", "mads"),
+        (coco_panoptic, "MEADOW_ROOT", "meadow"),
+    ],
+)
+def test_each_set_has_its_variable_its_folder_in_data_and_its_drawing(
+    monkeypatch, loader, variable, name
+):
+    choose = Mock(side_effect=DatasetError)
+    monkeypatch.setattr(folders, "choose_folder", choose)
+    with pytest.raises(DatasetError):
+        loader.load_cases()
+    choose.assert_called_once_with(None, variable, name, draw=loader.drawn_folder)
 
 
 @pytest.mark.parametrize(

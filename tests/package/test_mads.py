@@ -193,28 +193,6 @@ def test_folders_that_hold_no_set(root, home, tmp_path):
     refuse(root, "holds no folders images and masks")
 
 
-# --- where it is looked for ------------------------------------------------------------------
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """A repository without data, and a drawn set in place of the one that takes long to draw."""
-    monkeypatch.delenv("MADS_ROOT", raising=False)
-    monkeypatch.setattr(folders, "REPOSITORY", tmp_path / "repository")
-    write_mads(tmp_path / "repository" / "drawn", SOME[:1])
-    monkeypatch.setattr(mads, "drawn_folder", lambda: tmp_path / "repository" / "drawn")
-    return tmp_path / "repository"
-
-
-def test_the_environment_then_data_then_the_drawn_set(repository, root, capsys, monkeypatch):
-    assert len(mads.load_cases()) == 1
-    assert capsys.readouterr().out.startswith("mads: drawn (the drawn set; real images: data/mads")
-    write_mads(repository / "data" / "mads", SOME[:2])
-    assert len(mads.load_cases()) == 2
-    monkeypatch.setenv("MADS_ROOT", str(root))
-    assert len(mads.load_cases()) == len(SOME)
-
-
 def test_a_folder_with_the_archive_is_refused_with_the_command_that_unpacks_it(tmp_path):
     (tmp_path / "my download.zip").write_bytes(b"PK")
     command = f'python -m zipfile -e "{tmp_path.as_posix()}/my download.zip" .'
@@ -224,8 +202,10 @@ def test_a_folder_with_the_archive_is_refused_with_the_command_that_unpacks_it(t
 # --- getting it ------------------------------------------------------------------------------
 
 
-def test_the_command_unpacks_the_zip_where_it_is_found(repository, root, monkeypatch, capsys):
-    archive = shutil.make_archive(str(repository / "a"), "zip", root)
+def test_the_command_unpacks_the_zip_where_it_is_found(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MADS_ROOT", raising=False)
+    monkeypatch.setattr(folders, "REPOSITORY", tmp_path / "repository")
+    archive = shutil.make_archive(str(tmp_path / "a"), "zip", root)
     monkeypatch.setattr(sys, "argv", ["mads", archive])
     mads.main()
     assert f"{len(SOME)} cases, every one readable" in capsys.readouterr().out

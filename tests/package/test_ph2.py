@@ -8,7 +8,7 @@ from PIL import Image
 
 from ph2_tree import disc, write_case, write_ph2
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import folders, ph2
+from segmentation_tf.datasets import ph2
 
 
 @pytest.fixture
@@ -114,16 +114,3 @@ def test_empty_and_wrong_folders_are_refused(tmp_path):
     refuse(tmp_path, "holds no PH2 case folders such as IMD003; give the folder PH2Dataset")
     (tmp_path / "PH2Dataset.rar").write_bytes(b"Rar!")
     refuse(tmp_path, "holds no PH2 case folders such as IMD003; unpack it first, with: unar")
-
-
-def test_the_environment_then_data_then_the_drawn_set(root, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(folders, "REPOSITORY", tmp_path / "repository")
-    drawn = write_ph2(tmp_path / "repository" / "drawn", [0])
-    monkeypatch.setattr(ph2, "drawn_folder", lambda: drawn)
-    monkeypatch.delenv("PH2_ROOT", raising=False)
-    assert len(ph2.load_cases()) == 1
-    assert "drawn set; real images: data/PH2Dataset or PH2_ROOT" in capsys.readouterr().out
-    write_ph2(tmp_path / "repository" / "data" / "PH2Dataset", [0, 1])
-    assert len(ph2.load_cases()) == 2
-    monkeypatch.setenv("PH2_ROOT", str(root))
-    assert len(ph2.load_cases()) == 5
