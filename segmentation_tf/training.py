@@ -59,6 +59,8 @@ def train(
     if epochs is None:
         epochs = default_epochs(steps_per_epoch)
     metrics = [dice] if metrics is None else metrics
+    # BackupAndRestore leaves the epoch that it went on from, and Keras would skip as many again.
+    model._initial_epoch = None
     with Interruption() as interruption:
         _compile(model, epochs * steps_per_epoch, loss or bce_dice_loss, metrics)
         # Interruption sees the averaged weights before SwapEMAWeights puts the raw ones back.

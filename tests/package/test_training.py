@@ -175,6 +175,18 @@ def test_metrics_can_be_left_out(cases):
     assert set(history) == {"loss"}
 
 
+def test_after_a_resumed_training_the_next_one_makes_all_its_epochs(cases, tmp_path):
+    model, data = one_layer(), make_dataset(cases, 32, 4)
+
+    def epochs_of(epochs, *callbacks):
+        return train(model, data, epochs=epochs, callbacks=callbacks, verbose=False).epoch
+
+    state = keras.callbacks.BackupAndRestore(tmp_path / "state", delete_checkpoint=False)
+    assert epochs_of(2, state) == [0, 1]
+    assert epochs_of(3, state) == [2]
+    assert epochs_of(3) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(("verbose", "lines"), [(True, 2), (2, 2), (False, 0)])
 def test_each_line_is_printed_once_or_not_at_all(cases, capsys, verbose, lines):
     train(one_layer(), make_dataset(cases, 32, 4), epochs=2, verbose=verbose)
