@@ -232,6 +232,11 @@ def test_no_set_and_two_sets(root, pngs, tmp_path):
     refuse(root, "unpack it first")
 
 
+def test_an_image_may_lie_in_another_folder_than_the_json_says(root, table):
+    edit(table, lambda content: content["images"][1].update(file_name="val2017/a_1.jpg"))
+    assert coco_panoptic.load_cases(root)[1].image == root / "images" / "a_1.jpg"
+
+
 def test_two_images_of_one_name_are_told_apart_by_their_folder_or_refused(root, table):
     (root / "other").mkdir()
     shutil.copy(root / "images" / "b_0.jpg", root / "other" / "a_1.jpg")

@@ -80,6 +80,13 @@ def test_what_is_no_folder_is_refused(tmp_path, name, match):
         choose(tmp_path / name)
 
 
+def test_an_archive_in_the_environment_is_refused_too(repository, monkeypatch):
+    (repository / "set.zip").write_bytes(b"x")
+    monkeypatch.setenv("PETS_ROOT", "set.zip")
+    with pytest.raises(DatasetError, match="set.zip is an archive, not a folder; unpack it first"):
+        choose()
+
+
 def test_levels_leave_out_hidden_folders_and_links_to_what_was_there(tmp_path):
     for name in ("b/c", "a", ".hidden", "__MACOSX"):
         (tmp_path / name).mkdir(parents=True)
