@@ -215,8 +215,7 @@ def random_view(
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     top, left = (images.shape[1] - size) / 2, (images.shape[2] - size) / 2
-    transforms = random_transforms(tf.shape(images), seeds[0], ROTATION)
-    transforms = move_window(transforms, top, left)
+    transforms = move_window(random_transforms(tf.shape(images), seeds[0], ROTATION), top, left)
     views = warp(images, transforms, "BILINEAR", size=(size, size))
     return recolour(views, seeds[1]), _move_people(people, transforms)
 
