@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
+from segmentation_tf.drawn.drawing import one_of
 from segmentation_tf.drawn.motion import Skeleton
 from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, Ring, unit
 
@@ -35,18 +36,13 @@ BELTS = ((26, 26, 28), (110, 66, 40), (40, 70, 140), (40, 110, 60), (170, 40, 40
 
 @dataclass(frozen=True)
 class Garment:
-    """How cloth lies on an arm, a leg or the trunk; lengths in m.
+    """How cloth lies on an arm, a leg or the trunk; lengths in m."""
 
-    `ease`: how much wider than the skin it is; `folds`: how deep they are; `reach`: where a sleeve
-    or a leg ends (1 elbow or knee, 2 wrist or ankle); `flare`: how much wider its end is; `cut`:
-    whether it ends in an edge.
-    """
-
-    ease: float
-    folds: float
-    reach: float
-    flare: float
-    cut: bool = True
+    ease: float  # how much wider than the skin it is
+    folds: float  # how deep they are
+    reach: float  # where a sleeve or a leg ends: 1 elbow or knee, 2 wrist or ankle
+    flare: float  # how much wider its end is
+    cut: bool = True  # whether it ends in an edge
 
 
 SKIN = Garment(ease=0.0, folds=0.0, reach=2.0, flare=0.0, cut=False)
@@ -107,25 +103,22 @@ class Body:
 
 def random_body(rng: Generator, activity: str) -> Body:
     """A person dressed for the activity."""
-
-    def one_of(values):
-        return values[rng.integers(len(values))]
-
     female = bool(rng.random() < {"Jazz": 0.75, "Kata": 0.3}.get(activity, 0.45))
     tops, bottoms = (WOMEN if female else MEN)[activity]
-    top, bottom = one_of(tops), one_of(bottoms)
+    top, bottom = one_of(rng, tops), one_of(rng, bottoms)
     styles = ("long", "bun", "ponytail", "bob") if female else ("short", "short", "bald", "afro")
-    style = "cap" if activity == "HipHop" and rng.random() < 0.4 else one_of(styles)
+    style = "cap" if activity == "HipHop" and rng.random() < 0.4 else one_of(rng, styles)
     colours = {
-        "top": one_of(WHITES if top == "gi" else COLOURS),
-        "second": one_of(COLOURS),
-        "bottom": one_of(SOBER),
-        "belt": one_of(BELTS),
-        "shoes": one_of(SOBER + BRIGHT[:3]),
+        "top": one_of(rng, WHITES if top == "gi" else COLOURS),
+        "second": one_of(rng, COLOURS),
+        "bottom": one_of(rng, SOBER),
+        "belt": one_of(rng, BELTS),
+        "shoes": one_of(rng, SOBER + BRIGHT[:3]),
     }
     one_piece = top in ("gi", "silk")
     if one_piece:
         colours["bottom"] = colours["top"]
+    patterns = ("plain", "stripes", "print", "blocks")
     printed = not one_piece and top != "hoodie"
     skin = int(rng.integers(len(SKINS)))
     tall = rng.normal(1.66, 0.05) if female else rng.normal(1.77, 0.06)
@@ -134,11 +127,11 @@ def random_body(rng: Generator, activity: str) -> Body:
         build=min(max(rng.normal(0.93 if female else 1.0, 0.07), 0.84), 1.2),
         female=female,
         skin=SKINS[skin],
-        hair=one_of(HAIRS if skin < 3 else HAIRS[:3]),
+        hair=one_of(rng, HAIRS if skin < 3 else HAIRS[:3]),
         style=style,
         top=top,
         bottom=bottom,
-        pattern=one_of(("plain", "stripes", "print", "blocks")) if printed else "plain",
+        pattern=one_of(rng, patterns) if printed else "plain",
         colours=colours,
         phase=rng.uniform(0, 6),
     )
@@ -181,9 +174,10 @@ class Figure:
             Limb(neck, at(0, -0.05, -0.02), (0.062 * self.wide, 0.053 * k), front=front),
         ]
 
-    def trunk(self, garment: Garment = SKIN) -> list[Limb]:
+    def trunk(self, garment: Garment = SKIN, shoulders: bool = True) -> list[Limb]:
         """Chest, waist and hips, an oval each; broad shoulders; a bust."""
-        return self._torso(garment) + self.shoulders(garment.ease) + self._bust(garment.ease)
+        broad = self.shoulders(garment.ease) if shoulders else []
+        return self._torso(garment) + broad + self._bust(garment.ease)
 
     def _torso(self, garment):
         j, k, female, ease = self.joints, self.wide, self.body.female, garment.ease
@@ -332,13 +326,9 @@ class Figure:
         left, up, _ = self.bones.head
         cap = self.body.style == "cap"
         colour = srgb(*(self.body.colours["second"] if cap else self.body.hair))
-        combed = (140 * left + 30 * up).astype(np.float32)
-        shine = 0 if cap else 0.25
-
-        def paint(points):
-            return colour * (1 + shine * np.sin(combed @ points))
-
-        return Part(self._hair_solids(), paint, 0.02, 0.25)
+        combed, shine = (140 * left + 30 * up).astype(np.float32), 0 if cap else 0.25
+        solids = self._hair_solids()
+        return Part(solids, lambda p: colour * (1 + shine * np.sin(combed @ p)), 0.02, 0.25)
 
     def _hair_solids(self):
         """What lies on the head, and what stands out or hangs from it."""
@@ -370,21 +360,14 @@ class Figure:
         """A shoe with a pale sole."""
         solids = self.foot(side, 0.006)
         upper, sole = srgb(*self.body.colours["shoes"]), srgb(225, 222, 215)
-        high = 0.022 * self.k
-
-        def paint(points):
-            return np.where(solids[0].local(points)[2] > high, sole, upper)
-
-        return Part(solids, paint, 0.02, 0.15)
+        heel, high = solids[0], 0.022 * self.k
+        return Part(solids, lambda p: np.where(heel.local(p)[2] > high, sole, upper), 0.02, 0.15)
 
     def jacket_or_shirt(self) -> list[Part]:
         """What is worn above: trunk, sleeves, a hood or the skirt of a jacket."""
         name, garment, paint = self.body.top, TOPS[self.body.top], self.cloth()
         j, (side, up, front), k = self.joints, self.bones.chest, self.k
-        bare_shoulders = name == "tank"
-        solids = self._torso(garment)
-        solids += [] if bare_shoulders else self.shoulders(garment.ease)
-        solids += self._bust(garment.ease)
+        solids = self.trunk(garment, shoulders=name != "tank")
         if name == "hoodie":
             back = j["neck"] - 0.07 * front
             ends = back - 0.06 * side, back + 0.06 * side
@@ -402,10 +385,8 @@ class Figure:
 
     def cloth(self) -> Paint:
         """Paint of the top: plain, striped, in blocks, with a print, or crossed as a gi is."""
-        first, second, skin = (
-            srgb(*c)
-            for c in (self.body.colours["top"], self.body.colours["second"], self.body.skin)
-        )
+        first, second = (srgb(*self.body.colours[which]) for which in ("top", "second"))
+        skin = srgb(*self.body.skin)
         pattern = "gi" if self.body.top == "gi" else self.body.pattern
         front = self.bones.chest[2]
         trunk = Limb(self.joints["pelvis"], self.joints["chest"], (1, 1), front=front)

@@ -28,23 +28,14 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
 from PIL import Image
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import Figure, plain, random_body
 from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise
-from segmentation_tf.drawn.light import CELL, Lamps, lit, performer_shadow, sample
+from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
 from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, Skeleton, skeleton
-from segmentation_tf.drawn.studio import (
-    SIZE,
-    Room,
-    View,
-    random_room,
-    reduce,
-    screen_light,
-    view_room,
-)
+from segmentation_tf.drawn.studio import SIZE, View, random_room, reduce, screen_light, view_room
 from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, unit
 from segmentation_tf.pose.joints import JOINTS
 
@@ -58,6 +49,7 @@ SEQUENCES = (
     *("Sports_Tennis", "Sports_Volleyball"),
     *(f"Taichi_S{i}" for i in range(1, 13)),
 )  # twice the real set's 27, with fewer frames each: a network has to meet many people
+ALL = range(len(SEQUENCES))
 CAMERAS = ("C0", "C1", "C2")
 FRAMES = 3  # of each camera
 STEP = 45  # frames of the film from one to the next
@@ -73,28 +65,20 @@ FACE = {  # places as seen from the centre of the head: left, up, front in m
     "left_ear": (0.08, -0.015, 0),
     "right_ear": (-0.08, -0.015, 0),
 }
-DEEPEST = {  # how deep a joint lies under the surface at most, the thickest clothes included, in m
-    "nose": 0.04,
-    "eye": 0.04,
-    "ear": 0.04,
-    "shoulder": 0.11,
-    "elbow": 0.09,
-    "wrist": 0.09,
-    "hip": 0.2,
-    "knee": 0.13,
-    "ankle": 0.1,
-}
+# How deep a joint lies under the surface at most, the thickest clothes included, in m.
+DEEPEST = {"nose": 0.04, "eye": 0.04, "ear": 0.04, "shoulder": 0.11, "elbow": 0.09, "wrist": 0.09,
+           "hip": 0.2, "knee": 0.13, "ankle": 0.1}  # fmt: skip
 
 
 class Film:
     """One sequence: the person, what they do, and the studio."""
 
-    def __init__(self, sequence: int, seed: int):
-        self.name, self.key = SEQUENCES[sequence], (seed, sequence)
+    def __init__(self, sequence: int):
+        self.name, self.key = SEQUENCES[sequence], (0, sequence)
         rng = np.random.default_rng(self.key)
         activity = self.name.split("_")[0]
         self.day = day_of(sequence)
-        self.room = open_room(self.day, seed)
+        self.room = _open_room(self.day)
         self.body = random_body(rng, activity)
         self.performance = Performance(rng, activity)
 
@@ -105,9 +89,9 @@ class Film:
 
 
 @lru_cache(maxsize=1)
-def open_film(sequence: int, seed: int) -> Film:
+def open_film(sequence: int) -> Film:
     """The Film of a sequence; the last one is kept."""
-    return Film(sequence, seed)
+    return Film(sequence)
 
 
 def day_of(sequence: int) -> int:
@@ -116,35 +100,31 @@ def day_of(sequence: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def open_room(day: int, seed: int) -> Room:
-    """The studio of a day."""
-    return random_room(np.random.default_rng([seed, day, 2]))
+def _open_room(day):
+    return random_room(np.random.default_rng([0, day, 2]))
 
 
 @lru_cache(maxsize=1)
-def studio_view(day: int, camera: int, seed: int) -> View:
-    """The studio is drawn once for all that a camera films on a day."""
-    room = open_room(day, seed)
+def studio_view(day: int, camera: int) -> View:
+    """The studio, drawn once for all that a camera films on a day."""
+    room = _open_room(day)
     return view_room(room, room.cameras[camera])
 
 
-def frame_numbers(sequence: int, seed: int = 0) -> list[int]:
+def frame_numbers(sequence: int) -> list[int]:
     """The frames that are drawn of a sequence, the same for all its cameras."""
-    first = np.random.default_rng([seed, sequence, 1]).integers(1, 9)
+    first = np.random.default_rng([0, sequence, 1]).integers(1, 9)
     return [STEP * int(first + k) for k in range(FRAMES)]
 
 
-def draw_frame(
-    sequence: int, camera: int, frame: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, list]:
-    """Draw one frame as camera 0 to 2 sees it: `(image, mask, joints)`.
+def draw_frame(sequence: int, camera: int, frame: int) -> tuple[np.ndarray, np.ndarray, list]:
+    """Draw a frame of SEQUENCES[sequence] by camera 0 to 2, the same in every process.
 
-    `sequence` is a number, the place in SEQUENCES. `image`: uint8 (384, 512, 3); `mask`: bool
-    (384, 512); `joints`: [x, y, visible] for each of JOINTS. A pure function of its arguments,
-    the same in every process.
+    Returns `(image, mask, joints)`: uint8 (384, 512, 3), bool (384, 512), and [x, y, visible] for
+    each of JOINTS.
     """
-    film = open_film(sequence, seed)
-    view = studio_view(film.day, camera, seed)
+    film = open_film(sequence)
+    view = studio_view(film.day, camera)
     rng = np.random.default_rng([*film.key, camera, frame])
     bones = film.bones(frame)
     figure = Figure(film.body, bones)
@@ -157,12 +137,15 @@ def draw_frame(
     light = np.tensordot(levels.astype(np.float32), view.light, 1)
     rows, columns, x, y = view.screen
     light[:, rows, columns] = screen_light(rng, film.room.show, x, y)
-    light = reduce(light) * shadow_on_floor(lamps, view, spheres, bones)
-    layer = reduce(shaded(lamps, surface, spheres))
-    put_before(light, smeared(layer, surface, bones, film.bones(frame, EXPOSURE)), surface.window)
+    light = reduce(light) * _shadow_on_floor(lamps, view, spheres, bones)
+    layer = reduce(_shaded(lamps, surface, spheres))
+    layer = _smeared(layer, surface, bones, film.bones(frame, EXPOSURE))
+    window = _picture_part(surface.window)
+    light[:, *window] = light[:, *window] * (1 - layer[3]) + layer[:3]
     mask = np.zeros(SIZE, bool)
-    mask[picture_part(surface.window)] = reduce(person.astype(np.float32)) >= 0.5
-    return take_picture(film, camera, frame, rng, light), mask, see_joints(figure, surface, person)
+    mask[window] = reduce(person.astype(np.float32)) >= 0.5
+    image = _take_picture(film, camera, frame, rng, light)
+    return image, mask, _see_joints(figure, surface, person)
 
 
 # --- the person in the picture ---------------------------------------------------------------
@@ -188,13 +171,13 @@ def see(view: View, parts: list[Part], others: list[Part]) -> tuple[Surface, np.
     return surface, surface.part >= len(others)
 
 
-def picture_part(window: tuple[int, int, int, int]) -> tuple[slice, slice]:
+def _picture_part(window):
     """Where the fine pixels of a window lie in the picture: slices of rows and of columns."""
     top, bottom, left, right = (edge // FINE for edge in window)
     return slice(top, bottom), slice(left, right)
 
 
-def shaded(lamps: Lamps, surface: Surface, spheres: np.ndarray) -> np.ndarray:
+def _shaded(lamps, surface, spheres):
     """Light from a surface to the camera and how much it covers: (4, H, W), fine pixels."""
     rows, columns = np.nonzero(surface.part >= 0)
     # Light is soft: of the fine pixels of a pixel, one stands for all.
@@ -218,7 +201,7 @@ def shaded(lamps: Lamps, surface: Surface, spheres: np.ndarray) -> np.ndarray:
     return light
 
 
-def shadow_on_floor(lamps: Lamps, view: View, spheres: np.ndarray, bones: Skeleton) -> np.ndarray:
+def _shadow_on_floor(lamps, view, spheres, bones):
     """What the performer's shadow leaves of the light: (H, W), 1 outside of it."""
     x, z, is_floor = view.floor
     origin = bones.joints["pelvis"][[0, 2]] - 1.6
@@ -226,14 +209,14 @@ def shadow_on_floor(lamps: Lamps, view: View, spheres: np.ndarray, bones: Skelet
     return 1 - is_floor * (1 - sample(shadow, origin, x, z))
 
 
-def smeared(layer: np.ndarray, surface: Surface, bones: Skeleton, later: Skeleton) -> np.ndarray:
+def _smeared(layer, surface, bones, later):
     """A layer (4, H, W) with what moves fast smeared along its way during the exposure."""
     names = [n for n in bones.joints if n.endswith(("wrist", "ankle", "elbow", "knee", "head"))]
     here, there = (
         surface.camera.project([skeleton.joints[name] for name in names])[:, :2]
         for skeleton in (bones, later)
     )
-    rows, columns = picture_part(surface.window)
+    rows, columns = _picture_part(surface.window)
     y, x = np.indices(layer.shape[1:], dtype=np.float32)
     a, b = (here - [columns.start, rows.start]).T[:, :, None, None]
     near = np.exp(-((x - a) ** 2 + (y - b) ** 2) / 260)  # each joint moves what is around it
@@ -244,13 +227,6 @@ def smeared(layer: np.ndarray, surface: Surface, bones: Skeleton, later: Skeleto
     for plane in layer:
         plane[fast] = ndimage.map_coordinates(plane, places, order=1, mode="nearest").mean(axis=0)
     return layer
-
-
-def put_before(light: np.ndarray, layer: np.ndarray, window: tuple[int, int, int, int]) -> None:
-    """Lay a layer (4, H, W) over its window of the picture's light, in place."""
-    behind = light[:, *picture_part(window)]
-    behind *= 1 - layer[3]
-    behind += layer[:3]
 
 
 def racket(name: str, bones: Skeleton) -> list[Part]:
@@ -272,10 +248,10 @@ def racket(name: str, bones: Skeleton) -> list[Part]:
     return [Part(frame, plain((60, 90, 150)), 0, 0.5), Part(strings, plain((190, 190, 180)))]
 
 
-def see_joints(figure: Figure, surface: Surface, person: np.ndarray) -> list[list]:
+def _see_joints(figure, surface, person):
     """[x, y, visible] for each of JOINTS."""
     places = [figure.head_at(*FACE[n]) if n in FACE else figure.joints[n] for n in JOINTS]
-    rows, columns = picture_part(surface.window)
+    rows, columns = _picture_part(surface.window)
     seen = []
     for name, (x, y, depth) in zip(JOINTS, surface.camera.project(places)):
         flesh = DEEPEST[name.split("_")[-1]]
@@ -289,9 +265,7 @@ def see_joints(figure: Figure, surface: Surface, person: np.ndarray) -> list[lis
 # --- the camera ------------------------------------------------------------------------------
 
 
-def take_picture(
-    film: Film, camera: int, frame: int, rng: Generator, light: np.ndarray
-) -> np.ndarray:
+def _take_picture(film, camera, frame, rng, light):
     """From light (3, H, W) to what a small video camera stores: uint8 (H, W, 3).
 
     Exposure drifts and lamps flicker from frame to frame, so that no two backgrounds are equal;
@@ -307,7 +281,7 @@ def take_picture(
     flicker = 1 + rng.normal(0, 0.15) * x + rng.normal(0, 0.08) * y
     light = light * tint.astype(np.float32)[:, None, None] * flicker
     light *= 1 - 0.45 * (y**2 + x**2)  # lenses are darker towards the corners
-    light += glow(np.maximum(light - 0.9, 0))
+    light += _glow(np.maximum(light - 0.9, 0))
     light += noise * np.sqrt(light + 0.01) * rng.standard_normal(light.shape, np.float32)
     light = ndimage.gaussian_filter(np.maximum(light, 0), (0, soft, soft))
     value = (light / np.sqrt(1 + 0.25 * light**2)) ** (1 / 2.2)  # bright light is pressed together
@@ -318,7 +292,7 @@ def take_picture(
     return np.asarray(Image.open(stored))
 
 
-def glow(light: np.ndarray) -> np.ndarray:
+def _glow(light):
     """The haze of a lens around what is too bright, made on a grid of 4 x 4 px."""
     coarse = light.reshape(3, SIZE[0] // 4, 4, SIZE[1] // 4, 4).mean(axis=(2, 4))
     haze = 0.12 * ndimage.gaussian_filter(coarse, (0, 2, 2))
@@ -329,41 +303,31 @@ def glow(light: np.ndarray) -> np.ndarray:
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_mads(
-    folder: Path,
-    seed: int = 0,
-    sequences: Iterable[int] | None = None,
-    processes: int | None = None,
-) -> Path:
+def draw_mads(folder: Path, sequences: Iterable[int] = ALL, processes: int = 0) -> Path:
     """Draw all sequences, or those given by number, into `folder`, laid out as MADS; return it."""
-    folder = Path(folder)
-    sequences = range(len(SEQUENCES)) if sequences is None else sequences
     for sub in ("images", "masks", "collages"):
         (folder / TREE / sub).mkdir(parents=True)
     films = [list(of_day) for _, of_day in groupby(sequences, key=day_of)]
-    jobs = [(folder / TREE, some, c, seed) for some in films for c in range(len(CAMERAS))]
+    jobs = [(folder / TREE, some, camera) for some in films for camera in range(len(CAMERAS))]
     joints = {}
-    for of_camera in draw_parallel(save_frames, jobs, "drawing dancers", processes):
+    for of_camera in draw_parallel(_save_frames, jobs, "drawing dancers", processes):
         joints |= of_camera
     (folder / TREE / "joints.json").write_text(json.dumps({"names": JOINTS, "images": joints}))
-    table = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg"
-             for n, name in enumerate(sorted(joints))]  # fmt: skip
-    text = "\n".join([",images,masks,collages", *table]) + "\n"
-    (folder / "df.csv").write_text(text, newline="\n")
+    rows = [f"{n},images/{name}.png,masks/{name}.png,collages/{name}.jpg\n"
+            for n, name in enumerate(sorted(joints))]  # fmt: skip
+    (folder / "df.csv").write_text(",images,masks,collages\n" + "".join(rows), newline="\n")
     return folder
 
 
-def save_frames(folder: Path, sequences: list[int], camera: int, seed: int) -> dict[str, list]:
+def _save_frames(folder, sequences, camera):
     """Draw what one camera films of the sequences of a day; return the joints by image name."""
     joints = {}
-    for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s, seed)):
+    for sequence, frame in ((s, f) for s in sequences for f in frame_numbers(s)):
         name = f"{SEQUENCES[sequence]}_{CAMERAS[camera]}_{frame:05d}"
-        image, mask, joints[name] = draw_frame(sequence, camera, frame, seed)
-        image = Image.fromarray(image)
-        mask = Image.merge("RGB", [Image.fromarray(mask).convert("L")] * 3)
-        collage = Image.new("RGB", (2 * image.width, image.height))
-        collage.paste(image, (0, 0))
-        collage.paste(mask, (image.width, 0))
+        image, mask, joints[name] = draw_frame(sequence, camera, frame)
+        mask = np.repeat(mask[..., None], 3, axis=-1) * np.uint8(255)
+        collage = Image.fromarray(np.hstack([image, mask]))
+        image, mask = Image.fromarray(image), Image.fromarray(mask)
         image.save(folder / "images" / f"{name}.png", compress_level=4)  # half the time of 6
         mask.save(folder / "masks" / f"{name}.png")
         collage.save(folder / "collages" / f"{name}.jpg", quality=85)

@@ -17,12 +17,11 @@ of its source, Mendonca et al., "PH2 - A dermoscopic image database", IEEE EMBC 
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -48,64 +47,61 @@ BLUE_GREY = colour(92, 89, 103)
 SCAR = colour(232, 208, 200)
 
 
-def case_plan(seed: int = 0) -> list[tuple[str, int]]:
+def case_plan() -> list[tuple[str, int]]:
     """Names and diagnoses of the 200 cases: list of (name, code), sorted by name."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     numbers = np.sort(rng.choice(np.arange(2, LAST_NAME + 1), sum(COUNTS.values()), replace=False))
     codes = rng.permutation(np.repeat(list(COUNTS), list(COUNTS.values())))
     return [(f"IMD{number:03d}", int(code)) for number, code in zip(numbers, codes, strict=True)]
 
 
-def draw_case(index: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Draw case `index` (0 to 199): `(image, mask, facts)`.
+def draw_case(index: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Draw case `index` (0 to 199), the same in every process: `(image, mask, facts)`.
 
     `image`: uint8 (H, W, 3), `mask`: bool (H, W), one piece without holes, as an annotator
-    outlines it. `facts`: dict with the columns of the PH2 table. A pure function of its
-    arguments, the same in every process.
+    outlines it. `facts`: dict with the columns of the PH2 table.
     """
-    rng = np.random.default_rng([seed, index])
-    name, diagnosis = case_plan(seed)[index]
+    rng = np.random.default_rng([0, index])
+    name, diagnosis = case_plan()[index]
     shape = (int(rng.integers(398, 417)), int(rng.integers(548, 555)))
-    radius = view_radius(rng, shape)
-    half_depth = lesion_depth(rng, half_shape(shape), diagnosis)
-    depth = enlarge(half_depth, shape)
-    mask = annotator_mask(depth, radius)
-    pigment = draw_pigment(rng, half_depth, depth, diagnosis)
+    radius = _view_radius(rng, shape)
+    half_depth = _lesion_depth(rng, _half_shape(shape), diagnosis)
+    depth = _enlarge(half_depth, shape)
+    # An annotator's outline ends half-way into the dark rim of the view.
+    mask = largest_component((depth > 0) & (radius < 1.02))
+    pigment = _draw_pigment(rng, half_depth, depth, diagnosis)
 
-    light = lighting(rng, shape) * (rng.uniform(0.55, 0.8) if rng.random() < 0.06 else 1)
-    image = draw_skin(rng, shape) * light
-    image *= transmission(rng, pigment)
-    add_scatter(image, pigment, light)
-    add_hairs(rng, image)
-    add_gel(rng, image, depth)
-    add_marks(rng, image)
-    add_vignette(rng, image, radius)
+    light = _lighting(rng, shape) * (rng.uniform(0.55, 0.8) if rng.random() < 0.06 else 1)
+    image = _draw_skin(rng, shape) * light
+    image *= _transmission(rng, pigment)
+    _add_scatter(image, pigment, light)
+    _add_hairs(rng, image)
+    _add_gel(rng, image, depth)
+    _add_marks(rng, image)
+    _add_vignette(rng, image, radius)
     facts = {
         "name": name,
         "diagnosis": diagnosis,
         "asymmetry": asymmetry(mask, pigment.melanin + pigment.veil),
         **pigment.findings,
-        "colours": colours(mask, pigment),
+        "colours": _colours(mask, pigment),
     }
-    return camera(rng, image), mask, facts
+    return _camera(rng, image), mask, facts
 
 
 # Most of a lesion is soft. Soft things are drawn at half the resolution, which takes a quarter of
 # the time. All lengths are in px of the full image nevertheless.
 
 
-def half_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """The shape of an array whose pixels are 2 px wide."""
+def _half_shape(shape):
     return shape[0] // 2 + 1, shape[1] // 2 + 1
 
 
-def half_noise(rng: Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
-    """Like `smooth_noise`, for an array whose pixels are 2 px wide."""
+def _half_noise(rng, shape, scale):
     return smooth_noise(rng, shape, scale / 2)
 
 
-def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A half-resolution array at full resolution, (H, W) float32."""
+def _enlarge(values, shape):
     box = (0, 0, shape[1] / 2, shape[0] / 2)
     image = Image.fromarray(values.astype(np.float32, copy=False))
     return np.asarray(image.resize(shape[::-1], Image.BILINEAR, box=box))
@@ -114,21 +110,14 @@ def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 # --- the outline -----------------------------------------------------------------------------
 
 
-def coordinates(shape: tuple[int, int], centre: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _coordinates(shape, centre):
     """Rows and columns as seen from `centre` (row, column), in px: (H, 1) and (1, W)."""
     y = np.arange(shape[0], dtype=np.float32)[:, None] - float(centre[0])
     x = np.arange(shape[1], dtype=np.float32)[None, :] - float(centre[1])
     return y, x
 
 
-def lobe(
-    rng: Generator,
-    shape: tuple[int, int],
-    centre: Sequence[float],
-    radius: float,
-    stretch: float,
-    wobble: float,
-) -> np.ndarray:
+def _lobe(rng, shape, centre, radius, stretch, wobble):
     """A blob: 1 in its centre, 0 on its edge, negative outside, (H, W).
 
     `stretch` is the ratio of its axes, `wobble` how far the edge leaves the ellipse.
@@ -139,29 +128,26 @@ def lobe(
     for waves in range(2, 8):
         phase = rng.uniform(0, 2 * math.pi)
         edge += wobble / waves**0.7 * rng.normal() * np.cos(waves * angle + phase)
-    y, x = coordinates(shape, centre)
+    y, x = _coordinates(shape, centre)
     edge = np.interp(np.arctan2(y, x), angle, np.maximum(edge, 0.3) * radius)
     return 1 - np.hypot(y, x) / edge.astype(np.float32)
 
 
-def lesion_depth(rng: Generator, shape: tuple[int, int], diagnosis: int) -> np.ndarray:
-    """How deep inside the annotator's outline each pixel lies, in px, negative outside.
-
-    `shape` is that of the result, at half the resolution.
-    """
+def _lesion_depth(rng, shape, diagnosis):
+    """How deep inside the annotator's outline each pixel lies, in px, negative outside."""
     margin = 24  # all round, so that lesions can leave the frame
-    field = lesion_field(rng, (shape[0] + 2 * margin, shape[1] + 2 * margin), shape, diagnosis)
+    field = _lesion_field(rng, (shape[0] + 2 * margin, shape[1] + 2 * margin), shape, diagnosis)
     inside = largest_component(ndimage.gaussian_filter(field, 1) > 0)
     # An annotator bridges notches: the lesion is grown until they close, then measured as if it
     # had not grown.
     bridge = rng.uniform(2, 8)
     grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~inside) < bridge)
-    return 2 * (signed_distance(grown) - bridge)[margin:-margin, margin:-margin]
+    distance = ndimage.distance_transform_edt(grown) - ndimage.distance_transform_edt(~grown)
+    smooth = ndimage.gaussian_filter(distance.astype(np.float32), 1)  # without steps
+    return 2 * (smooth - bridge)[margin:-margin, margin:-margin]
 
 
-def lesion_field(
-    rng: Generator, shape: tuple[int, int], frame: tuple[int, int], diagnosis: int
-) -> np.ndarray:
+def _lesion_field(rng, shape, frame, diagnosis):
     """A field `shape` that is positive on the lesion; `frame` is the shape of its visible part.
 
     Common nevi are round or oval and smooth. Atypical ones are larger, wavy, sometimes notched.
@@ -183,26 +169,15 @@ def lesion_field(
         away = rng.normal(0, 0.33, 2) * radius * (count > 1)
         size = radius * (1 if count == 1 else rng.uniform(0.6, 0.95))
         stretch = math.exp(abs(rng.normal(0, 0.28)))
-        field = np.maximum(field, lobe(rng, shape, middle + away, size, stretch, wobble))
+        field = np.maximum(field, _lobe(rng, shape, middle + away, size, stretch, wobble))
     if diagnosis != COMMON and rng.random() < 0.25:
         angle = rng.uniform(0, 2 * math.pi)
         toward = np.array([math.sin(angle), math.cos(angle)])
         bite = middle + radius * rng.uniform(0.8, 1.1) * toward
-        field = np.minimum(field, -lobe(rng, shape, bite, radius * 0.35, 1.5, 0.2))
+        field = np.minimum(field, -_lobe(rng, shape, bite, radius * 0.35, 1.5, 0.2))
     field += wobble * smooth_noise(rng, shape, radius * 0.5)
     field += (0.9 + 9 * wobble) / radius * smooth_noise(rng, shape, 13)
     return field + 0.9 / radius * smooth_noise(rng, shape, 6)
-
-
-def signed_distance(mask: np.ndarray) -> np.ndarray:
-    """Distance to the edge of a mask in px, positive inside, without its steps: float32."""
-    distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
-    return ndimage.gaussian_filter(distance.astype(np.float32), 1)
-
-
-def annotator_mask(depth: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """The outline as an annotator leaves it: it ends half-way into the dark rim of the view."""
-    return largest_component((depth > 0) & (radius < 1.02))
 
 
 # --- pigment ---------------------------------------------------------------------------------
@@ -231,57 +206,50 @@ CHANCES = {  # of what a lesion shows, by diagnosis: common nevus, atypical nevu
 }
 
 
-def shows(rng: Generator, what: str, diagnosis: int) -> bool:
-    """Whether a lesion of this diagnosis shows one of CHANCES."""
+def _shows(rng, what, diagnosis):
     return rng.random() < CHANCES[what][diagnosis]
 
 
-def draw_pigment(
-    rng: Generator, depth: np.ndarray, full_depth: np.ndarray, diagnosis: int
-) -> Pigment:
-    """Fill the lesion: body, structures, and the signs of its diagnosis.
-
-    `depth` is at half, `full_depth` at full resolution.
-    """
+def _draw_pigment(rng, depth, full_depth, diagnosis):
+    """Fill the lesion: body, structures, signs of its diagnosis. `depth` is at half the size."""
     shape = depth.shape
     reach = float(max(depth.max(), 12))
-    body = pigment_body(rng, depth, reach, diagnosis)
-    blood = np.zeros(shape, np.float32)
-    veil = np.zeros(shape, np.float32)
-    scar = np.zeros(shape, np.float32)
-    ground, lines, findings = structures(rng, full_depth, reach, diagnosis)
+    body = _pigment_body(rng, depth, reach, diagnosis)
+    blood, veil, scar = np.zeros((3, *shape), np.float32)
+    ground, lines, findings = _structures(rng, full_depth, reach, diagnosis)
     findings |= {"streaks": "A", "regression": "A", "veil": "A"}
 
-    if shows(rng, "blotches", diagnosis) and reach > 30:
-        body = np.hypot(body, blotches(rng, depth, reach))
-    if shows(rng, "islands of skin", diagnosis):
-        body *= 1 - rng.uniform(0.6, 0.97) * patch(rng, depth, reach, 0.6)
-    if shows(rng, "streaks", diagnosis):
-        body += streaks(rng, depth, reach)
+    if _shows(rng, "blotches", diagnosis) and reach > 30:
+        body = np.hypot(body, _blotches(rng, depth, reach))
+    if _shows(rng, "islands of skin", diagnosis):
+        body *= 1 - rng.uniform(0.6, 0.97) * _patch(rng, depth, reach, 0.6)
+    if _shows(rng, "streaks", diagnosis):
+        body += _streaks(rng, depth, reach)
         findings["streaks"] = "P"
-    if shows(rng, "regression", diagnosis):
-        area = patch(rng, depth, reach, 0.3)
+    if _shows(rng, "regression", diagnosis):
+        area = _patch(rng, depth, reach, 0.3)
         body *= 1 - rng.uniform(0.5, 0.8) * area
         scar = rng.uniform(0.1, 0.4) * area
-        veil = rng.uniform(0, 0.5) * area * peppering(rng, shape)
+        # Fine blue-grey dust: melanin that has dropped into the dermis.
+        veil = rng.uniform(0, 0.5) * area * smoothstep(_half_noise(rng, shape, 4), -0.3, 1.2)
         findings["regression"] = "P"
-    if shows(rng, "veil", diagnosis):
-        area = patch(rng, depth, reach, 0.8 if diagnosis == MELANOMA else 0.6)
+    if _shows(rng, "veil", diagnosis):
+        area = _patch(rng, depth, reach, 0.8 if diagnosis == MELANOMA else 0.6)
         veil = np.maximum(veil, rng.uniform(0.2, 0.6) * area)
         findings["veil"] = "P"
     if rng.random() < 0.35:
         spread = rng.uniform(10, 50)
         blush = smoothstep(depth, -spread, spread * 0.4)
-        blood += rng.uniform(0.03, 0.16) * blush * (1 + 0.3 * half_noise(rng, shape, 25))
+        blood += rng.uniform(0.03, 0.16) * blush * (1 + 0.3 * _half_noise(rng, shape, 25))
     if rng.random() < 0.2:
-        blood += vessels(rng, shape) * smoothstep(depth, -5, 5) * rng.uniform(0.1, 0.4)
-    body, blood, veil, scar = (enlarge(v, full_depth.shape) for v in (body, blood, veil, scar))
+        blood += _vessels(rng, shape) * smoothstep(depth, -5, 5) * rng.uniform(0.1, 0.4)
+    body, blood, veil, scar = (_enlarge(v, full_depth.shape) for v in (body, blood, veil, scar))
     # The lines of a network fade later than the ground between them: they fray the border.
     melanin = body * ground + np.sqrt(body) * lines
     return Pigment(melanin, np.maximum(blood, 0), veil, scar, findings)
 
 
-def pigment_body(rng: Generator, depth: np.ndarray, reach: float, diagnosis: int) -> np.ndarray:
+def _pigment_body(rng, depth, reach, diagnosis):
     """The even ground of a lesion: optical thickness (H, W).
 
     Annotators draw their line where the last colour fades into the skin, some way outside the
@@ -290,32 +258,32 @@ def pigment_body(rng: Generator, depth: np.ndarray, reach: float, diagnosis: int
     """
     shape = depth.shape
     softness = min(max(math.exp(rng.normal(1.55, 0.5)), 1.4), 13)
-    fade = softness * np.exp(0.4 * half_noise(rng, shape, 90))
+    fade = softness * np.exp(0.4 * _half_noise(rng, shape, 90))
     inset = softness * rng.uniform(0.9, 1.6) + rng.uniform(0.5, 4)
-    inset = inset + 1.5 * half_noise(rng, shape, 50)
-    ragged = depth + rng.uniform(1, 3) * half_noise(rng, shape, 12)
-    ragged += rng.uniform(0.5, 2) * half_noise(rng, shape, 5)
+    inset = inset + 1.5 * _half_noise(rng, shape, 50)
+    ragged = depth + rng.uniform(1, 3) * _half_noise(rng, shape, 12)
+    ragged += rng.uniform(0.5, 2) * _half_noise(rng, shape, 5)
     body = 1 / (1 + np.exp(np.clip((inset - ragged) / fade, -30, 30)))
     # A faint rest reaches far into the skin, here and there.
-    halo = rng.uniform(0, 0.14) * (1 + half_noise(rng, shape, 40))
+    halo = rng.uniform(0, 0.14) * (1 + _half_noise(rng, shape, 40))
     body += np.maximum(halo, 0) * (1 - body) * smoothstep(depth, -rng.uniform(20, 50), 0)
 
-    if shows(rng, "dark core", diagnosis):  # with a lighter outskirt
+    if _shows(rng, "dark core", diagnosis):  # with a lighter outskirt
         core = depth - reach * rng.uniform(0.2, 0.6)
-        core += reach * 0.15 * half_noise(rng, shape, reach)
-        core += 2 * half_noise(rng, shape, 8)
+        core += reach * 0.15 * _half_noise(rng, shape, reach)
+        core += 2 * _half_noise(rng, shape, 8)
         outskirt = rng.uniform(0.3, 0.75)
         width = reach * rng.uniform(0.2, 0.5)
         body *= outskirt + (1 - outskirt) * smoothstep(core, -width, width)
-    if shows(rng, "pale middle", diagnosis) and reach > 25:
+    if _shows(rng, "pale middle", diagnosis) and reach > 25:
         middle = depth - reach * rng.uniform(0.45, 0.65)
-        middle += reach * 0.08 * half_noise(rng, shape, reach)
-        middle += 2 * half_noise(rng, shape, 9)
+        middle += reach * 0.08 * _half_noise(rng, shape, reach)
+        middle += 2 * _half_noise(rng, shape, 9)
         body *= 1 - rng.uniform(0.5, 0.95) * smoothstep(middle, -reach * 0.15, reach * 0.2)
     uneven = (0.14, 0.22, 0.25)[diagnosis] * rng.uniform(0.5, 1.5)
-    body *= np.exp(uneven * half_noise(rng, shape, max(reach * 0.8, 14)))
-    body *= np.exp(uneven * 0.8 * half_noise(rng, shape, max(reach * 0.3, 10)))
-    body *= np.exp(rng.uniform(0.04, 0.14) * half_noise(rng, shape, 7))
+    body *= np.exp(uneven * _half_noise(rng, shape, max(reach * 0.8, 14)))
+    body *= np.exp(uneven * 0.8 * _half_noise(rng, shape, max(reach * 0.3, 10)))
+    body *= np.exp(rng.uniform(0.04, 0.14) * _half_noise(rng, shape, 7))
     strength = math.exp(rng.normal((0.32, 0.62, 0.82)[diagnosis], 0.36))
     return min(max(strength, 0.6), 3.2) * body
 
@@ -332,12 +300,8 @@ class Honeycomb:
     fine: np.ndarray  # a factor around 1 that varies from pixel to pixel
 
 
-def structures(
-    rng: Generator, depth: np.ndarray, reach: float, diagnosis: int
-) -> tuple[np.ndarray, np.ndarray, dict]:
-    """What the pigment is gathered into: ground, lines and the table's entries.
-
-    `ground` (H, W) is a factor around 1, `lines` (H, W) the thickness of a network's lines.
+def _structures(rng, depth, reach, diagnosis):
+    """What the pigment is gathered into: ground (a factor), lines (thickness), the table's entries.
 
     Network: the honeycomb of melanin along the rete ridges, seen from above. Typical (T) is
     regular and thins out towards the edge, atypical (AT) has thick, broken lines and uneven
@@ -350,7 +314,7 @@ def structures(
     bend = rng.uniform(1.5, 3)
     y += bend * smooth_noise(rng, shape, 13)[where]
     x += bend * smooth_noise(rng, shape, 13)[where]
-    atypical = shows(rng, "atypical network", diagnosis)
+    atypical = _shows(rng, "atypical network", diagnosis)
     # Structures are clear in one part of the lesion and blurred in another.
     clear = smoothstep(smooth_noise(rng, shape, max(reach, 25))[where], -1.3, 0.9)
     speckle = smooth_noise(rng, shape, 4)[where]
@@ -363,17 +327,17 @@ def structures(
     ground, lines = np.ones(shape, np.float32), np.zeros(shape, np.float32)
     change = np.zeros(len(y), np.float32)
     if kind == "network":
-        lines[where], paler = network(rng, comb, atypical)
+        lines[where], paler = _network(rng, comb, atypical)
         change += paler
     elif kind == "globules":
-        change += globules(rng, comb)
+        change += _globules(rng, comb)
     elif kind == "cobbles":
-        change += cobbles(rng, comb)
+        change += _cobbles(rng, comb)
     scattered = rng.random() < 0.4  # a few dark dots and globules
     if scattered:
-        change += dots(rng, comb)
+        change += _dots(rng, comb)
     if rng.random() < 0.3:
-        change -= pale_dots(rng, comb)
+        change -= _pale_dots(rng, comb)
     change += rng.uniform(0.03, 0.12) * speckle
     ground[where] = np.maximum(1 + change, 0.1)
     entry = "AT" if atypical else "T"
@@ -381,7 +345,7 @@ def structures(
     return ground, lines, {"network": entry, "globules": entry if found else "A"}
 
 
-def network(rng: Generator, comb: Honeycomb, atypical: bool) -> tuple[np.ndarray, np.ndarray]:
+def _network(rng, comb, atypical):
     """Lines of a network, and how the ground changes between them: (N,) both."""
     uneven = (0.8 if atypical else 0.3) * (comb.own - 0.4)
     width = rng.uniform(0.08, 0.15) * (1 + uneven) * comb.fine
@@ -393,21 +357,21 @@ def network(rng: Generator, comb: Honeycomb, atypical: bool) -> tuple[np.ndarray
     return lines, comb.clear * (rng.uniform(0.05, 0.2) * (comb.own - 0.5) - rng.uniform(0.1, 0.35))
 
 
-def globules(rng: Generator, comb: Honeycomb) -> np.ndarray:
+def _globules(rng, comb):
     """Round dark nests in most cells: how the ground changes, (N,)."""
     size = rng.uniform(0.16, 0.32) * (0.5 + comb.own) * comb.fine
     nests = (comb.own > 0.3) * (1 - smoothstep(comb.centre, size * 0.3, size * 1.7))
     return rng.uniform(0.2, 0.65) * comb.clear * (nests - 0.15)
 
 
-def cobbles(rng: Generator, comb: Honeycomb) -> np.ndarray:
+def _cobbles(rng, comb):
     """Nests side by side, pale between: how the ground changes, (N,)."""
     edge = smoothstep(comb.wall * comb.fine, 0.0, rng.uniform(0.15, 0.35))
     stones = edge * (0.6 + 0.8 * comb.own)
     return rng.uniform(0.25, 0.6) * (0.3 + 0.7 * comb.clear) * (stones - 0.6)
 
 
-def dots(rng: Generator, comb: Honeycomb) -> np.ndarray:
+def _dots(rng, comb):
     """Dark dots in a few cells: how the ground changes, (N,)."""
     size = rng.uniform(0.15, 0.3) * comb.fine
     few = comb.own < rng.uniform(0.08, 0.3)
@@ -415,7 +379,7 @@ def dots(rng: Generator, comb: Honeycomb) -> np.ndarray:
     return rng.uniform(0.2, 0.8) * comb.clear * spots
 
 
-def pale_dots(rng: Generator, comb: Honeycomb) -> np.ndarray:
+def _pale_dots(rng, comb):
     """Openings of hair follicles and glands: how much paler the ground is, (N,)."""
     few = comb.own > rng.uniform(0.7, 0.95)
     return rng.uniform(0.2, 0.5) * (few * (1 - smoothstep(comb.centre, 0.1, 0.3)))
@@ -428,52 +392,47 @@ PATTERNS = {  # of network, globules, cobblestones, homogeneous
 }
 
 
-def patch(rng: Generator, depth: np.ndarray, reach: float, share: float) -> np.ndarray:
+def _patch(rng, depth, reach, share):
     """An irregular part of the lesion, 0 to 1 with soft edges: (H, W)."""
     shape = depth.shape
-    noise = half_noise(rng, shape, max(reach * rng.uniform(0.7, 1.6), 20))
-    noise = noise + 0.3 * half_noise(rng, shape, 18) + 0.1 * half_noise(rng, shape, 8)
+    noise = _half_noise(rng, shape, max(reach * rng.uniform(0.7, 1.6), 20))
+    noise = noise + 0.3 * _half_noise(rng, shape, 18) + 0.1 * _half_noise(rng, shape, 8)
     cut = float(np.quantile(noise[depth > 0][::7], 1 - share * rng.uniform(0.5, 1)))
     soft = rng.uniform(0.5, 1.2)
     return smoothstep(noise, cut - soft, cut + soft) * smoothstep(depth, 2, 12 + reach * 0.25)
 
 
-def blotches(rng: Generator, depth: np.ndarray, reach: float) -> np.ndarray:
+def _blotches(rng, depth, reach):
     """Structureless dark areas, brown-black, with ragged edges: optical thickness (H, W)."""
     shape = depth.shape
-    noise = half_noise(rng, shape, max(reach * rng.uniform(0.5, 1.2), 20))
-    noise = noise + 0.3 * half_noise(rng, shape, 16) + 0.1 * half_noise(rng, shape, 7)
+    noise = _half_noise(rng, shape, max(reach * rng.uniform(0.5, 1.2), 20))
+    noise = noise + 0.3 * _half_noise(rng, shape, 16) + 0.1 * _half_noise(rng, shape, 7)
     cut = float(np.quantile(noise[depth > 0][::7], rng.uniform(0.25, 0.8)))
     ramp = rng.uniform(0.8, 2.0)
     area = smoothstep(noise, cut - ramp, cut + ramp) * smoothstep(depth, 2, 18)
     return rng.uniform(2.0, 3.4) * area
 
 
-def streaks(rng: Generator, depth: np.ndarray, reach: float) -> np.ndarray:
+def _streaks(rng, depth, reach):
     """Finger-like lines that radiate at the edge of a growing melanoma: thickness (H, W)."""
     shape = depth.shape
-    y, x = coordinates(shape, ndimage.center_of_mass(depth > 0))
+    y, x = _coordinates(shape, ndimage.center_of_mass(depth > 0))
     turns = np.arctan2(y, x) * int(rng.integers(30, 60))
-    fingers = np.sin(turns + 3 * half_noise(rng, shape, 30) + half_noise(rng, shape, 9))
-    length = depth + 3 * half_noise(rng, shape, 10)
+    fingers = np.sin(turns + 3 * _half_noise(rng, shape, 30) + _half_noise(rng, shape, 9))
+    length = depth + 3 * _half_noise(rng, shape, 10)
     band = smoothstep(length, 0, 8) * (1 - smoothstep(length, 8, 20))
-    some = smoothstep(half_noise(rng, shape, max(reach, 40)), -0.2, 0.8)
+    some = smoothstep(_half_noise(rng, shape, max(reach, 40)), -0.2, 0.8)
     return rng.uniform(0.5, 1.6) * smoothstep(fingers, -0.2, 1) * band * some
 
 
-def peppering(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Fine blue-grey dust, melanin that has dropped into the dermis: 0 to 1, (H, W)."""
-    return smoothstep(half_noise(rng, shape, 4), -0.3, 1.2)
-
-
-def vessels(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _vessels(rng, shape):
     """Short, thin, winding blood vessels: 0 to 1, (H, W)."""
-    ridge = np.abs(half_noise(rng, shape, 20) + 0.3 * half_noise(rng, shape, 8))
-    some = smoothstep(half_noise(rng, shape, 24), 0.5, 1.1)
+    ridge = np.abs(_half_noise(rng, shape, 20) + 0.3 * _half_noise(rng, shape, 8))
+    some = smoothstep(_half_noise(rng, shape, 24), 0.5, 1.1)
     return (1 - smoothstep(ridge, 0.02, 0.18)) * some
 
 
-def transmission(rng: Generator, pigment: Pigment) -> np.ndarray:
+def _transmission(rng, pigment):
     """Share of light that the pigment lets through: (3, H, W), 0 to 1.
 
     Of the light that a thin layer takes, red has a few percent: it looks orange or light brown.
@@ -487,7 +446,7 @@ def transmission(rng: Generator, pigment: Pigment) -> np.ndarray:
     return np.exp(-absorbed)
 
 
-def add_scatter(image: np.ndarray, pigment: Pigment, light: np.ndarray) -> None:
+def _add_scatter(image, pigment, light):
     """Mix in what shines through from the depth: blue-grey veil and white scar."""
     for share, tint in ((pigment.veil, BLUE_GREY), (pigment.scar, SCAR)):
         image += share * (tint * light - image)
@@ -496,56 +455,56 @@ def add_scatter(image: np.ndarray, pigment: Pigment, light: np.ndarray) -> None:
 # --- skin ------------------------------------------------------------------------------------
 
 
-def lighting(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _lighting(rng, shape):
     """Uneven light of the ring of lamps: factor (H, W) around 1."""
-    y, x = (v / (shape[1] / 2) for v in coordinates(shape, (shape[0] / 2, shape[1] / 2)))
+    y, x = (v / (shape[1] / 2) for v in _coordinates(shape, (shape[0] / 2, shape[1] / 2)))
     slope = rng.normal(0, 0.045) * y + rng.normal(0, 0.045) * x
     return 1 + slope + rng.uniform(-0.10, 0.20) * (x * x + y * y - 0.4)
 
 
-def draw_skin(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _draw_skin(rng, shape):
     """Skin without a lesion: float32 (3, H, W), 0 to 255 and above where it is overexposed."""
     red = min(max(rng.normal(232, 22), 182), 275)
     green = min(max(rng.normal(0.81, 0.06), 0.66), 0.95)
     blue = min(max(1.45 * green - 0.46 + rng.normal(0, 0.075), 0.36), 1.0)
-    small = half_shape(shape)
-    blood = 0.03 * half_noise(rng, small, 250) + 0.012 * half_noise(rng, small, 30)
-    blood += rng.uniform(0.005, 0.022) * half_noise(rng, small, 8)
+    small = _half_shape(shape)
+    blood = 0.03 * _half_noise(rng, small, 250) + 0.012 * _half_noise(rng, small, 30)
+    blood += rng.uniform(0.005, 0.022) * _half_noise(rng, small, 8)
     if rng.random() < 0.2:  # flushed and pale areas
-        blood += rng.uniform(0.02, 0.045) * half_noise(rng, small, rng.uniform(18, 50))
+        blood += rng.uniform(0.02, 0.045) * _half_noise(rng, small, rng.uniform(18, 50))
     if rng.random() < 0.3:
-        blood += rng.uniform(0.03, 0.15) * vessels(rng, small)
-    melanin = 0.08 * half_noise(rng, small, 250) + 0.03 * half_noise(rng, small, 60)
-    melanin += freckles(rng, small)
-    absorbed = enlarge(blood, shape) * BLOOD + enlarge(melanin, shape) * colour(0.17, 0.33, 0.50)
-    skin = np.exp(-absorbed) * (1 + furrows(rng, shape))
+        blood += rng.uniform(0.03, 0.15) * _vessels(rng, small)
+    melanin = 0.08 * _half_noise(rng, small, 250) + 0.03 * _half_noise(rng, small, 60)
+    melanin += _freckles(rng, small)
+    absorbed = _enlarge(blood, shape) * BLOOD + _enlarge(melanin, shape) * colour(0.17, 0.33, 0.50)
+    skin = np.exp(-absorbed) * (1 + _furrows(rng, shape))
     return skin * colour(red, red * green, red * blue)
 
 
-def freckles(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _freckles(rng, shape):
     """Small pale-brown spots that are not part of a lesion: optical thickness (H, W)."""
     if rng.random() < 0.55:
         return np.float32(0)
-    noise = half_noise(rng, shape, rng.uniform(20, 50)) + 0.25 * half_noise(rng, shape, 7)
+    noise = _half_noise(rng, shape, rng.uniform(20, 50)) + 0.25 * _half_noise(rng, shape, 7)
     return rng.uniform(0.15, 0.6) * smoothstep(noise, rng.uniform(1, 1.5), 2.6)
 
 
-def furrows(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _furrows(rng, shape):
     """Fine skin lines, pores and grain: relative brightness (H, W) around 0."""
-    small = half_shape(shape)
+    small = _half_shape(shape)
     y, x = 2 * np.indices(small, dtype=np.float32)
-    y += 6 * half_noise(rng, small, 36)
-    x += 6 * half_noise(rng, small, 36)
+    y += 6 * _half_noise(rng, small, 36)
+    x += 6 * _half_noise(rng, small, 36)
     turn, stretch = rng.uniform(0, math.pi), rng.uniform(1, 2)
     along = (y * math.cos(turn) + x * math.sin(turn)) * stretch
     across = x * math.cos(turn) - y * math.sin(turn)
     centre, wall, own = cells(rng, along, across, rng.uniform(10, 22), 1.0)
-    some = smoothstep(half_noise(rng, small, 60), -1, 1.5)
+    some = smoothstep(_half_noise(rng, small, 60), -1, 1.5)
     lines = np.exp(-((wall / 0.09) ** 2)) * some
     pores = (own < 0.3) * (1 - smoothstep(centre, 0.05, 0.2))
     relief = rng.uniform(-0.07, 0.05) * lines - rng.uniform(0, 0.12) * pores
-    relief += 0.008 * half_noise(rng, small, 14)
-    return enlarge(relief + rng.uniform(0.006, 0.02) * half_noise(rng, small, 4), shape)
+    relief += 0.008 * _half_noise(rng, small, 14)
+    return _enlarge(relief + rng.uniform(0.006, 0.02) * _half_noise(rng, small, 4), shape)
 
 
 # --- what lies on the skin -------------------------------------------------------------------
@@ -561,26 +520,19 @@ class Canvas:
         self.layer = Image.new("L", (shape[1] * FINE, shape[0] * FINE))
         self.pen = ImageDraw.Draw(self.layer)
 
-    def stroke(
-        self, x: Iterable[float], y: Iterable[float], widths: Iterable[float], strength: float = 1.0
-    ) -> None:
+    def stroke(self, x, y, widths, strength=1.0):
         """A line through the points (px), as wide as `widths` says at each of them."""
         points = [(float(px) * FINE, float(py) * FINE) for px, py in zip(x, y, strict=True)]
         for start, end, width in zip(points[:-1], points[1:], widths, strict=False):
             self.pen.line((start, end), int(255 * strength), max(1, round(float(width) * FINE)))
 
-    def array(self) -> np.ndarray:
+    def array(self):
         """The layer at the size of the image, float32 (H, W)."""
         return np.asarray(self.layer.reduce(FINE), np.float32) / 255
 
 
-def curve(
-    rng: Generator, shape: tuple[int, int], length: float, bend: float, turn: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a smooth random curve, (x, y) in px.
-
-    It starts in the direction `turn` and turns by about `bend`, both in radians.
-    """
+def _curve(rng, shape, length, bend, turn):
+    """Points (x, y) of a smooth curve in px; it starts towards `turn` and turns by about `bend`."""
     steps = max(int(length / 4), 6)
     turn = turn + bend * np.linspace(0, 1, steps) * rng.normal()
     turn += 0.25 * bend * np.sin(np.linspace(0, rng.uniform(3, 9), steps) + rng.uniform(0, 6))
@@ -589,11 +541,8 @@ def curve(
     return (x - x.mean()) * length / steps + middle[0], (y - y.mean()) * length / steps + middle[1]
 
 
-def add_hairs(rng: Generator, image: np.ndarray) -> None:
-    """Dark hairs that taper, with a pale reflex along them and a soft shadow beside.
-
-    Hairs of one place lean the same way, more or less.
-    """
+def _add_hairs(rng, image):
+    """Dark hairs that taper, with a pale reflex and a soft shadow; most lean the same way."""
     kind = rng.choice(["none", "down", "few", "many"], p=(0.42, 0.34, 0.13, 0.11))
     if kind == "none":
         return
@@ -604,7 +553,7 @@ def add_hairs(rng: Generator, image: np.ndarray) -> None:
     bend = rng.uniform(0.2, 1.2) if rng.random() < 0.8 else 3.0
     for _ in range(rng.integers(*{"down": (4, 30), "few": (1, 7), "many": (10, 24)}[kind])):
         length = rng.uniform(0.15, 1.2) * shape[1] * (0.4 if kind == "down" else 1)
-        x, y = curve(rng, shape, length, bend, rng.normal(lean, disorder))
+        x, y = _curve(rng, shape, length, bend, rng.normal(lean, disorder))
         along = np.linspace(0, 1, len(x))
         widths = thick * rng.uniform(0.4, 1.4) * np.interp(along, (0, 0.1, 1), (0.4, 1, 0.3))
         hairs.stroke(x, y, widths, rng.uniform(0.6, 1))
@@ -619,20 +568,20 @@ def add_hairs(rng: Generator, image: np.ndarray) -> None:
     image += 60 * reflex.array()
 
 
-def add_gel(rng: Generator, image: np.ndarray, depth: np.ndarray) -> None:
+def _add_gel(rng, image, depth):
     """What the contact gel leaves: air bubbles, and glints where the skin did not get wet."""
     bright, dark = Canvas(depth.shape), Canvas(depth.shape)
     for _ in range(rng.poisson(rng.choice([1, 4, 12]))):
-        bubble(rng, bright, dark)
+        _bubble(rng, bright, dark)
     if rng.random() < 0.6:
-        glints(rng, bright, depth)
+        _glints(rng, bright, depth)
     if rng.random() < 0.25:
-        scales(rng, bright)
+        _scales(rng, bright)
     image *= 1 - 0.15 * dark.array()
     image += rng.uniform(0.55, 1) * bright.array() * (255 - image)
 
 
-def bubble(rng: Generator, bright: Canvas, dark: Canvas) -> None:
+def _bubble(rng, bright, dark):
     """An oval rim, lit on one side and dark beside it."""
     size = min(max(math.exp(rng.normal(1.2, 0.5)), 1.2), 14)
     squeeze, turn = rng.uniform(0.5, 1), rng.uniform(0, math.pi)
@@ -647,7 +596,7 @@ def bubble(rng: Generator, bright: Canvas, dark: Canvas) -> None:
         bright.stroke(x[part : part + 4], y[part : part + 4], [width] * 4, float(lit[part]))
 
 
-def glints(rng: Generator, bright: Canvas, depth: np.ndarray) -> None:
+def _glints(rng, bright, depth):
     """Crumbs of mirror-bright flecks where the raised skin is dry, mostly on the lesion."""
     rows, columns = np.nonzero(depth > -10)
     main = rng.uniform(0, math.pi)
@@ -661,7 +610,7 @@ def glints(rng: Generator, bright: Canvas, depth: np.ndarray) -> None:
             bright.stroke((x - dx, x + dx), (y - dy, y + dy), [0.5], strength)
 
 
-def scales(rng: Generator, bright: Canvas) -> None:
+def _scales(rng, bright):
     """Dry skin: short faint bright scratches, most of them in two directions."""
     main, strength = rng.uniform(0, math.pi), rng.uniform(0.15, 0.6)
     for _ in range(rng.integers(20, 160)):
@@ -672,17 +621,17 @@ def scales(rng: Generator, bright: Canvas) -> None:
         bright.stroke(columns, rows, [0.6, 0.6], strength * rng.uniform(0.4, 1))
 
 
-def add_marks(rng: Generator, image: np.ndarray) -> None:
+def _add_marks(rng, image):
     """What people put there: a ruler printed on the glass, or ink of a skin marker."""
     shape = image.shape[1:]
     if rng.random() < 0.025:
-        image *= 1 - rng.uniform(0.5, 0.9) * ruler(rng, shape)
+        image *= 1 - rng.uniform(0.5, 0.9) * _ruler(rng, shape)
     if rng.random() < 0.06:
         ink = colour(0.7, 0.9, 0.3) if rng.random() < 0.7 else colour(0.9, 0.2, 0.8)
-        image *= np.exp(-rng.uniform(0.4, 1.2) * ink_patch(rng, shape) * ink)
+        image *= np.exp(-rng.uniform(0.4, 1.2) * _ink_patch(rng, shape) * ink)
 
 
-def ruler(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _ruler(rng, shape):
     """Millimetre ticks along one edge, every fifth longer: 0 to 1, (H, W)."""
     canvas = Canvas(shape)
     spacing, edge = rng.uniform(24, 30), shape[0] * rng.choice([0.04, 0.94])
@@ -692,10 +641,10 @@ def ruler(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
     return canvas.array()
 
 
-def ink_patch(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _ink_patch(rng, shape):
     """A smear of marker ink that has run into the furrows: 0 to 1, (H, W)."""
     canvas = Canvas(shape)
-    x, y = curve(rng, shape, rng.uniform(40, 120), 0.8, rng.uniform(0, 2 * math.pi))
+    x, y = _curve(rng, shape, rng.uniform(40, 120), 0.8, rng.uniform(0, 2 * math.pi))
     x += rng.choice([0.03, 0.97]) * shape[1] - x.mean()
     canvas.stroke(x, y, np.full(len(x), rng.uniform(8, 20)))
     grain = smoothstep(smooth_noise(rng, shape, 5), -1, 0.6)
@@ -705,16 +654,16 @@ def ink_patch(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
 # --- the instrument --------------------------------------------------------------------------
 
 
-def view_radius(rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+def _view_radius(rng, shape):
     """Distance from the middle of the round field of view, 1 where half its light is gone."""
     edge = shape[1] / 2 * min(max(rng.normal(1.06, 0.035), 0.94), 1.14)
     if rng.random() < 0.07:
         edge *= 1.6  # zoomed in: no rim in the picture
-    y, x = coordinates(shape, np.array(shape) / 2 + rng.normal(0, 0.012, 2) * shape[1])
+    y, x = _coordinates(shape, np.array(shape) / 2 + rng.normal(0, 0.012, 2) * shape[1])
     return np.hypot(y, x) / np.float32(edge)
 
 
-def add_vignette(rng: Generator, image: np.ndarray, radius: np.ndarray) -> None:
+def _add_vignette(rng, image, radius):
     """The dark rim around the round field of view, never quite black."""
     inside = 1 / (1 + np.exp(np.clip((radius - 1) / rng.uniform(0.028, 0.05), -30, 30)))
     rim = rng.uniform(38, 75)
@@ -724,7 +673,7 @@ def add_vignette(rng: Generator, image: np.ndarray, radius: np.ndarray) -> None:
     image += rim
 
 
-def camera(rng: Generator, image: np.ndarray) -> np.ndarray:
+def _camera(rng, image):
     """The video camera and its frame grabber: uint8 (H, W, 3).
 
     Colour is far softer than brightness and smeared along the lines, edges are sharpened until
@@ -747,10 +696,10 @@ def camera(rng: Generator, image: np.ndarray) -> np.ndarray:
 
 
 def asymmetry(mask: np.ndarray, thickness: np.ndarray) -> int:
-    """The A of the ABCD rule: how many of the two main axes the lesion does not mirror on.
+    """The A of the ABCD rule: on how many of its two main axes a lesion does not mirror, 0 to 2.
 
-    0, 1 or 2. Shape and pigment are folded over each axis through the centre; the axis counts
-    where more than a fifth does not match.
+    Shape and pigment are folded over each axis through the centre. The axis counts if more than a
+    third of them does not match.
     """
     y, x = np.nonzero(mask)
     y, x = y[::7], x[::7]
@@ -769,7 +718,7 @@ def asymmetry(mask: np.ndarray, thickness: np.ndarray) -> int:
     return count
 
 
-def colours(mask: np.ndarray, pigment: Pigment) -> list[int]:
+def _colours(mask, pigment):
     """The C of the ABCD rule as PH2 codes it: which of six colours cover part of the lesion.
 
     1 white, 2 red, 3 light brown, 4 dark brown, 5 blue-grey, 6 black.
@@ -793,7 +742,7 @@ HEADER = (
 )
 
 
-def table_row(facts: dict) -> str:
+def _table_row(facts):
     """One line of PH2_dataset.txt."""
     return (
         f"|| {facts['name']} || {'':22} || {facts['diagnosis']:18} || {facts['asymmetry']:9} "
@@ -806,29 +755,22 @@ def table_row(facts: dict) -> str:
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_ph2(
-    folder: Path, seed: int = 0, indices: Iterable[int] | None = None, processes: int | None = None
-) -> Path:
+def draw_ph2(folder: Path, indices: Iterable[int] = range(200), processes: int = 0) -> Path:
     """Draw the 200 cases, or those of `indices`, into `folder`, laid out as PH2; return it."""
-    folder = Path(folder)
-    indices = range(sum(COUNTS.values())) if indices is None else indices
-    jobs = [(folder / "PH2 Dataset images", index, seed) for index in indices]
-    rows = draw_parallel(save_case, jobs, "drawing skin lesions", processes)
+    jobs = [(folder / "PH2 Dataset images", index) for index in indices]
+    rows = draw_parallel(_save_case, jobs, "drawing skin lesions", processes)
     text = "\n".join([HEADER, *rows]) + "\n"
     (folder / "PH2_dataset.txt").write_text(text, newline="\n")
     return folder
 
 
-def save_case(folder: Path, index: int, seed: int) -> str:
+def _save_case(folder, index):
     """Draw one case into its two folders as PH2 has them; return its line of the table."""
-    image, mask, facts = draw_case(index, seed)
+    image, mask, facts = draw_case(index)
     name = facts["name"]
-    for sub, file, picture in (
-        (f"{name}_Dermoscopic_Image", f"{name}.bmp", image),
-        (f"{name}_lesion", f"{name}_lesion.bmp", mask),
-    ):
-        (folder / name / sub).mkdir(parents=True)
-        Image.fromarray(picture).save(
-            folder / name / sub / file
-        )  # a bool array is stored with 1 bit per pixel
-    return table_row(facts)
+    image_file = folder / name / f"{name}_Dermoscopic_Image" / f"{name}.bmp"
+    mask_file = folder / name / f"{name}_lesion" / f"{name}_lesion.bmp"
+    for file, picture in ((image_file, image), (mask_file, mask)):
+        file.parent.mkdir(parents=True)
+        Image.fromarray(picture).save(file)  # a bool array is stored with 1 bit per pixel
+    return _table_row(facts)

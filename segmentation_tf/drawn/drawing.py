@@ -9,12 +9,14 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
@@ -24,23 +26,19 @@ from segmentation_tf.cases import DatasetError
 # --- several processes, one progress bar -----------------------------------------------------
 
 
-def draw_parallel(
-    draw: Callable, jobs: Iterable[tuple], title: str, processes: int | None = None
-) -> list:
-    """Call `draw(*job)` for every job in a pool of processes; return the results in order.
+def draw_parallel(draw: Callable, jobs: Iterable[tuple], title: str, processes: int = 0) -> list:
+    """Call `draw(*job)` for every job in several processes; return the results in order.
 
     It works in scripts without a `__main__` guard, in notebooks and under any start method. The
     workers end with the caller, even if it is killed.
 
     Args:
         draw: A function of a module, because workers import it by name.
-        jobs: The arguments of each call.
-        title: What the progress bar is called.
-        processes: How many to start; by default as many as there are cores.
+        title: Stands before the progress bar.
+        processes: 0 for as many as there are cores.
 
     Raises:
-        DatasetError: A worker was killed.
-        Exception: What `draw` raises.
+        DatasetError: A worker was killed. What `draw` raises is raised as it is.
     """
     jobs = list(jobs)
     processes = min(processes or len(_usable_cores()), len(jobs), 16)
@@ -49,13 +47,11 @@ def draw_parallel(
     )
     try:
         with _no_main_module(), _environment_of_workers():
-            futures = {pool.submit(draw, *job): place for place, job in enumerate(jobs)}
-        results = [None] * len(jobs)
-        with tqdm(total=len(jobs), desc=title, file=sys.stdout, mininterval=1) as bar:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                bar.update()
-        return results
+            futures = [pool.submit(draw, *job) for job in jobs]
+        done = as_completed(futures)
+        for future in tqdm(done, title, len(jobs), file=sys.stdout, mininterval=1):
+            future.result()  # raises what was raised there
+        return [future.result() for future in futures]
     except BrokenProcessPool as error:
         raise DatasetError(
             f"{title}: a drawing process was killed, most likely for lack of memory. "
@@ -72,11 +68,7 @@ def _usable_cores():
 
 @contextlib.contextmanager
 def _no_main_module():
-    """Hide the caller's script while the workers start.
-
-    A fresh worker runs the script of its parent once more, to find functions defined there. The
-    drawing needs none of them, and a script that trains a model would train it in every worker.
-    """
+    """Hide the caller's script: each new worker would run it, and train what it trains."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -87,12 +79,10 @@ def _no_main_module():
 
 @contextlib.contextmanager
 def _environment_of_workers():
-    """Set the environment of the workers that start now.
+    """Give workers one thread each, and the kernels that every x86-64 processor with AVX2 has.
 
-    One thread for each: with as many workers as cores, more threads take twice the time, because
-    they wait for one another. And the kernels that every x86-64 processor with AVX2 has: NumPy and
-    OpenBLAS choose theirs by the processor, and AVX-512 would make some pixels brighter or darker
-    by a level.
+    More threads than cores take twice the time, because they wait for one another. NumPy and
+    OpenBLAS choose their kernels by the processor, and AVX-512 would change some pixels by a level.
     """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     wanted = dict.fromkeys([*threads, "VECLIB_MAXIMUM_THREADS"], "1")
@@ -126,6 +116,11 @@ def _end_with_parent():
 # --- painting tools --------------------------------------------------------------------------
 
 
+def one_of(rng: Generator, values: Sequence) -> Any:
+    """One of the values; each is as likely as the others."""
+    return values[rng.integers(len(values))]
+
+
 def smooth_noise(rng: Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
     """Random float32 field of `shape` (H, W): mean 0, deviation 1, blobs about `scale` px wide."""
     step = max(scale / 2.5, 1)  # blurred on a coarse grid, then enlarged: much faster
@@ -143,16 +138,14 @@ def smooth_noise(rng: Generator, shape: tuple[int, int], scale: float) -> np.nda
     return np.asarray(Image.fromarray(noise).resize(shape[::-1], Image.BICUBIC, box=box))
 
 
-def smoothstep(
-    values: np.ndarray | float, low: np.ndarray | float, high: np.ndarray | float
-) -> np.ndarray:
+def smoothstep(values: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     """0 below `low`, 1 above `high`, a smooth rise between."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def cells(
-    rng: Generator, y: np.ndarray, x: np.ndarray, spacing: float, jitter: float = 0.8
+    rng: Generator, y: np.ndarray, x: np.ndarray, spacing: float, jitter: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A random honeycomb: which cell each point lies in, and where in it.
 

@@ -17,16 +17,12 @@ CELL = 0.05  # size in m of a cell in a map of the floor
 
 @dataclass
 class Lamps:
-    """Panels under the ceiling, `places` (n, 3) in m, on two circuits that are dimmed apart.
+    """Panels under the ceiling, on two circuits that are dimmed apart."""
 
-    `power`: (3, n) red, green and blue light; `ambient`: (3, 1) light from everywhere;
-    `circuit`: (n,) 0 or 1.
-    """
-
-    places: np.ndarray
-    power: np.ndarray
-    ambient: np.ndarray
-    circuit: np.ndarray
+    places: np.ndarray  # (n, 3) in m
+    power: np.ndarray  # (3, n), red, green and blue light
+    ambient: np.ndarray  # (3, 1), light from everywhere
+    circuit: np.ndarray  # (n,), 0 or 1
 
     def dimmed(self, levels: Sequence[float]) -> "Lamps":
         """These lamps with their two circuits at the given levels; 1, 1 is as they are."""
@@ -54,23 +50,18 @@ def random_lamps(rng: Generator, bounds: np.ndarray) -> Lamps:
 
 
 def lit(
-    lamps: Lamps,
-    points: np.ndarray,
-    normals: np.ndarray,
-    spheres: np.ndarray | None = None,
-    shadows: int = 2,
+    lamps: Lamps, points: np.ndarray, normals: np.ndarray, spheres=None, shadows: int = 2
 ) -> np.ndarray:
     """Light that falls on points (3, N) with their normals: (3, N), Lambert's law.
 
-    `spheres` (n, 4), x, y, z and radius in m, keep light away: that of the brightest lamps, as many
+    `spheres` (n, 4), x, y, z and radius in m, keep away the light of the brightest lamps, as many
     as `shadows` says, and a share of the rest.
     """
     if points.size == 0:  # a view that shows no furniture, or nothing of the performer
         return np.zeros_like(points)
     light = lamps.ambient * (0.75 + 0.25 * normals[1])
     if spheres is not None:
-        centres, radius, distance2, facing = around(points, normals, spheres)
-        sky = open_sky(facing, distance2, radius)
+        centres, radius, distance2, sky = around(points, normals, spheres)
         light = light * sky
     ways = lamps.places[:, :, None] - points.mean(axis=1)[:, None]
     nearness = lamps.power.sum(axis=0) / (ways**2).sum(axis=(1, 2))
@@ -91,27 +82,20 @@ def lit(
     return light
 
 
-def around(
-    points: np.ndarray, normals: np.ndarray, spheres: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Balls (n, 4) as points (3, N) see them: what `open_sky` and `passed` ask for.
+def around(points: np.ndarray, normals: np.ndarray, spheres: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Balls (n, 4) as points (3, N) with their normals see them.
 
-    Returns their centres (n, 3) and radii (n, 1), how far away they are, squared, and how far
-    before the surface, (n, N) both.
+    Returns centres (n, 3), radii (n, 1) and squared distances (n, N), for `passed`, and the share
+    of the sky that the balls leave open, (N,).
     """
     centres, radius = np.split(spheres.astype(np.float32), [3], axis=1)
     distance2 = (centres**2).sum(axis=1)[:, None] - 2 * (centres @ points)
     distance2 += (points**2).sum(axis=0)
     np.maximum(distance2, 1e-4, out=distance2)
-    return centres, radius, distance2, centres @ normals - (points * normals).sum(axis=0)
-
-
-def open_sky(facing: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Share of the sky that balls leave open above points, (N,); `facing`: how far before them."""
-    hidden = np.maximum(facing, 0)
+    hidden = np.maximum(centres @ normals - (points * normals).sum(axis=0), 0)
     hidden *= radius**2
     hidden /= distance2 * np.sqrt(distance2)
-    return np.exp(-1.5 * hidden.sum(axis=0))
+    return centres, radius, distance2, np.exp(-1.5 * hidden.sum(axis=0))
 
 
 def passed(ahead: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.ndarray:

@@ -26,10 +26,10 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise, smoothstep
-from segmentation_tf.drawn.light import around, open_sky, passed
-from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Sheep, Stance, random_sheep
-from segmentation_tf.drawn.tracing import FINE, Camera, Part, Surface, unit
+from segmentation_tf.drawn.drawing import draw_parallel, one_of, smooth_noise, smoothstep
+from segmentation_tf.drawn.light import around, passed
+from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Stance, random_sheep
+from segmentation_tf.drawn.tracing import FINE, Camera, Surface, unit
 from segmentation_tf.panoptic.maps import Panoptic, ids_to_colours, segments_info
 
 VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
@@ -52,18 +52,14 @@ HEAD = {  # of the JSON
     },
     "licenses": [{"id": 1, "name": "MIT", "url": "https://opensource.org/license/mit"}],
     "categories": [
-        {
-            "id": number,
-            "name": name,
-            "supercategory": "animal" if number == SHEEP else "outdoor",
-            "isthing": int(number == SHEEP),
-            "color": list(COLOURS[number]),
-        }
+        {"id": number, "name": name, "supercategory": "animal" if number == SHEEP else "outdoor",
+         "isthing": int(number == SHEEP), "color": list(COLOURS[number])}
         for number, name in CATEGORIES.items()
     ],
-}
+}  # fmt: skip
 FIRST = 10  # number of the first sheep in a map of what is seen
 LEAST = 30  # px: a sheep that shows less cannot be recognized and becomes void
+HAZE = 1.1 * srgb(190, 208, 220)  # what shows of a thing is this white, the more, the farther it is
 FIELD = tuple(FINE * length for length in SIZE)
 
 
@@ -103,22 +99,21 @@ def random_meadow(rng: Generator) -> Meadow:
     )
 
 
-def draw_picture(meadow: int, picture: int, seed: int = 0) -> tuple[np.ndarray, Panoptic]:
+def draw_picture(meadow: int, picture: int) -> tuple[np.ndarray, Panoptic]:
     """Draw picture 0 or 1 of a meadow, 0 to MEADOWS - 1: `(image, Panoptic)`.
 
-    `image`: uint8 (192, 256, 3). Segments have the numbers 1, 2, ... and CATEGORIES' numbers as
-    classes. A pure function of its arguments, the same in every process.
+    `image`: uint8 (192, 256, 3), the same in every process. Segments have the numbers 1, 2, ...
+    and CATEGORIES' numbers as classes.
     """
-    place = random_meadow(np.random.default_rng([seed, meadow]))
-    rng = np.random.default_rng([seed, meadow, picture])
+    place = random_meadow(np.random.default_rng([0, meadow]))
+    rng = np.random.default_rng([0, meadow, picture])
     scene = Scene(rng, place)
     scene.add_ground()
     scene.add_bushes()
     if place.fenced:
         scene.add_fence()
-    sheep = place_flock(rng, place.flock, scene)
-    scene.add_sheep(sheep)
-    return take_picture(rng, scene.light), to_panoptic(scene.seen)
+    scene.add_sheep(_place_flock(rng, place.flock, scene))
+    return _take_picture(rng, scene.light), _to_panoptic(scene.seen)
 
 
 # --- the scene -------------------------------------------------------------------------------
@@ -133,13 +128,10 @@ class Scene:
 
     def __init__(self, rng: Generator, place: Meadow):
         self.rng, self.place = rng, place
-        high = rng.uniform(1.5, 2.5)
-        focal = SIZE[1] * rng.uniform(0.92, 1.1)
+        high, focal = rng.uniform(1.5, 2.5), SIZE[1] * rng.uniform(0.92, 1.1)
         horizon = rng.uniform(0.2, 0.34)  # share of the height
         drop = math.tan((0.5 - horizon) * SIZE[0] / focal)
-        self.camera = Camera.looking(
-            np.array([0, high, 0.0]), np.array([0, high - drop, -1.0]), focal, SIZE
-        )
+        self.camera = Camera(np.array([0, high, 0.0]), (0, high - drop, -1), focal, SIZE)
         rows, columns = np.indices(FIELD, dtype=np.float32)
         self.rays = self.camera.rays(rows.ravel(), columns.ravel()).reshape(3, *FIELD)
         self.light = np.zeros((3, *FIELD), np.float32)
@@ -148,13 +140,7 @@ class Scene:
         self.horizon = int(np.argmax(self.rays[1, :, 0] < -1e-3))
         self.fence_at = -rng.uniform(8.5, 13), rng.uniform(-0.25, 0.25)  # z and its slope
 
-    def paint(
-        self,
-        where: np.ndarray,
-        colour: np.ndarray,
-        category: int,
-        depth: np.ndarray | float | None = None,
-    ) -> None:
+    def _paint(self, where, colour, category, depth=None):
         """Set pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
         self.light[:, where] = colour
         self.seen[where] = category
@@ -164,12 +150,12 @@ class Scene:
     # --- sky, hills, grass ---
 
     def add_ground(self) -> None:
-        """Sky, hills and grass."""
-        self.add_sky()
-        self.add_hills()
-        self.add_grass()
+        """Sky, hills and grass with its flowers."""
+        self._add_sky()
+        self._add_hills()
+        self._add_grass()
 
-    def add_sky(self) -> None:
+    def _add_sky(self):
         """Blue above, pale at the horizon, with clouds."""
         rng, place = self.rng, self.place
         y = np.linspace(1, 0, max(self.horizon, 2), dtype=np.float32)[:, None]
@@ -183,18 +169,16 @@ class Scene:
         white = srgb(244, 244, 242)[..., None] * np.clip(shade, 0.6, 1)
         self.light[:, : shape[0]] = (sky + (white - sky) * (0.9 * cover)) * 1.25
 
-    def add_hills(self) -> None:
+    def _add_hills(self):
         """Two or three ridges, paler the farther; woods grow on some."""
         rng, place = self.rng, self.place
         x = np.linspace(0, 1, FIELD[1])
-        haze = 1.1 * srgb(190, 208, 220)
         for rank in range(3):
             ridge = np.zeros(FIELD[1])
             for waves in (1, 2, 3, 5):
                 wave = np.sin(4.4 * waves * x + rng.uniform(0, 6))
                 ridge += rng.normal(0, 1 / waves) * wave
             high = (14 - 5 * rank) * (1 + 0.5 * ridge)
-            mist = 0.6 - 0.2 * rank
             wooded = rank == 2 and rng.random() < 0.6
             if wooded:
                 high += 3 + 1.5 * np.abs(smooth_noise(rng, (8, FIELD[1]), 7)[0])
@@ -204,14 +188,14 @@ class Scene:
             where[top : self.horizon + 2] = band = rows > self.horizon - high
             colour = place.leaves * 1.1 if wooded else place.grass * rng.uniform(0.9, 1.2)
             grain = smooth_noise(rng, band.shape, 8)[band] * (0.12 if wooded else 0.05)
-            light = (colour * self.full_light()) * (1 + grain)
-            self.paint(where, light * (1 - mist) + haze * mist, BUSH if wooded else GRASS, 900)
+            light = _misty((colour * self._full_light()) * (1 + grain), 0.6 - 0.2 * rank)
+            self._paint(where, light, BUSH if wooded else GRASS, 900)
 
-    def full_light(self) -> np.ndarray:
+    def _full_light(self):
         """What falls on level ground in the sun."""
         return self.place.sunlight * self.place.sun[1] + self.place.skylight
 
-    def add_grass(self) -> None:
+    def _add_grass(self):
         """Grass with patches, tufts and blades that blur with the distance."""
         rng, place = self.rng, self.place
         start = self.horizon + 1
@@ -219,26 +203,21 @@ class Scene:
         depth = -self.camera.position[1] / rays[1]
         x, z = depth * rays[0], depth * rays[2]
         near = np.exp(-depth / 9)
-        patches = texture(rng, x, z, 2.5) * 0.10 + texture(rng, x, z, 0.9) * 0.10 * near**0.5
-        tufts = texture(rng, x, z, 0.22) * 0.20 * near
-        blades = ndimage.uniform_filter1d(
-            rng.standard_normal(depth.shape, dtype=np.float32), 7, axis=0
-        )
+        patches = _texture(rng, x, z, 2.5) * 0.10 + _texture(rng, x, z, 0.9) * 0.10 * near**0.5
+        tufts = _texture(rng, x, z, 0.22) * 0.20 * near
+        noise = rng.standard_normal(depth.shape, dtype=np.float32)
+        blades = ndimage.uniform_filter1d(noise, 7, axis=0)
         tone = 1 + patches + tufts + 0.42 * blades * np.clip(6 / depth, 0.12, 1.1)
-        dry = np.clip(0.25 * texture(rng, x, z, 1.8), 0, 0.6)
-        colour = (
-            place.grass[..., None] * tone
-            + dry * 0.4 * (srgb(176, 160, 92) - place.grass)[..., None]
-        )
-        mist = np.clip((depth - 10) / 150, 0, 0.42)
-        light = colour * self.full_light()[..., None]
-        light = light * (1 - mist) + 1.1 * srgb(190, 208, 220)[..., None] * mist
-        self.light[:, start:] = light
+        dry = np.clip(0.25 * _texture(rng, x, z, 1.8), 0, 0.6)
+        straw = (srgb(176, 160, 92) - place.grass)[..., None]
+        colour = place.grass[..., None] * tone + dry * 0.4 * straw
+        light = colour * self._full_light()[..., None]
+        self.light[:, start:] = _misty(light, np.clip((depth - 10) / 150, 0, 0.42), HAZE[..., None])
         self.seen[start:] = GRASS
         self.depth[start:] = depth
-        self.add_flowers()
+        self._add_flowers()
 
-    def add_flowers(self) -> None:
+    def _add_flowers(self):
         """Flowers of one colour, on most meadows."""
         rng = self.rng
         if rng.random() < 0.4:
@@ -247,17 +226,17 @@ class Scene:
         places = np.stack([rng.uniform(-6, 6, count), np.full(count, 0.05),
                            -rng.uniform(2.5, 12, count)], axis=1)  # fmt: skip
         x, y, depth = self.camera.project(places).T
-        colour = srgb(*((246, 240, 226), (236, 206, 60), (206, 150, 190))[rng.integers(3)])
+        colour = srgb(*one_of(rng, ((246, 240, 226), (236, 206, 60), (206, 150, 190))))
         for row, column, far in zip(y * FINE, x * FINE, depth):
             radius = 0.022 * self.camera.focal * FINE / far / 2 + 0.3
             rows = slice(max(int(row - radius), 0), max(int(row + radius) + 1, 0))
             columns = slice(max(int(column - radius), 0), max(int(column + radius) + 1, 0))
-            self.light[:, rows, columns] = (colour * self.full_light())[..., None]
+            self.light[:, rows, columns] = (colour * self._full_light())[..., None]
 
     # --- bushes and the fence ---
 
     def add_bushes(self) -> None:
-        """A few, mostly far away; sometimes a hedge along the back."""
+        """A few, most of them far away; sometimes a hedge along the back."""
         rng = self.rng
         hedge = rng.random() < 0.3
         bushes = [(x, -rng.uniform(17, 19)) for x in np.arange(-12, 12, 1.7)] if hedge else []
@@ -265,9 +244,9 @@ class Scene:
             z = -rng.uniform(6, 22)
             bushes.append((rng.uniform(-0.55, 0.55) * -z, z))
         for x, z in sorted(bushes, key=lambda place: place[1]):
-            self.add_bush(x, z, rng.uniform(0.5, 1.0) * (0.9 if -z < 10 else 1.4))
+            self._add_bush(x, z, rng.uniform(0.5, 1.0) * (0.9 if -z < 10 else 1.4))
 
-    def add_bush(self, x: float, z: float, size: float) -> None:
+    def _add_bush(self, x, z, size):
         """Clumps of leaves, light where they face the sun and dark between."""
         rng, place = self.rng, self.place
         scale = FINE * self.camera.focal / -z
@@ -281,25 +260,22 @@ class Scene:
         rows, columns = np.mgrid[window].astype(np.float32)
         v, u = (foot_y - rows) / scale, (columns - foot_x) / scale  # m above its foot, and aside
         grain = smooth_noise(rng, rows.shape, max(0.11 * scale, 2.2))
-        inside, facing = self.clumps(u, v, size)
+        inside, facing = self._clumps(u, v, size)
         there = (inside + 0.16 * grain > 0.05) & (v > -0.02 - 0.04 * grain)
         there &= self.depth[window] > -z - 0.9
         leaf = 1 + 0.3 * grain + 0.3 * rng.standard_normal(rows.shape, dtype=np.float32)
         shade = np.clip(0.55 + 0.5 * facing, 0.12, 1.1) * np.clip(0.5 + 0.5 * v / size, 0.4, 1)
         amount = (np.clip(leaf, 0.3, 2) * shade)[there]
         light = place.leaves * (place.sunlight * amount + 0.6 * place.skylight * np.sqrt(amount))
-        mist = np.clip((-z - 8) / 90, 0, 0.3)
-        light = light * (1 - mist) + 1.1 * srgb(190, 208, 220) * mist
-        self.shade_ground(u, v, size, window)
+        self._shade_ground(u, v, size, window)
         where = np.zeros(FIELD, bool)
         where[window] = there
-        self.paint(where, light, BUSH, -z)
+        self._paint(where, _misty(light, np.clip((-z - 8) / 90, 0, 0.3)), BUSH, -z)
 
-    def clumps(self, u: np.ndarray, v: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+    def _clumps(self, u, v, size):
         """Nine balls of leaves: how deep a pixel lies in one, and how that faces the sun."""
         rng, sun = self.rng, self.place.sun
-        inside = np.full(u.shape, -1, np.float32)
-        facing = np.zeros(u.shape, np.float32)
+        inside, facing = np.full(u.shape, -1, np.float32), np.zeros(u.shape, np.float32)
         for _ in range(9):
             radius = size * rng.uniform(0.3, 0.55)
             a, b = size * rng.normal(0, 0.42), size * rng.uniform(0.25, 1.15)
@@ -309,9 +285,7 @@ class Scene:
             inside = np.maximum(inside, level)
         return inside, facing
 
-    def shade_ground(
-        self, u: np.ndarray, v: np.ndarray, size: float, window: tuple[slice, slice]
-    ) -> None:
+    def _shade_ground(self, u, v, size, window):
         """The bush's dark foot on the grass and its shadow to the side away from the sun."""
         away = -self.place.sun[0]
         dark = np.exp(-(((u - 0.5 * away * size) / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
@@ -324,15 +298,15 @@ class Scene:
     def add_fence(self) -> None:
         """Posts and two or three rails of wood, in a straight line across the meadow."""
         place, (z0, slope) = self.place, self.fence_at
-        tone = self.boards()
+        tone = self._boards()
         z = self.rays[2] - slope * self.rays[0]
         depth = np.where(tone > 0, z0 / np.minimum(z, -1e-3), np.inf)
         where = (tone > 0) & (depth < self.depth + 0.4)
         grain = 1 + 0.12 * smooth_noise(self.rng, FIELD, 3)[where]
         light = place.wood * (0.75 * place.sunlight + 0.7 * place.skylight)
-        self.paint(where, light * (tone[where] * grain), FENCE, depth[where])
+        self._paint(where, light * (tone[where] * grain), FENCE, depth[where])
 
-    def boards(self) -> np.ndarray:
+    def _boards(self):
         """How bright the boards of the fence are, about 1: (H, W), 0 between them."""
         rng, (z0, slope) = self.rng, self.fence_at
         rails = np.array((0.45, 0.85) if rng.random() < 0.5 else (0.32, 0.66, 1.0))
@@ -369,27 +343,20 @@ class Scene:
                 owner.append(number)
         if not (surface.part >= 0).any():
             return
-        fill_cracks(surface)
-        spheres = shadow_balls(parts)
-        self.shade_grass(spheres)
+        _fill_cracks(surface)
+        spheres = _shadow_balls(parts)
+        self._shade_grass(spheres)
         rows, columns = np.nonzero(surface.part >= 0)
         points = surface.points(rows, columns)
         blades = self.rng.random((FIELD[0] // 4, FIELD[1] // 2), dtype=np.float32)
         free = points[1] > 0.09 * blades[rows // 4, columns // 2]  # grass grows before the feet
         rows, columns, points = rows[free], columns[free], points[:, free]
-        light = self.light_on(surface, rows, columns, points, spheres)
+        light = self._light_on(surface, rows, columns, points, spheres)
         self.light[:, rows, columns] = light * surface.colour[:, rows, columns]
         self.depth[rows, columns] = surface.depth[rows, columns]
         self.seen[rows, columns] = FIRST + np.array(owner)[surface.part[rows, columns]]
 
-    def light_on(
-        self,
-        surface: Surface,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        points: np.ndarray,
-        spheres: np.ndarray,
-    ) -> np.ndarray:
+    def _light_on(self, surface, rows, columns, points, spheres):
         """Light on the sheep: (3, n). Light is soft: of four fine pixels, one stands for all."""
         pixels = rows // FINE * FIELD[1] + columns // FINE
         _, chosen, back = np.unique(pixels, return_index=True, return_inverse=True)
@@ -397,13 +364,13 @@ class Scene:
         normals = surface.normals(rows[chosen], columns[chosen], points)
         place = self.place
         facing = place.sun.astype(np.float32) @ normals
-        sky, sun = shadows(points, normals, place.sun, spheres)
+        sky, sun = _shadows(points, normals, place.sun, spheres)
         direct = place.sunlight * (np.clip(0.9 * facing + 0.1, 0, 1) * sun)
-        bounce = 0.25 * place.grass * self.full_light() * (0.5 - 0.5 * normals[1])
+        bounce = 0.25 * place.grass * self._full_light() * (0.5 - 0.5 * normals[1])
         light = direct + place.skylight * ((0.62 + 0.38 * normals[1]) * sky) + bounce
         return light[:, back]
 
-    def shade_grass(self, spheres: np.ndarray) -> None:
+    def _shade_grass(self, spheres):
         """Darken the grass under the sheep, on every fourth pixel, smooth between them."""
         step = 2 * FINE
         depth, seen = self.depth[::step, ::step], self.seen[::step, ::step]
@@ -412,18 +379,20 @@ class Scene:
         points += self.camera.position.astype(np.float32)[:, None]
         up = np.zeros_like(points)
         up[1] = 1
-        sky, sun = shadows(points, up, self.place.sun, spheres)
-        full = self.full_light()
-        level = self.place.sun[1]
-        left = (self.place.sunlight * level * sun + self.place.skylight * sky) / full
+        sky, sun = _shadows(points, up, self.place.sun, spheres)
+        left = self.place.sunlight * self.place.sun[1] * sun + self.place.skylight * sky
         ratio = np.ones((3, *depth.shape), np.float32)
-        ratio[:, rows, columns] = left
+        ratio[:, rows, columns] = left / self._full_light()
         for plane, factor in zip(self.light, ratio):
             smooth = Image.fromarray(factor).resize(FIELD[::-1], Image.BILINEAR)
             plane *= np.where(self.seen == GRASS, smooth, 1)
 
 
-def shadow_balls(flock: list[list[Part]]) -> np.ndarray:
+def _misty(light, mist, haze=HAZE):
+    return light * (1 - mist) + haze * mist
+
+
+def _shadow_balls(flock):
     """Balls (n, 4) for the shadows of sheep, each given by its parts: fleece, head, maybe legs.
 
     For soft shadows, every other ball of a body and one for each bone of a leg are enough.
@@ -434,7 +403,7 @@ def shadow_balls(flock: list[list[Part]]) -> np.ndarray:
     return np.concatenate(balls + [solid.spheres()[:1] for solid in bones])
 
 
-def fill_cracks(surface: Surface) -> None:
+def _fill_cracks(surface):
     """Close cracks of some fine pixels, where rays along the fleece never quite arrived."""
     edges = ndimage.find_objects((surface.part >= 0).astype(np.uint8))[0]
     window = tuple(slice(max(edge.start - 3, 0), edge.stop + 3) for edge in edges)
@@ -447,17 +416,14 @@ def fill_cracks(surface: Surface) -> None:
         plane[cracks] = plane[nearest]
 
 
-def shadows(
-    points: np.ndarray, normals: np.ndarray, sun: np.ndarray, spheres: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _shadows(points, normals, sun, spheres):
     """Shares of the sky and of the sun that balls leave open above points (3, n): two (n,)."""
-    centres, radius, distance2, facing = around(points, normals, spheres)
-    sky = open_sky(facing, distance2, radius)
+    centres, radius, distance2, sky = around(points, normals, spheres)
     sun = sun.astype(np.float32)
     return sky, passed((centres @ sun)[:, None] - sun @ points, distance2, radius)
 
 
-def texture(rng: Generator, x: np.ndarray, z: np.ndarray, scale: float) -> np.ndarray:
+def _texture(rng, x, z, scale):
     """Smooth noise over the ground: blobs about `scale` m wide, at places in m."""
     cells = 128
     noise = rng.standard_normal((cells, cells), dtype=np.float32)
@@ -469,7 +435,7 @@ def texture(rng: Generator, x: np.ndarray, z: np.ndarray, scale: float) -> np.nd
 # --- where the sheep are ---------------------------------------------------------------------
 
 
-def place_flock(rng: Generator, flock: list[Sheep], scene: Scene) -> list[Posed]:
+def _place_flock(rng, flock, scene):
     """Sheep in their stances: alone, and in groups that touch in the picture."""
     placed, boxes = [], []
     wanted = int(rng.integers(4, 12))
@@ -484,17 +450,17 @@ def place_flock(rng: Generator, flock: list[Sheep], scene: Scene) -> list[Posed]
         turn = rng.uniform(0, 2 * math.pi)
         for member in range(min(size, len(flock) - len(placed))):
             for _ in range(12):
-                stance = random_stance(rng, x, z, turn, member)
+                stance = _random_stance(rng, x, z, turn, member)
                 posed = Posed(flock[len(placed)], stance)
-                box = picture_box(scene.camera, posed)
-                if fits(posed, box, placed, boxes, touching=member > 0):
+                box = _picture_box(scene.camera, posed)
+                if _fits(posed, box, placed, boxes, touching=member > 0):
                     placed.append(posed)
                     boxes.append(box)
                     break
     return placed
 
 
-def random_stance(rng: Generator, x: float, z: float, turn: float, member: int) -> Stance:
+def _random_stance(rng, x, z, turn, member):
     """A stance near (x, z): the first of a group is there, others beside or behind it."""
     if member:
         x, z = x + rng.normal(0, 0.75), z - rng.uniform(-0.9, 1.0)
@@ -503,20 +469,15 @@ def random_stance(rng: Generator, x: float, z: float, turn: float, member: int) 
     return Stance(x, z, turn, pose, rng.normal(0, 0.5), rng.uniform(-1, 1))
 
 
-def picture_box(camera: Camera, posed: Posed) -> np.ndarray:
+def _picture_box(camera, posed):
     """Left, top, right, bottom in px and the depth in m of the box around a sheep."""
     ends = (-0.58, 0.66), (-posed.back, 0.36), (-0.26, 0.26)
     x, y, depth = camera.project([posed.at(*corner) for corner in itertools.product(*ends)]).T
     return np.array([x.min(), y.min(), x.max(), y.max(), depth.mean()])
 
 
-def fits(
-    posed: Posed, box: np.ndarray, placed: list[Posed], boxes: list[np.ndarray], touching: bool
-) -> bool:
-    """Whether a sheep may stand there: not inside another, nor hidden, nor far from its group.
-
-    `box` is its `picture_box`, `boxes` are those of the sheep that are `placed`.
-    """
+def _fits(posed, box, placed, boxes, touching):
+    """Whether a sheep may stand there: not inside another, nor hidden, nor far from its group."""
     if box[0] > SIZE[1] - 12 or box[2] < 12 or box[1] > SIZE[0] - 14 or box[4] < 2.5:
         return False
     near = False
@@ -540,7 +501,7 @@ def fits(
 # --- the picture and the truth ---------------------------------------------------------------
 
 
-def take_picture(rng: Generator, light: np.ndarray) -> np.ndarray:
+def _take_picture(rng, light):
     """From fine light (3, H, W) to what a camera stores: uint8 (192, 256, 3)."""
     light = light.reshape(3, SIZE[0], FINE, SIZE[1], FINE).mean(axis=(2, 4))
     light = light * rng.uniform(0.9, 1.15) * rng.normal(1, 0.02, (3, 1, 1)).astype(np.float32)
@@ -550,7 +511,7 @@ def take_picture(rng: Generator, light: np.ndarray) -> np.ndarray:
     return np.clip(value, 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def to_panoptic(seen: np.ndarray) -> Panoptic:
+def _to_panoptic(seen):
     """A fine map of what is seen as a Panoptic: a pixel is what most of its parts show."""
     parts = seen.reshape(SIZE[0], FINE, SIZE[1], FINE).transpose(1, 3, 0, 2).reshape(-1, *SIZE)
     votes = [(parts == part).sum(axis=0) for part in parts]
@@ -566,35 +527,30 @@ def to_panoptic(seen: np.ndarray) -> Panoptic:
 # --- the folder ------------------------------------------------------------------------------
 
 
-def draw_meadows(
-    folder: Path, seed: int = 0, meadows: Iterable[int] | None = None, processes: int | None = None
-) -> Path:
+def draw_meadows(folder: Path, meadows: Iterable[int] = range(MEADOWS), processes: int = 0) -> Path:
     """Draw all meadows, or those given by number, into `folder` in COCO's format; return it.
 
     The files are images/NAME.jpg, annotations/panoptic_meadow/NAME.png and
     annotations/panoptic_meadow.json. NAME is meadow and picture, such as meadow012_1. In the JSON
     each image has a `group` too, its meadow.
     """
-    folder = Path(folder)
-    meadows = range(MEADOWS) if meadows is None else meadows
     for sub in ("images", PANOPTIC):
         (folder / sub).mkdir(parents=True)
-    jobs = [(folder, meadow, seed) for meadow in meadows]
-    pairs = sum(draw_parallel(save_meadow, jobs, "drawing meadows", processes), [])
+    jobs = [(folder, meadow) for meadow in meadows]
+    pairs = sum(draw_parallel(_save_meadow, jobs, "drawing meadows", processes), [])
     images, annotations = zip(*pairs)
     table = {**HEAD, "images": images, "annotations": annotations}
     (folder / f"{PANOPTIC}.json").write_text(json.dumps(table))
     return folder
 
 
-def save_meadow(folder: Path, meadow: int, seed: int) -> list[tuple[dict, dict]]:
-    """Draw the pictures of a meadow; return their entries in `images` and `annotations`."""
-    return [save_picture(folder, meadow, picture, seed) for picture in range(PICTURES)]
+def _save_meadow(folder, meadow):
+    return [_save_picture(folder, meadow, picture) for picture in range(PICTURES)]
 
 
-def save_picture(folder: Path, meadow: int, picture: int, seed: int) -> tuple[dict, dict]:
+def _save_picture(folder, meadow, picture):
     """Draw one picture; return its entries in COCO's `images` and `annotations`."""
-    image, panoptic = draw_picture(meadow, picture, seed)
+    image, panoptic = draw_picture(meadow, picture)
     name, number = f"meadow{meadow:03d}_{picture}", PICTURES * meadow + picture + 1
     Image.fromarray(image).save(folder / "images" / f"{name}.jpg", quality=92)
     Image.fromarray(ids_to_colours(panoptic.ids)).save(folder / PANOPTIC / f"{name}.png")

@@ -8,7 +8,7 @@ that are told to stand on the floor therefore stand on it. Between key poses eve
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -16,29 +16,21 @@ from numpy.random import Generator
 from segmentation_tf.drawn.drawing import smoothstep
 from segmentation_tf.drawn.tracing import unit
 
-if TYPE_CHECKING:
-    from segmentation_tf.drawn.body import Body
-
 FRAMES_PER_SECOND = 15
 OUTWARD = {"left": 1, "right": -1}  # along the first row of a frame
 
 
 class Pose(NamedTuple):
-    """Where the parts of a dancer are, as the dancer sees it.
+    """Where the parts of a dancer are, as the dancer sees it; angles are in radians."""
 
-    trunk: how far the pelvis is lowered (of a leg's length); how far the chest leans forward,
-    leans to the left, and is twisted to the left (radians).
-    Feet: outward, forward, up (of a leg's length).
-    Hands: outward, up, forward from the shoulder (of an arm's length).
-    head: turned to the left, nodding (radians).
-    """
-
+    # How far the pelvis is lowered, of a leg's length; how far the chest leans forward, leans to
+    # the left and is twisted to the left.
     trunk: Sequence[float]
-    left_foot: Sequence[float]
+    left_foot: Sequence[float]  # outward, forward, up, of a leg's length
     right_foot: Sequence[float]
-    left_hand: Sequence[float]
+    left_hand: Sequence[float]  # outward, up, forward from the shoulder, of an arm's length
     right_hand: Sequence[float]
-    head: Sequence[float]
+    head: Sequence[float]  # turned to the left, nodding
 
 
 # Key poses, one a line: trunk, left foot, right foot, left hand, right hand, head.
@@ -96,13 +88,7 @@ SPORTS = (
     ((.1, .1, 0, .1), (.2, .3, .1), (.2, -.35, 0), (.15, -.4, .45), (.2, -.5, -.4), (0, 0)),
     ((.03, 0, 0, 0), (.16, 0, 0), (.16, .05, 0), (.15, -.9, .1), (.3, -.5, .5), (.3, .1)),
 )  # fmt: skip
-POSES = {
-    "HipHop": [Pose(*parts) for parts in HIP_HOP],
-    "Jazz": [Pose(*parts) for parts in JAZZ],
-    "Kata": [Pose(*parts) for parts in KATA],
-    "Taichi": [Pose(*parts) for parts in TAICHI],
-    "Sports": [Pose(*parts) for parts in SPORTS],
-}
+POSES = {"HipHop": HIP_HOP, "Jazz": JAZZ, "Kata": KATA, "Taichi": TAICHI, "Sports": SPORTS}
 # From one key pose to the next.
 SECONDS = {"HipHop": 0.8, "Jazz": 1.3, "Kata": 1.1, "Taichi": 3.0, "Sports": 0.9}
 
@@ -113,12 +99,11 @@ class Performance:
     def __init__(self, rng: Generator, activity: str):
         self.activity = activity
         self.beat = SECONDS[activity] * rng.uniform(0.9, 1.15)
-        count = 400
-        rows = np.array([as_row(pose) for pose in POSES[activity]])
-        keys = rows[rng.integers(len(rows), size=count)]
+        rows = np.array([as_row(Pose(*parts)) for parts in POSES[activity]])
+        keys = rows[rng.integers(len(rows), size=400)]
         if activity != "Sports":  # the racket stays in the right hand
             mirror_images = as_row(mirrored(as_pose(keys)))
-            keys = np.where(rng.random((count, 1)) < 0.5, mirror_images, keys)
+            keys = np.where(rng.random((len(keys), 1)) < 0.5, mirror_images, keys)
         foot, hand = (0.02, 0.03, 0), (0.07, 0.07, 0.07)
         spread = as_row(Pose((0.02, 0.06, 0.06, 0.06), foot, foot, hand, hand, (0.2, 0.06)))
         self.keys = keys + rng.normal(size=keys.shape) * spread
@@ -134,10 +119,7 @@ class Performance:
         share = float(smoothstep(part, 0.05, 0.95))
         pose, way = as_pose(before + share * (after - before)), as_pose(after - before)
         # A foot is lifted on its way to another place.
-        for foot, (outward, forward, _) in (
-            (pose.left_foot, way.left_foot),
-            (pose.right_foot, way.right_foot),
-        ):
+        for foot, (outward, forward, _) in zip(pose[1:3], way[1:3]):
             foot[2] += share * (1 - share) * min(np.hypot(outward, forward), 0.5) * 0.6
         pose.trunk[0] += self.bounce * (0.5 + 0.5 * math.sin(2 * math.pi * seconds / self.beat))
         return pose
@@ -164,14 +146,9 @@ def as_pose(rows: np.ndarray) -> Pose:
 
 def mirrored(pose: Pose) -> Pose:
     """The same pose (or many, a row each) with left and right exchanged."""
-    return Pose(
-        trunk=pose.trunk * np.array([1, 1, -1, -1]),
-        left_foot=pose.right_foot,
-        right_foot=pose.left_foot,
-        left_hand=pose.right_hand,
-        right_hand=pose.left_hand,
-        head=pose.head * np.array([-1, 1]),
-    )
+    trunk, left_foot, right_foot, left_hand, right_hand, head = pose
+    trunk, head = trunk * np.array([1, 1, -1, -1]), head * np.array([-1, 1])
+    return Pose(trunk, right_foot, left_foot, right_hand, left_hand, head)
 
 
 @dataclass
@@ -215,8 +192,8 @@ def bend(
     return middle, root + reach * axis
 
 
-def skeleton(body: "Body", pose: Pose, place: tuple[float, float, float]) -> Skeleton:
-    """The skeleton of a `body` (its lengths) in a pose at a place: joints in the studio, m."""
+def skeleton(body, pose: Pose, place: tuple[float, float, float]) -> Skeleton:
+    """The skeleton of a `body.Body` in a pose at a place: joints in the studio, m."""
     x, z, heading = place
     ground = turned(np.eye(3), twist=heading)
     lowered, lean, tilt, twist = pose.trunk
@@ -274,9 +251,8 @@ def _place_leg(bones, body, side, foot, ground):
     pole = ground[2] + sign * 0.35 * ground[0] + 0.25 * ground[1]
     knee, ankle = bend(hip, foot, body.thigh, body.shin, pole)
     raised = float(smoothstep(ankle[1], body.ankle + 0.02, body.ankle + 0.35))
-    bones.toes[side] = unit(
-        (1 - raised) * toward + raised * (0.8 * unit(ankle - knee) + toward / 2)
-    )
+    pointed = 0.8 * unit(ankle - knee) + toward / 2
+    bones.toes[side] = unit((1 - raised) * toward + raised * pointed)
     joints |= {f"{side}_hip": hip, f"{side}_knee": knee, f"{side}_ankle": ankle}
 
 

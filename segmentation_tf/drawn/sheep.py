@@ -5,14 +5,13 @@ longer legs for its size, and no thick wool yet.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Part, unit
 
 # Breeds as they look: fleece, and face with legs (0 to 255).
 BREEDS = (
@@ -39,11 +38,7 @@ class Sheep:
     leggy: float = 1.0
     woolly: float = 1.0
     phase: float = 0.0  # of its locks
-
-    @property
-    def lamb(self) -> bool:
-        """Whether it has the proportions of a lamb."""
-        return self.size < 0.75
+    lamb: bool = False  # with a big head
 
 
 @dataclass
@@ -71,6 +66,7 @@ def random_sheep(rng: Generator, breed: int) -> Sheep:
         leggy=1.18 if lamb else rng.uniform(0.92, 1.04),
         woolly=0.8 if lamb else rng.uniform(0.92, 1.12),
         phase=rng.uniform(0, 6),
+        lamb=lamb,
     )
 
 
@@ -78,10 +74,9 @@ class Wool(Limb):
     """A limb with locks of wool all over."""
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """How far points (3, N) are from its surface, negative inside: (N,) m."""
-        local = self.frame @ (points - self.start)
+        local = self.local(points)
         side, along, front = local
-        t = np.minimum(np.maximum(along / self.length, 0), 1)
+        t = np.clip(along / self.length, 0, 1)
         phases = self.phase * np.arange(1, len(LOCKS) + 1, dtype=np.float32)[:, None]
         locks = np.sin(LOCKS @ local + phases).sum(axis=0)
         radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t + self.folds * locks
@@ -106,65 +101,51 @@ class Posed:
         local = self.sheep.size * np.array([along, self.back + up, right])
         return local @ self.frame + [self.stance.x, 0, self.stance.z]
 
-    def limb(self, start: Sequence[float], end: Sequence[float], radii: Sequence[float]) -> Limb:
+    def _limb(self, start, end, radii):
         """A limb of skin between two places as `at` takes them; `radii` of a grown sheep, m."""
-        size = self.sheep.size
-        radii = (radii[0] * size, radii[1] * size)
+        radii = [radius * self.sheep.size for radius in radii]
         return Limb(self.at(*start), self.at(*end), radii, front=self.frame[2])
 
-    def wool(
-        self,
-        start: Sequence[float],
-        end: Sequence[float],
-        radii: Sequence[float],
-        flat: float = 1.0,
-    ) -> Wool:
+    def _wool(self, start, end, radii, flat=1.0):
         """The same with wool on it."""
-        size, thick = self.sheep.size, self.sheep.woolly
-        radii = (radii[0] * thick * size, radii[1] * thick * size)
-        cloth = Cloth(folds=0.007 * size, phase=self.sheep.phase)
-        return Wool(
-            self.at(*start), self.at(*end), radii, front=self.frame[2], flat=flat, cloth=cloth
-        )
+        radii = [radius * self.sheep.woolly * self.sheep.size for radius in radii]
+        shape = {"front": self.frame[2], "flat": flat}
+        cloth = Cloth(folds=0.007 * self.sheep.size, phase=self.sheep.phase)
+        return Wool(self.at(*start), self.at(*end), radii, **shape, cloth=cloth)
 
-    # --- where the head is ---
-
-    def neck(self) -> tuple[tuple, tuple, tuple]:
+    def _neck(self):
         """Ends of the neck, as `at` takes them, and the direction in which the nose points."""
-        turn, head = self.stance.head, math.cos(self.stance.head)
-        right = -math.sin(turn)
+        head, right = math.cos(self.stance.head), -math.sin(self.stance.head)
         if self.stance.pose == "grazes":
-            drop = 0.06 + 0.1 - self.back
-            end, nose = (0.5, 0.55 * drop, 0.1 * right), (0.55 * head, -0.8, 0.55 * right)
-            return (0.3, -0.03, 0), end, nose
+            end = (0.5, 0.55 * (0.06 + 0.1 - self.back), 0.1 * right)
+            return (0.3, -0.03, 0), end, (0.55 * head, -0.8, 0.55 * right)
         return (0.28, 0.06, 0), (0.46, 0.28, 0.1 * right), (0.9 * head, -0.42, 0.9 * right)
 
     def parts(self) -> list[Part]:
         """Fleece, head and legs."""
-        return [self.fleece(), self.head(), *([] if self.lies else [self.all_legs()])]
+        return [self._fleece(), self._head(), *([] if self.lies else [self._all_legs()])]
 
-    def fleece(self) -> Part:
+    def _fleece(self):
         """Barrel, rump, chest, neck and the tops of the legs."""
-        start, end, _ = self.neck()
+        start, end, _ = self._neck()
         solids = [
-            self.wool((-0.27, 0.0, 0), (0.25, 0.0, 0), (0.27, 0.245), 0.92),
-            self.wool((-0.34, -0.03, 0), (-0.34, 0.03, 0), (0.21, 0.2), 1.0),
-            self.wool(start, end, (0.19, 0.115), 0.9),
-            self.wool((-0.58, 0.06, 0), (-0.6, -0.16, 0), (0.05, 0.04)),
+            self._wool((-0.27, 0.0, 0), (0.25, 0.0, 0), (0.27, 0.245), 0.92),
+            self._wool((-0.34, -0.03, 0), (-0.34, 0.03, 0), (0.21, 0.2), 1.0),
+            self._wool(start, end, (0.19, 0.115), 0.9),
+            self._wool((-0.58, 0.06, 0), (-0.6, -0.16, 0), (0.05, 0.04)),
         ]
         if not self.lies:
             for right in (-0.12, 0.12):
                 solids += [
-                    self.wool((-0.36, -0.1, right), (-0.38, -0.27, right), (0.125, 0.06)),
-                    self.wool((0.24, -0.1, right), (0.25, -0.26, right), (0.1, 0.055)),
+                    self._wool((-0.36, -0.1, right), (-0.38, -0.27, right), (0.125, 0.06)),
+                    self._wool((0.24, -0.1, right), (0.25, -0.26, right), (0.1, 0.055)),
                 ]
-        return Part(solids, self.paint_fleece(), 0.05 * self.sheep.size)
+        return Part(solids, self._paint_fleece(), 0.05 * self.sheep.size)
 
-    def paint_fleece(self) -> Paint:
+    def _paint_fleece(self):
         """The paint of wool: locks, and dirt below."""
-        colour, phase, back = 0.9 * srgb(*self.sheep.fleece), self.sheep.phase, self.at(0, 0, 0)
-        size, frame = self.sheep.size, self.frame.astype(np.float32)
-        middle = back.astype(np.float32)[:, None]
+        colour, phase, size = 0.9 * srgb(*self.sheep.fleece), self.sheep.phase, self.sheep.size
+        frame, middle = self.frame.astype(np.float32), self.at(0, 0, 0).astype(np.float32)[:, None]
 
         def paint(points):
             along, up, right = frame @ (points - middle) / size
@@ -176,9 +157,9 @@ class Posed:
 
         return paint
 
-    def head(self) -> Part:
+    def _head(self):
         """A wedge of a face with ears to the sides, eyes and a nose painted on, a tuft above."""
-        _, end, nose = self.neck()
+        _, end, nose = self._neck()
         nose = unit(np.array(nose))
         size = self.sheep.size * (1.25 if self.sheep.lamb else 1.0)  # lambs have big heads
         poll = self.at(*end) + self.sheep.size * 0.05 * (nose @ self.frame)
@@ -211,20 +192,19 @@ class Posed:
 
         return Part(solids, paint, 0.03 * size, 0.1)
 
-    def all_legs(self) -> Part:
+    def _all_legs(self):
         """Two joints each, hooves at the ground."""
         step, knee, ground = 0.09 * self.stance.step, -self.back + 0.45 * self.legs, -self.back
         solids = []
         for right, sign in ((-0.11, 1), (0.11, -1)):
             hind, fore = sign * step, -sign * step
+            hock, wrist = (-0.43 + hind / 2, knee, right), (0.26 + fore / 2, knee, right)
             solids += [
-                self.limb((-0.38, -0.25, right), (-0.43 + hind / 2, knee, right), (0.05, 0.032)),
-                self.limb((-0.43 + hind / 2, knee, right), (-0.4 + hind, ground, right),
-                          (0.032, 0.034)),
-                self.limb((0.25, -0.24, right), (0.26 + fore / 2, knee, right), (0.045, 0.032)),
-                self.limb((0.26 + fore / 2, knee, right), (0.25 + fore, ground, right),
-                          (0.03, 0.034)),
-            ]  # fmt: skip
+                self._limb((-0.38, -0.25, right), hock, (0.05, 0.032)),
+                self._limb(hock, (-0.4 + hind, ground, right), (0.032, 0.034)),
+                self._limb((0.25, -0.24, right), wrist, (0.045, 0.032)),
+                self._limb(wrist, (0.25 + fore, ground, right), (0.03, 0.034)),
+            ]
         skin = srgb(*self.sheep.face) * np.float32(0.9)
         hoof, high = srgb(40, 34, 30), np.float32(0.06 * self.sheep.size)
         return Part(solids, lambda p: np.where(p[1] < high, hoof, skin), 0.01, 0.0)

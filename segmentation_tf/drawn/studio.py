@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from segmentation_tf.drawn.body import BRIGHT, COLOURS, srgb
-from segmentation_tf.drawn.drawing import smooth_noise, smoothstep
+from segmentation_tf.drawn.drawing import one_of, smooth_noise, smoothstep
 from segmentation_tf.drawn.furniture import random_things
 from segmentation_tf.drawn.light import Lamps, furniture_shadow, lit, random_lamps, sample
 from segmentation_tf.drawn.tracing import FINE, Camera, Surface
@@ -35,9 +35,7 @@ class Hanging:
     top: float
     texture: np.ndarray | None = None
 
-    def seen_at(
-        self, u: np.ndarray, v: np.ndarray, border: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def seen_at(self, u, v, border=0.0):
         """Which points of the wall it covers, and where on it they lie: x, y from 0 to below 1."""
         inside = (u > self.left - border) & (u < self.right + border)
         inside &= (v > self.bottom - border) & (v < self.top + border)
@@ -47,10 +45,10 @@ class Hanging:
 
 
 class Wall(NamedTuple):
-    """How a wall looks; `kind` is paint, a curtain, panels or bricks."""
+    """How a wall looks."""
 
     colour: np.ndarray  # (3, 1)
-    kind: str
+    kind: str  # paint, curtain, panels or bricks
     phase: float
 
 
@@ -85,58 +83,52 @@ def random_room(rng: Generator) -> Room:
     """A studio, what stands in it, and the cameras."""
     # The order of these lines is that of the random numbers: another order draws another room.
     bounds = np.array([rng.uniform(4.6, 5.8), rng.uniform(2.9, 3.5), rng.uniform(4.6, 5.8)])
-    cameras, lamps = random_cameras(rng), random_lamps(rng, bounds)
-    first, faces = random_wall(rng), rng.permutation(WALLS)
-    walls = {int(face): first if rng.random() < 0.6 else random_wall(rng) for face in faces}
-    carpet = rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))
+    cameras, lamps = _random_cameras(rng), random_lamps(rng, bounds)
+    first, faces = _random_wall(rng), rng.permutation(WALLS)
+    walls = {int(face): first if rng.random() < 0.6 else _random_wall(rng) for face in faces}
+    carpet = (rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))).astype(np.float32)
     angle = (0, math.pi / 4, rng.uniform(0, 3))[rng.choice(3, p=[0.6, 0.15, 0.25])]
-    spacing, line = rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05)
-    darkness = rng.uniform(0.35, 0.8)
+    spacing, line, darkness = (
+        rng.uniform(0.5, 1.6),
+        rng.uniform(0.015, 0.05),
+        rng.uniform(0.35, 0.8),
+    )
     width, middle, low = rng.uniform(1.7, 2.8), rng.uniform(-1.3, 1.3), rng.uniform(0.7, 1.1)
     lines = Lines(angle, spacing, line, darkness, directions=rng.integers(1, 3))
-    pictures = [hanging for face in faces[1:] for hanging in random_hangings(rng, face)]
-    return Room(
-        bounds=bounds,
-        lamps=lamps,
-        walls=walls,
-        carpet=carpet.astype(np.float32),
-        lines=lines,
-        pictures=pictures,
-        screen=Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width),
-        show=("slides", "film", "white")[rng.choice(3, p=[0.45, 0.45, 0.1])],
-        things=random_things(rng, bounds, cameras),
-        cameras=cameras,
-        grain=smooth_noise(rng, (512, 512), 2.5),
-    )
+    pictures = [hanging for face in faces[1:] for hanging in _random_hangings(rng, face)]
+    screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
+    show = rng.choice(["slides", "film", "white"], p=[0.45, 0.45, 0.1])
+    things, grain = random_things(rng, bounds, cameras), smooth_noise(rng, (512, 512), 2.5)
+    return Room(bounds, lamps, walls, carpet, lines, pictures, screen, show, things, cameras, grain)
 
 
-def random_cameras(rng: Generator) -> list[Camera]:
+def _random_cameras(rng):
     """Three tripods around the middle, two of them about a quarter turn from the first."""
     first, cameras = rng.uniform(0, 2 * math.pi), []
     for turn in (0, rng.uniform(0.9, 1.5), -rng.uniform(0.9, 1.5)):
         angle, away = first + turn, rng.uniform(3.5, 4.0)
         position = np.array([away * math.sin(angle), rng.uniform(1.0, 2.1), away * math.cos(angle)])
         target = rng.normal(0, 0.15), rng.uniform(0.95, 1.2), rng.normal(0, 0.15)
-        cameras.append(Camera.looking(position, target, rng.uniform(455, 505), SIZE))
+        cameras.append(Camera(position, target, rng.uniform(455, 505), SIZE))
     return cameras
 
 
-def random_wall(rng: Generator) -> Wall:
+def _random_wall(rng):
     """A wall, most of them dark."""
-    kind = ("paint", "curtain", "panels", "bricks")[rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])]
+    kind = rng.choice(["paint", "curtain", "panels", "bricks"], p=[0.4, 0.35, 0.15, 0.1])
     dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
     grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
-    tint = tints[rng.integers(3)] if rng.random() < 0.45 else grey
+    tint = one_of(rng, tints) if rng.random() < 0.45 else grey
     tint = np.array(tint) * (1 + rng.normal(0, 0.04, 3))
     return Wall(srgb(*np.clip(dark * tint, 5, 240)), kind, rng.uniform(0, 6))
 
 
-def random_hangings(rng: Generator, face: int) -> list[Hanging]:
+def _random_hangings(rng, face):
     """Posters, doors and boards along a wall, with gaps."""
     left, hangings = -4.2, []
     while left < 3.5:
         left += rng.uniform(0.4, 2.2)
-        kind = ("poster", "door", "board", "gap")[rng.choice(4, p=[0.45, 0.15, 0.15, 0.25])]
+        kind = rng.choice(["poster", "door", "board", "gap"], p=[0.45, 0.15, 0.15, 0.25])
         width, low, high = {
             "poster": (rng.uniform(0.5, 0.9), rng.uniform(1.0, 1.3), rng.uniform(1.9, 2.4)),
             "door": (0.95, 0, 2.1),
@@ -144,17 +136,13 @@ def random_hangings(rng: Generator, face: int) -> list[Hanging]:
             "gap": (1, 0, 0),
         }[kind]
         if kind != "gap":
-            hangings.append(Hanging(face, left, left + width, low, high, texture(rng, kind)))
+            hangings.append(Hanging(face, left, left + width, low, high, _texture(rng, kind)))
         left += width
     return hangings
 
 
-def texture(rng: Generator, kind: str) -> np.ndarray:
+def _texture(rng, kind):
     """What a poster, a door or a board looks like: (3, 64, 48)."""
-
-    def any_colour():
-        return srgb(*COLOURS[rng.integers(len(COLOURS))])
-
     y, x = np.indices((64, 48))
     canvas = np.empty((3, 64, 48), np.float32)
     if kind == "door":
@@ -166,12 +154,12 @@ def texture(rng: Generator, kind: str) -> np.ndarray:
         canvas[:, (smooth_noise(rng, (64, 48), 4) > 1.2) & (y > 8) & (y < 52)] *= 0.4
         canvas[:, (x < 1) | (x > 46) | (y < 1) | (y > 62)] = 0.3
     else:
-        canvas[:] = any_colour()[..., None] * rng.uniform(0.15, 0.45)
+        canvas[:] = _any(rng, COLOURS) * rng.uniform(0.15, 0.45)
         shapes = smooth_noise(rng, (64, 48), 22)
-        canvas[:, shapes > 0.3] = 0.45 * any_colour()
-        canvas[:, shapes < -0.9] = 0.4 * any_colour()
+        canvas[:, shapes > 0.3] = 0.45 * _any(rng, COLOURS)[..., 0]
+        canvas[:, shapes < -0.9] = 0.4 * _any(rng, COLOURS)[..., 0]
         for row in range(6, 60, rng.integers(7, 20)):
-            canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = 0.7 * any_colour()[..., None]
+            canvas[:, row : row + 3, 6 : rng.integers(14, 43)] = 0.7 * _any(rng, COLOURS)
     return canvas
 
 
@@ -195,28 +183,21 @@ def view_room(room: Room, camera: Camera) -> View:
     surface = Surface(camera, (0, height, 0, width))
     for part in room.things:
         surface.add(part)
-    depth, face, points = leave_room(room, camera)
+    depth, face, points = _leave_room(room, camera)
     face[~np.isinf(surface.depth.ravel())] = THING
     circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
-    light = light_of_faces(room, circuits, camera, depth, face, points)
+    light = _light_of_faces(room, circuits, camera, depth, face, points)
     light = light.reshape(2, 3, height, width)
     things = np.nonzero(face.reshape(height, width) == THING)
-    light[:, :, *things] = light_of_things(circuits, surface, *things)
+    light[:, :, *things] = _light_of_things(circuits, surface, *things)
     depth = np.minimum(depth.reshape(height, width), surface.depth)
     is_floor = (face == FLOOR).reshape(height, width)[::FINE, ::FINE]
     x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
-    screen = find_screen(room.screen, face, points, width)
+    screen = _find_screen(room.screen, face, points, width)
     return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
 
 
-def light_of_faces(
-    room: Room,
-    circuits: list[Lamps],
-    camera: Camera,
-    depth: np.ndarray,
-    face: np.ndarray,
-    points: np.ndarray,
-) -> np.ndarray:
+def _light_of_faces(room, circuits, camera, depth, face, points):
     """Light (2, 3, N) from walls, floor and ceiling, where nothing stands before them."""
     spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
     shadow = furniture_shadow(room.bounds, spheres)
@@ -225,16 +206,14 @@ def light_of_faces(
         where = np.nonzero(face == number)[0]
         if len(where):
             some = points[:, where]
-            colour = face_colour(room, camera, number, some, depth[where], shadow)
-            light[..., where] = face_light(circuits, number, some) * colour
+            colour = _face_colour(room, camera, number, some, depth[where], shadow)
+            light[..., where] = _face_light(circuits, number, some) * colour
             if number == CEILING:
-                add_panels(light, where, circuits, some)
+                _add_panels(light, where, circuits, some)
     return light
 
 
-def light_of_things(
-    circuits: list[Lamps], surface: Surface, rows: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def _light_of_things(circuits, surface, rows, columns):
     """Light (2, 3, N) from the furniture that these pixels of a surface show."""
     points = surface.points(rows, columns)
     normals = surface.normals(rows, columns, points)
@@ -243,15 +222,15 @@ def light_of_things(
     return surface.colour[:, rows, columns] * falling * dim
 
 
-def find_screen(screen: Hanging, face: np.ndarray, points: np.ndarray, width: int) -> tuple:
+def _find_screen(screen, face, points, width):
     """Rows and columns (N,) of the pixels that show the screen, and where on it they lie: x, y."""
     on_wall = np.nonzero(face == screen.wall)[0]
-    u = along_wall(screen.wall, points[:, on_wall])
+    u = _along_wall(screen.wall, points[:, on_wall])
     inside, x, y = screen.seen_at(u, points[1, on_wall])
     return (*np.divmod(on_wall[inside], width), x, y)
 
 
-def leave_room(room: Room, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _leave_room(room, camera):
     """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
     rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
     rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
@@ -265,9 +244,8 @@ def leave_room(room: Room, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.n
     return depth, face, start + depth * rays
 
 
-def face_light(circuits: list[Lamps], face: int, points: np.ndarray) -> np.ndarray:
-    """Light of both circuits that falls on points of a face of the room: (2, 3, N)."""
-    # Light is soft: one of four neighbours stands for all.
+def _face_light(circuits, face, points):
+    """Light of both circuits on points of a face: (2, 3, N); one stands for four, light is soft."""
     some = points[:, ::4]
     normals = np.zeros_like(some)
     normals[face % 3] = -1 if face < 3 else 1
@@ -275,36 +253,34 @@ def face_light(circuits: list[Lamps], face: int, points: np.ndarray) -> np.ndarr
     return np.repeat(light, 4, axis=-1)[..., : points.shape[1]]
 
 
-def face_colour(
-    room: Room, camera: Camera, face: int, points: np.ndarray, depth: np.ndarray, shadow: np.ndarray
-) -> np.ndarray:
+def _face_colour(room, camera, face, points, depth, shadow):
     """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
     if face == CEILING:
-        return ceiling(points)
+        return _ceiling(points)
     if face == FLOOR:
         # How long a pixel lies on the floor: far lines blur into the carpet.
         long = depth**2 / float(camera.focal * camera.position[1])
         reaching = sample(shadow, -room.bounds[[0, 2]], points[0], points[2])
-        return reaching * carpet(room, points, long)
-    return wall_colour(room, face, along_wall(face, points), points[1])
+        return reaching * _carpet(room, points, long)
+    return _wall_colour(room, face, _along_wall(face, points), points[1])
 
 
-def along_wall(face: int, points: np.ndarray) -> np.ndarray:
+def _along_wall(face, points):
     """Where along a wall points lie, in m from its middle, from left to right as seen inside."""
     x, _, z = points
     return {0: z, 2: -x, 3: -z, 5: x}[face]
 
 
-def grain(room: Room, u: np.ndarray, v: np.ndarray, scale: float) -> np.ndarray:
+def _grain(room, u, v, scale):
     """The room's noise at places in m, `scale` m a grain: (N,)."""
     return room.grain[(v / scale).astype(np.intp) % 512, (u / scale).astype(np.intp) % 512]
 
 
-def carpet(room: Room, points: np.ndarray, long: np.ndarray) -> np.ndarray:
+def _carpet(room, points, long):
     """Grey carpet with dark lines: (3, N). `long`: m of the floor in a pixel."""
     x, _, z = points
-    value = 1 + 0.16 * np.minimum(0.012 / long, 1) * grain(room, x, z, 0.004)
-    value += 0.07 * grain(room, x + 9, z + 9, 0.05) + 0.07 * grain(room, x + 20, z + 20, 0.24)
+    value = 1 + 0.16 * np.minimum(0.012 / long, 1) * _grain(room, x, z, 0.004)
+    value += 0.07 * _grain(room, x + 9, z + 9, 0.05) + 0.07 * _grain(room, x + 20, z + 20, 0.24)
     lines = room.lines
     blur = np.maximum(lines.width, long)
     for quarter in range(lines.directions):
@@ -316,16 +292,14 @@ def carpet(room: Room, points: np.ndarray, long: np.ndarray) -> np.ndarray:
     return room.carpet * np.maximum(value, 0.1)
 
 
-def ceiling(points: np.ndarray) -> np.ndarray:
+def _ceiling(points):
     """Dark tiles: (1, N)."""
     x, _, z = points
     joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
     return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
 
 
-def add_panels(
-    light: np.ndarray, where: np.ndarray, circuits: list[Lamps], points: np.ndarray
-) -> None:
+def _add_panels(light, where, circuits, points):
     """The lamps themselves, far brighter than all else: adds to light (2, 3, pixels)."""
     x, _, z = points
     full = sum(lamps.power for lamps in circuits).max()
@@ -335,16 +309,16 @@ def add_panels(
             own[:, where[panel]] += 5 / full * power[:, None]
 
 
-def wall_colour(room: Room, face: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _wall_colour(room, face, u, v):
     """Colour (3, N) of a wall at u m along and v m up it, with what hangs there."""
     wall = room.walls[face]
-    value = 1 + 0.03 * grain(room, u + 7, v + 7, 0.01) + 0.08 * grain(room, u + 30, v + 30, 0.3)
+    value = 1 + 0.03 * _grain(room, u + 7, v + 7, 0.01) + 0.08 * _grain(room, u + 30, v + 30, 0.3)
     if wall.kind == "curtain":
-        value *= folds_of_curtain(u, v, wall.phase)
+        value *= _folds_of_curtain(u, v, wall.phase)
     elif wall.kind == "panels":
         value *= 1 - 0.45 * ((u / 1.2) % 1 < 0.015) - 0.45 * ((v / 1.2) % 1 < 0.015)
     elif wall.kind == "bricks":
-        value *= bricks(u, v)
+        value *= _bricks(u, v)
     light = wall.colour * np.maximum(value, 0.1) * np.where(v < 0.09, 0.5, 1)  # skirting
     for hanging in room.pictures:
         if hanging.wall == face:
@@ -355,13 +329,13 @@ def wall_colour(room: Room, face: int, u: np.ndarray, v: np.ndarray) -> np.ndarr
     return light
 
 
-def folds_of_curtain(u: np.ndarray, v: np.ndarray, phase: float) -> np.ndarray:
+def _folds_of_curtain(u, v, phase):
     """Light and dark folds, a factor (N,)."""
     bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
     return 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
 
 
-def bricks(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _bricks(u, v):
     """Bricks of uneven brightness with dark joints, a factor (N,)."""
     row = np.floor(v / 0.08)
     column = u / 0.24 + row / 2
@@ -373,13 +347,13 @@ def screen_light(rng: Generator, show: str, x: np.ndarray, y: np.ndarray) -> np.
     """What the screen shows at places (N,) from 0 to 1: light (3, N); a new picture each call."""
     shown = np.ones((3, *SCREEN), np.float32)
     if show == "film":
-        shown = film(rng)
+        shown = _film(rng)
     elif show == "slides":
-        shown = slide(rng)
+        shown = _slide(rng)
     return shown[:, (y * SCREEN[0]).astype(int), (x * SCREEN[1]).astype(int)]
 
 
-def film(rng: Generator) -> np.ndarray:
+def _film(rng):
     """Sky, hills, and something before them: light (3, 90, 150)."""
     tint = srgb(*rng.uniform(90, 240, 3))[..., None]
     height = np.linspace(0, 1, SCREEN[0])[:, None] + 0.12 * smooth_noise(rng, SCREEN, 45)
@@ -387,15 +361,15 @@ def film(rng: Generator) -> np.ndarray:
     shown = (1 - hills) * (0.5 + 0.5 * tint) + 0.35 * hills * tint[::-1]
     shown *= np.maximum(1 + 0.25 * smooth_noise(rng, SCREEN, 9), 0)
     figure = smoothstep(smooth_noise(rng, SCREEN, 32), 0.9, 1.0)
-    shown += figure * (random_bright(rng) - shown)
+    shown += figure * (_any(rng, BRIGHT) - shown)
     return shown * rng.uniform(0.6, 1.3)
 
 
-def slide(rng: Generator) -> np.ndarray:
+def _slide(rng):
     """A title, lines of text and a bar chart: light (3, 90, 150)."""
     paper = rng.choice([0.95, 0.7, 0.12])
     shown = np.full((3, *SCREEN), paper, np.float32)
-    title, bars = random_bright(rng), random_bright(rng)
+    title, bars = _any(rng, BRIGHT), _any(rng, BRIGHT)
     shown[:, 8:17, 12 : rng.integers(60, 130)] = title
     for row in range(28, 80, 9):
         shown[:, row : row + 3, 14 : rng.integers(30, 80)] = 0.8 if paper < 0.5 else 0.08
@@ -404,9 +378,9 @@ def slide(rng: Generator) -> np.ndarray:
     return shown
 
 
-def random_bright(rng: Generator) -> np.ndarray:
-    """One of the bright colours: light (3, 1, 1)."""
-    return srgb(*BRIGHT[rng.integers(len(BRIGHT))])[..., None]
+def _any(rng, colours):
+    """One of the colours: light (3, 1, 1)."""
+    return srgb(*one_of(rng, colours))[..., None]
 
 
 def reduce(fine: np.ndarray) -> np.ndarray:

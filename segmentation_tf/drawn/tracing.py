@@ -8,6 +8,9 @@ solids has the smaller of the two distances; rounding that minimum off where bot
 an arm grow out of a shoulder: I. Quilez, "Smooth minimum", 2013.
 
 The world is in metres, y points up, the floor is y = 0. Points are columns, float32 (3, N).
+
+A solid has `centre` and `reach`, a ball that holds it; `distance(points)`, (N,), negative inside;
+and `spheres()`, balls (n, 4), x y z radius, that stand for it where only its shadow matters.
 """
 
 import math
@@ -21,16 +24,12 @@ BLOCK = 4  # 4 x 4 rays go together as long as they can
 STEPS = 14
 NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
 
+Numbers = Sequence[float]
+
 
 def unit(vector: np.ndarray) -> np.ndarray:
     """The vector of length 1 in the same direction."""
     return vector / np.linalg.norm(vector)
-
-
-def frame_along(along: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """Rows side, along, front of a right-handed frame; `front` is only turned as needed."""
-    front = unit(front - along * (front @ along))
-    return np.stack([np.cross(along, front), along, front])
 
 
 @dataclass(frozen=True)
@@ -49,37 +48,24 @@ SMOOTH = Cloth()
 
 
 class Limb:
-    """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs."""
+    """A rounded cone from `start` to `end`: thighs, fingers, trunks, sleeves, chair legs.
+
+    `radii`: at both ends, in m; `front`: the direction of its depth; `flat`: depth divided by
+    width; `swell`: what a muscle adds to the radius at a third of the length, in m.
+    """
 
     def __init__(
-        self,
-        start: Sequence[float],
-        end: Sequence[float],
-        radii: Sequence[float],
-        *,
-        front: Sequence[float] = (0, 0, 1),
-        flat: float = 1,
-        swell: float = 0,
-        cloth: Cloth = SMOOTH,
-    ):
-        """Place the limb.
-
-        Args:
-            start: Middle of one end, in m.
-            end: Middle of the other end.
-            radii: Radius at both ends, in m.
-            front: The direction of the depth.
-            flat: Depth divided by width.
-            swell: What a muscle adds to the radius at a third of the length, in m.
-            cloth: How the surface wrinkles, and whether the end is cut off.
-        """
+        self, start: Numbers, end: Numbers, radii: Numbers, *, front: Numbers = (0, 0, 1),
+        flat: float = 1, swell: float = 0, cloth: Cloth = SMOOTH,
+    ):  # fmt: skip
         start, end = np.asarray(start, float), np.asarray(end, float)
         self.length = float(np.linalg.norm(end - start)) or 1e-4
         along = (end - start) / self.length if self.length > 1e-4 else np.array([0.0, 1, 0])
         front = np.asarray(front, float)
         if abs(unit(front) @ along) > 0.97:  # no direction for a depth: take any other
             front = np.array([0.31, 0.2, 0.93]) if abs(along[2]) < 0.9 else np.array([0.0, 1, 0])
-        self.frame = frame_along(along, front).astype(np.float32)
+        front = unit(front - along * (front @ along))
+        self.frame = np.stack([np.cross(along, front), along, front]).astype(np.float32)
         self.start = start.astype(np.float32)[:, None]
         self.radii, self.swell, self.flat = tuple(map(float, radii)), swell, flat
         self.cut, self.folds, self.phase = cloth.cut, cloth.folds, float(cloth.phase)
@@ -91,7 +77,6 @@ class Limb:
         return self.frame @ (points - self.start)
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         side, along, front = self.local(points)
         t = np.clip(along / self.length, 0, 1)
         radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t
@@ -111,7 +96,6 @@ class Limb:
         return waves * (0.3 + 0.7 * (2 * t - 1) ** 2) + 0.35 * bend
 
     def spheres(self) -> np.ndarray:
-        """Balls that stand for the limb where only its shadow matters: (n, 4), x y z radius."""
         width = max(min(self.radii) * (1 + self.flat) / 2, 0.02)
         t = np.linspace(0, 1, min(int(self.length / (1.9 * width)) + 1, 5))[:, None]
         start = self.start[:, 0]
@@ -122,31 +106,20 @@ class Limb:
 class Box:
     """A box with rounded edges around `centre`, `sizes` (m) along the rows of `frame`."""
 
-    def __init__(
-        self,
-        centre: Sequence[float],
-        sizes: Sequence[float],
-        frame: np.ndarray | None = None,
-        rounding: float = 0.006,
-    ):
-        self.centre = np.asarray(centre, float)
-        self.frame = np.asarray(np.eye(3) if frame is None else frame, np.float32)
-        self.half_sizes = np.asarray(sizes, np.float32)[:, None] / 2 - rounding
-        self.rounding = rounding
+    ROUNDING = 0.006
+
+    def __init__(self, centre: Numbers, sizes: Numbers, frame: np.ndarray):
+        self.centre, self.frame = np.asarray(centre, float), np.asarray(frame, np.float32)
+        self.half_sizes = np.asarray(sizes, np.float32)[:, None] / 2 - self.ROUNDING
         self.reach = float(np.linalg.norm(sizes)) / 2
 
-    def local(self, points: np.ndarray) -> np.ndarray:
-        """Points as seen from its centre, along the rows of its frame: (3, N) m."""
-        return self.frame @ (points - self.centre.astype(np.float32)[:, None])
-
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """How far points (3, N) are from its surface, negative inside: (N,) m."""
-        q = np.abs(self.local(points)) - self.half_sizes
+        local = self.frame @ (points - self.centre.astype(np.float32)[:, None])
+        q = np.abs(local) - self.half_sizes
         outside = np.sqrt((np.maximum(q, 0) ** 2).sum(axis=0))
-        return outside + np.minimum(q.max(axis=0), 0) - self.rounding
+        return outside + np.minimum(q.max(axis=0), 0) - self.ROUNDING
 
     def spheres(self) -> np.ndarray:
-        """Balls that stand for it where only its shadow matters: (n, 4)."""
         longest = np.argmax(self.half_sizes)
         length = self.half_sizes[longest, 0]
         radius = float(np.median(self.half_sizes)) + 0.01
@@ -160,16 +133,11 @@ class Ring:
 
     def __init__(self, limb: Limb, half_width: float):
         self.limb, self.half_width = limb, half_width
-        self.centre, self.reach = limb.centre, limb.reach
+        self.centre, self.reach, self.spheres = limb.centre, limb.reach, limb.spheres
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         along = self.limb.local(points)[1] - self.limb.length / 2
         return np.maximum(self.limb.distance(points), np.abs(along) - self.half_width)
-
-    def spheres(self) -> np.ndarray:
-        """The balls of its limb."""
-        return self.limb.spheres()
 
 
 Solid = Limb | Box | Ring
@@ -179,10 +147,7 @@ Paint = Callable[[np.ndarray], np.ndarray]
 
 @dataclass
 class Part:
-    """A piece of one material: its solids, rounded into each other over `blend` m.
-
-    `paint(points)` gives the share of red, green and blue that it reflects, (3, N) or (3, 1).
-    """
+    """A piece of one material: its solids, rounded into each other over `blend` m."""
 
     solids: list[Solid]
     paint: Paint
@@ -190,15 +155,14 @@ class Part:
     gloss: float = 0.0
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """How far points (3, N) are from its surface, negative inside: (N,) m."""
         nearest = self.solids[0].distance(points)
         for solid in self.solids[1:]:
             other = solid.distance(points)
+            both = np.minimum(nearest, other)
             if self.blend:
                 near = np.maximum(self.blend - np.abs(nearest - other), 0)
-                nearest = np.minimum(nearest, other) - near * near * (0.25 / self.blend)
-            else:
-                nearest = np.minimum(nearest, other)
+                both -= near * near * (0.25 / self.blend)
+            nearest = both
         return nearest
 
     def normal(self, points: np.ndarray) -> np.ndarray:
@@ -210,25 +174,21 @@ class Part:
 
 @dataclass
 class Camera:
-    """A pinhole camera: `position` (m), `frame` with rows right, down, forward, `focal` in px.
+    """A pinhole camera at `position` (m) that looks at `target` (m), upright.
 
-    `size` is (height, width) in px of the picture.
+    `focal` is in px; `size` is (height, width) in px of the picture. The rows of `frame` are right,
+    down, forward.
     """
 
     position: np.ndarray
-    frame: np.ndarray
+    target: Numbers
     focal: float
-    size: tuple
+    size: tuple[int, int]
 
-    @classmethod
-    def looking(
-        cls, position: np.ndarray, target: Sequence[float], focal: float, size: tuple[int, int]
-    ) -> "Camera":
-        """A camera at `position` that looks at `target`, upright."""
-        forward = unit(np.asarray(target, float) - position)
+    def __post_init__(self):
+        forward = unit(np.asarray(self.target, float) - self.position)
         right = unit(np.cross(forward, [0, 1.0, 0]))
-        return cls(np.asarray(position), np.stack([right, np.cross(forward, right), forward]),
-                   focal, size)  # fmt: skip
+        self.frame = np.stack([right, np.cross(forward, right), forward])
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """World points (N, 3) to x, y in px of the picture and depth in m: (N, 3)."""
@@ -238,7 +198,7 @@ class Camera:
         return np.stack([x, y, depth], axis=1)
 
     def rays(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Directions through fine pixels, (3, N), as long as they need to be for depth 1."""
+        """Directions through fine pixels, (3, N), as long as depth 1 needs them."""
         x = ((columns + 0.5) / FINE - self.size[1] / 2) / self.focal
         y = ((rows + 0.5) / FINE - self.size[0] / 2) / self.focal
         local = np.stack([x, y, np.ones_like(x)]).astype(np.float32)
@@ -294,8 +254,8 @@ class Surface:
         blocks = np.mgrid[first_row:end:BLOCK, first_column:right_end:BLOCK].reshape(2, -1)
         rays = camera.rays(*(blocks + (BLOCK - 1) / 2))
         width = BLOCK / math.sqrt(2) / FINE / camera.focal
-        first, last = meet_balls(part, camera.position, rays, width)
-        met, depth = march(part, camera.position, rays, first, last, width)
+        first, last = _meet_balls(part, camera.position, rays, width)
+        met, depth = _march(part, camera.position, rays, first, last, width)
 
         inner = np.indices((BLOCK, BLOCK)).reshape(2, 1, -1)
         rows, columns = (blocks[:, met, None] + inner).reshape(2, -1)
@@ -305,7 +265,7 @@ class Surface:
         rays = camera.rays(rows, columns)
         rows, columns = rows - top, columns - left
         last = np.minimum(last, self.depth[rows, columns])
-        met, depth = march(part, camera.position, rays, depth, last)
+        met, depth = _march(part, camera.position, rays, depth, last)
         points = camera.position.astype(np.float32)[:, None] + depth * rays[:, met]
         place = rows[met], columns[met]
         self.depth[place] = depth
@@ -314,9 +274,7 @@ class Surface:
         self.part[place] = len(self.parts) - 1
 
 
-def meet_balls(
-    part: Part, position: np.ndarray, rays: np.ndarray, width: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _meet_balls(part, position, rays, width):
     """Between which depths (m) each ray can meet a part: every solid lies in a ball.
 
     A ray is a cone that gets `width` m wider with each m of depth.
@@ -336,14 +294,7 @@ def meet_balls(
     return np.maximum(first, 0.05), last
 
 
-def march(
-    part: Part,
-    position: np.ndarray,
-    rays: np.ndarray,
-    depth: np.ndarray,
-    last: np.ndarray,
-    width: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:
+def _march(part, position, rays, depth, last, width=0.0):
     """Sphere tracing from `depth` on: which rays meet the part before `last`, and where (m).
 
     With a `width`, whole cones of rays go together, and stop while all of them are still outside:

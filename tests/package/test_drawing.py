@@ -75,7 +75,7 @@ def test_smooth_noise_has_mean_0_and_deviation_1(scale):
 
 def test_cells_know_their_centre_and_walls():
     y, x = np.indices((60, 80), dtype=np.float32)
-    centre, wall, own = drawing.cells(np.random.default_rng(0), y, x, spacing=10)
+    centre, wall, own = drawing.cells(np.random.default_rng(0), y, x, spacing=10, jitter=0.8)
     assert centre.shape == wall.shape == own.shape == (60, 80)
     assert centre.min() < 0.1 and wall.min() < 0.05, "some pixel is near a centre, some on a wall"
     assert (wall >= 0).all() and 30 < len(np.unique(own)) < 90, "about one cell per 100 px"
