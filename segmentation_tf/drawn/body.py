@@ -96,6 +96,7 @@ class Body:
     def __post_init__(self):
         h = self.tall
         self.thigh, self.shin, self.ankle = 0.242 * h, 0.242 * h, 0.043 * h
+        self.leg = self.thigh + self.shin
         self.hips = (0.056 if self.female else 0.053) * h
         self.shoulders = (0.103 if self.female else 0.114) * h * self.build**0.5
         self.upper_arm, self.forearm = 0.168 * h, 0.148 * h
@@ -120,21 +121,12 @@ def random_body(rng: Generator, activity: str) -> Body:
         colours["bottom"] = colours["top"]
     patterns = ("plain", "stripes", "print", "blocks")
     printed = not one_piece and top != "hoodie"
-    skin = int(rng.integers(len(SKINS)))
-    tall = rng.normal(1.66, 0.05) if female else rng.normal(1.77, 0.06)
-    return Body(
-        tall=min(max(tall, 1.54), 1.9),
-        build=min(max(rng.normal(0.93 if female else 1.0, 0.07), 0.84), 1.2),
-        female=female,
-        skin=SKINS[skin],
-        hair=one_of(rng, HAIRS if skin < 3 else HAIRS[:3]),
-        style=style,
-        top=top,
-        bottom=bottom,
-        pattern=one_of(rng, patterns) if printed else "plain",
-        colours=colours,
-        phase=rng.uniform(0, 6),
-    )
+    skin = one_of(rng, SKINS)
+    tall = min(max(rng.normal(1.66, 0.05) if female else rng.normal(1.77, 0.06), 1.54), 1.9)
+    build = min(max(rng.normal(0.93 if female else 1.0, 0.07), 0.84), 1.2)
+    hair = one_of(rng, HAIRS if skin in SKINS[:3] else HAIRS[:3])
+    pattern, phase = one_of(rng, patterns) if printed else "plain", rng.uniform(0, 6)
+    return Body(tall, build, female, skin, hair, style, top, bottom, pattern, colours, phase)
 
 
 def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
@@ -163,8 +155,7 @@ class Figure:
         """A place of the head, as seen from its centre in m."""
         return self.joints["head"] + self.k * np.array([left, up, front]) @ self.bones.head
 
-    def skull(self) -> list[Limb]:
-        """The head with its jaw, and the neck."""
+    def _skull(self):
         (_, up, front), at, k = self.bones.head, self.head_at, self.k
         neck = self.joints["neck"] - 0.035 * k * self.bones.chest[1]
         crown, brow = at(0, 0.035, -0.012), at(0, 0.03, 0.012)
@@ -174,9 +165,9 @@ class Figure:
             Limb(neck, at(0, -0.05, -0.02), (0.062 * self.wide, 0.053 * k), front=front),
         ]
 
-    def trunk(self, garment: Garment = SKIN, shoulders: bool = True) -> list[Limb]:
+    def _trunk(self, garment=SKIN, shoulders=True):
         """Chest, waist and hips, an oval each; broad shoulders; a bust."""
-        broad = self.shoulders(garment.ease) if shoulders else []
+        broad = self._shoulders(garment.ease) if shoulders else []
         return self._torso(garment) + broad + self._bust(garment.ease)
 
     def _torso(self, garment):
@@ -197,11 +188,10 @@ class Figure:
             Limb(j["waist"], seat, (waist, hips), front=back, flat=0.74, cloth=hem),
         ]
 
-    def shoulders(self, ease: float = 0.0) -> list[Limb]:
-        """From the neck to both shoulders."""
+    def _shoulders(self, ease=0.0):
         _, up, front = self.bones.chest
-        neck, radii = self.joints["neck"] - 0.02 * up, (0.055 * self.wide, 0.056 * self.wide)
-        radii = [radius + ease for radius in radii]
+        neck = self.joints["neck"] - 0.02 * up
+        radii = [radius * self.wide + ease for radius in (0.055, 0.056)]
         ends = [self.joints[f"{side}_shoulder"] - 0.006 * up for side in SIDES]
         return [Limb(neck, end, radii, front=front) for end in ends]
 
@@ -215,7 +205,7 @@ class Figure:
             solids.append(Limb(bust, bust + 0.02 * front, radii, front=up))
         return solids
 
-    def seat(self, ease: float = 0.0, folds: float = 0.0) -> Limb:
+    def _seat(self, ease=0.0, folds=0.0):
         """The hips, as trousers begin with them."""
         j, (_, up, front) = self.joints, self.bones.pelvis
         wide = (0.155 if self.body.female else 0.146) * self.wide + ease
@@ -223,13 +213,13 @@ class Figure:
         middle = j["pelvis"] - 0.01 * up - 0.008 * front
         return Limb(top, middle, (wide * 0.88, wide), front=front, flat=0.76, cloth=Cloth(folds))
 
-    def arm(self, side: str, garment: Garment = SKIN) -> list[Limb]:
+    def _arm(self, side, garment=SKIN):
         """Upper arm and forearm, or a sleeve around them."""
         ends = [self.joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
         radii = [r * self.thick + garment.ease for r in (0.053, 0.040, 0.027)]
         return self._two_bones(ends, radii, self.bones.chest[2], (0.003, 0.006), garment)
 
-    def leg(self, side: str, garment: Garment = SKIN) -> list[Limb]:
+    def _leg(self, side, garment=SKIN):
         """Thigh and calf, or the leg of trousers around them."""
         front = unit(self.bones.toes[side] + 0.2 * self.bones.pelvis[2])
         hip, knee, ankle = (self.joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
@@ -252,8 +242,7 @@ class Figure:
                 break
         return solids
 
-    def hand(self, side: str) -> list[Limb]:
-        """A palm, bent fingers and a thumb beyond the wrist."""
+    def _hand(self, side):
         k, sign, wrist = self.k, 1 if side == "left" else -1, self.joints[f"{side}_wrist"]
         along = unit(wrist - self.joints[f"{side}_elbow"])
         across = np.cross(along, self.bones.chest[2]) + 0.3 * sign * self.bones.chest[0]
@@ -269,8 +258,7 @@ class Figure:
             Limb(thumb, end, (0.014 * k, 0.01 * k), front=inward),
         ]
 
-    def foot(self, side: str, ease: float = 0.0) -> list[Limb]:
-        """Heel, ball and toes."""
+    def _foot(self, side, ease=0.0):
         k, toes, ankle = self.k, self.bones.toes[side], self.joints[f"{side}_ankle"]
         shin = unit(ankle - self.joints[f"{side}_knee"])
         sole = unit(shin - toes * (shin @ toes) + 1e-3)
@@ -286,19 +274,18 @@ class Figure:
 
     # --- parts: solids of one material ---------------------------------------------------------
 
-    def head(self, face: bool = True) -> Part:
+    def _head(self, face=True):
         """The head; eyes, brows, mouth and cheeks are painted on it."""
         left, _, front = self.bones.head
         at, k = self.head_at, self.k
         nose = at(0, -0.01, 0.089), at(0, -0.032, 0.1)
-        solids = [*self.skull(), Limb(*nose, (0.009 * k, 0.014 * k), front=front)]
+        solids = [*self._skull(), Limb(*nose, (0.009 * k, 0.014 * k), front=front)]
         for x in (-0.078, 0.078):
             ear = at(x, 0, -0.005), at(x, -0.035, 0)
             solids.append(Limb(*ear, (0.02 * k, 0.013 * k), front=left, flat=0.5))
         return Part(solids, self._face() if face else plain(self.body.skin), 0.025 * k, 0.12)
 
     def _face(self):
-        """The paint of eyes, brows, mouth and cheeks."""
         _, up, front = self.bones.head
         k, centre, skin = self.k, self.joints["head"], srgb(*self.body.skin)
         frame = Limb(centre, centre + up, (1, 1), front=front)
@@ -321,8 +308,7 @@ class Figure:
 
         return paint
 
-    def hair(self) -> Part:
-        """Hair that leaves the face free, or a cap."""
+    def _hair(self):
         left, up, _ = self.bones.head
         cap = self.body.style == "cap"
         colour = srgb(*(self.body.colours["second"] if cap else self.body.hair))
@@ -331,7 +317,6 @@ class Figure:
         return Part(solids, lambda p: colour * (1 + shine * np.sin(combed @ p)), 0.02, 0.25)
 
     def _hair_solids(self):
-        """What lies on the head, and what stands out or hangs from it."""
         _, up, front = self.bones.head
         at, k, style, phase = self.head_at, self.k, self.body.style, self.body.phase
         if style == "afro":
@@ -356,18 +341,17 @@ class Figure:
                 solids.append(Limb(start, start + fall, (0.06 * k, 0.042 * k), flat=0.75, **look))
         return solids
 
-    def shoe(self, side: str) -> Part:
-        """A shoe with a pale sole."""
-        solids = self.foot(side, 0.006)
+    def _shoe(self, side):
+        solids = self._foot(side, 0.006)
         upper, sole = srgb(*self.body.colours["shoes"]), srgb(225, 222, 215)
         heel, high = solids[0], 0.022 * self.k
         return Part(solids, lambda p: np.where(heel.local(p)[2] > high, sole, upper), 0.02, 0.15)
 
-    def jacket_or_shirt(self) -> list[Part]:
+    def _jacket_or_shirt(self):
         """What is worn above: trunk, sleeves, a hood or the skirt of a jacket."""
-        name, garment, paint = self.body.top, TOPS[self.body.top], self.cloth()
+        name, garment, paint = self.body.top, TOPS[self.body.top], self._cloth()
         j, (side, up, front), k = self.joints, self.bones.chest, self.k
-        solids = self.trunk(garment, shoulders=name != "tank")
+        solids = self._trunk(garment, shoulders=name != "tank")
         if name == "hoodie":
             back = j["neck"] - 0.07 * front
             ends = back - 0.06 * side, back + 0.06 * side
@@ -380,10 +364,10 @@ class Figure:
         gloss = 0.3 if name == "silk" else 0.04
         parts = [Part(solids, paint, 0.035, gloss)]
         if garment.reach:
-            parts += [Part(self.arm(side, garment), paint, 0.035, gloss) for side in SIDES]
+            parts += [Part(self._arm(side, garment), paint, 0.035, gloss) for side in SIDES]
         return parts
 
-    def cloth(self) -> Paint:
+    def _cloth(self):
         """Paint of the top: plain, striped, in blocks, with a print, or crossed as a gi is."""
         first, second = (srgb(*self.body.colours[which]) for which in ("top", "second"))
         skin = srgb(*self.body.skin)
@@ -410,24 +394,23 @@ class Figure:
 
         return paint
 
-    def trousers(self) -> list[Part]:
+    def _trousers(self):
         """What is worn below, and the legs that come out of it."""
         garment = BOTTOMS[self.body.bottom]
         j, paint = self.joints, plain(self.body.colours["bottom"])
-        seat, parts = [self.seat(garment.ease * 0.5, garment.folds * 0.6)], []
+        seat, parts = [self._seat(garment.ease * 0.5, garment.folds * 0.6)], []
         if self.body.bottom == "skirt":
             hem = between(j["pelvis"], (j["left_knee"] + j["right_knee"]) / 2, 0.62)
             radii, front = (0.15 * self.wide, 0.23 * self.k), self.bones.pelvis[2]
             cloth = Cloth(0.016, self.body.phase, cut=True)
             seat.append(Limb(j["waist"], hem, radii, front=front, flat=0.85, cloth=cloth))
         for side in SIDES:
-            parts.append(Part(seat + self.leg(side, garment), paint, 0.04, 0.05))
+            parts.append(Part(seat + self._leg(side, garment), paint, 0.04, 0.05))
             if garment.reach < 1.5:
-                parts.append(Part(self.leg(side), plain(self.body.skin), 0.02, 0.1))
+                parts.append(Part(self._leg(side), plain(self.body.skin), 0.02, 0.1))
         return parts
 
-    def belt(self) -> Part:
-        """A belt with its knot and two ends."""
+    def _belt(self):
         j, (side, up, front), wide = self.joints, self.bones.pelvis, 0.172 * self.wide + 0.015
         middle = between(j["pelvis"], j["waist"], 0.55)
         knot = middle + 0.74 * wide * front
@@ -444,34 +427,34 @@ class Figure:
     def dressed(self, alive: bool = True) -> list[Part]:
         """All parts of a person. If it is not `alive`, it has neither a face nor hair."""
         body, skin = self.body, plain(self.body.skin)
-        parts = [self.head(face=alive), *self.jacket_or_shirt(), *self.trousers()]
+        parts = [self._head(face=alive), *self._jacket_or_shirt(), *self._trousers()]
         if alive and body.style != "bald":
-            parts.append(self.hair())
+            parts.append(self._hair())
         if body.top == "gi":
-            parts.append(self.belt())
+            parts.append(self._belt())
         if body.top == "tank":
-            parts.append(Part(self.shoulders(), skin, 0, 0.1))
+            parts.append(Part(self._shoulders(), skin, 0, 0.1))
         for side in SIDES:
-            parts.append(Part(self.arm(side) + self.hand(side), skin, 0.012, 0.12))
+            parts.append(Part(self._arm(side) + self._hand(side), skin, 0.012, 0.12))
             barefoot = body.bottom == "gi"
-            parts.append(Part(self.foot(side), skin, 0.02, 0.1) if barefoot else self.shoe(side))
+            parts.append(Part(self._foot(side), skin, 0.02, 0.1) if barefoot else self._shoe(side))
         return parts
 
     def naked(self) -> list[Part]:
         """The whole body in one colour, as a mannequin has it."""
         paint = plain(self.body.skin)
-        parts = [self.head(face=False), Part(self.trunk(), paint, 0.05, 0.3)]
+        parts = [self._head(face=False), Part(self._trunk(), paint, 0.05, 0.3)]
         for side in SIDES:
-            leg = [self.seat(), *self.leg(side), *self.foot(side)[:1]]
+            leg = [self._seat(), *self._leg(side), *self._foot(side)[:1]]
             parts.append(Part(leg, paint, 0.03, 0.3))
-            parts.append(Part(self.arm(side) + self.hand(side), paint, 0.015, 0.3))
+            parts.append(Part(self._arm(side) + self._hand(side), paint, 0.015, 0.3))
         return parts
 
     def spheres(self) -> np.ndarray:
         """Balls (n, 4) that cast the person's shadow: x, y, z, radius in m."""
         clothed = replace(SKIN, ease=0.01)  # about as wide as clothes make it
-        solids = self.skull() + self.trunk(clothed)
+        solids = self._skull() + self._trunk(clothed)
         for side in SIDES:
-            solids += self.arm(side, clothed) + self.hand(side)[:1]
-            solids += self.leg(side, replace(SKIN, ease=0.015)) + self.foot(side)[:1]
+            solids += self._arm(side, clothed) + self._hand(side)[:1]
+            solids += self._leg(side, replace(SKIN, ease=0.015)) + self._foot(side)[:1]
         return np.vstack([solid.spheres() for solid in solids])

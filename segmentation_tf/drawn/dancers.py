@@ -33,7 +33,7 @@ from scipy import ndimage
 
 from segmentation_tf.drawn.body import Figure, plain, random_body
 from segmentation_tf.drawn.drawing import draw_parallel, smooth_noise
-from segmentation_tf.drawn.light import CELL, lit, performer_shadow, sample
+from segmentation_tf.drawn.light import lit, performer_shadow, sample
 from segmentation_tf.drawn.motion import FRAMES_PER_SECOND, Performance, Skeleton, skeleton
 from segmentation_tf.drawn.studio import SIZE, View, random_room, reduce, screen_light, view_room
 from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, unit
@@ -88,10 +88,7 @@ class Film:
         return skeleton(self.body, self.performance.pose(seconds), self.performance.place(seconds))
 
 
-@lru_cache(maxsize=1)
-def open_film(sequence: int) -> Film:
-    """The Film of a sequence; the last one is kept."""
-    return Film(sequence)
+open_film = lru_cache(maxsize=1)(Film)  # by the number of the sequence; the last one is kept
 
 
 def day_of(sequence: int) -> int:
@@ -161,9 +158,7 @@ def see(view: View, parts: list[Part], others: list[Part]) -> tuple[Surface, np.
     top, bottom, left, right = (np.array(view.camera.window(solids)) + margin) // FINE * FINE
     height, width = view.depth.shape
     window = (max(top, 0), min(bottom, height), max(left, 0), min(right, width))
-    surface = Surface(view.camera, window)
-    for part in others + parts:
-        surface.add(part)
+    surface = Surface(view.camera, window, others + parts)
     top, bottom, left, right = window
     hidden = surface.depth > view.depth[top:bottom, left:right]
     surface.depth[hidden] = np.inf
@@ -205,7 +200,7 @@ def _shadow_on_floor(lamps, view, spheres, bones):
     """What the performer's shadow leaves of the light: (H, W), 1 outside of it."""
     x, z, is_floor = view.floor
     origin = bones.joints["pelvis"][[0, 2]] - 1.6
-    shadow = performer_shadow(lamps, spheres, origin, (int(3.2 / CELL),) * 2)
+    shadow = performer_shadow(lamps, spheres, origin)
     return 1 - is_floor * (1 - sample(shadow, origin, x, z))
 
 

@@ -74,18 +74,15 @@ def draw_case(index: int) -> tuple[np.ndarray, np.ndarray, dict]:
     light = _lighting(rng, shape) * (rng.uniform(0.55, 0.8) if rng.random() < 0.06 else 1)
     image = _draw_skin(rng, shape) * light
     image *= _transmission(rng, pigment)
-    _add_scatter(image, pigment, light)
+    for share, tint in ((pigment.veil, BLUE_GREY), (pigment.scar, SCAR)):
+        image += share * (tint * light - image)  # what shines through from the depth
     _add_hairs(rng, image)
     _add_gel(rng, image, depth)
     _add_marks(rng, image)
     _add_vignette(rng, image, radius)
-    facts = {
-        "name": name,
-        "diagnosis": diagnosis,
-        "asymmetry": asymmetry(mask, pigment.melanin + pigment.veil),
-        **pigment.findings,
-        "colours": _colours(mask, pigment),
-    }
+    facts = {"name": name, "diagnosis": diagnosis}
+    facts["asymmetry"] = asymmetry(mask, pigment.melanin + pigment.veil)
+    facts |= pigment.findings | {"colours": _colours(mask, pigment)}
     return _camera(rng, image), mask, facts
 
 
@@ -118,10 +115,7 @@ def _coordinates(shape, centre):
 
 
 def _lobe(rng, shape, centre, radius, stretch, wobble):
-    """A blob: 1 in its centre, 0 on its edge, negative outside, (H, W).
-
-    `stretch` is the ratio of its axes, `wobble` how far the edge leaves the ellipse.
-    """
+    """A blob, (H, W): 1 in its centre, 0 on its edge, which leaves an ellipse by `wobble`."""
     turn = rng.uniform(0, 2 * math.pi)
     angle = np.linspace(-np.pi, np.pi, 361)
     edge = 1 / np.sqrt(stretch * np.cos(angle - turn) ** 2 + np.sin(angle - turn) ** 2 / stretch)
@@ -138,8 +132,7 @@ def _lesion_depth(rng, shape, diagnosis):
     margin = 24  # all round, so that lesions can leave the frame
     field = _lesion_field(rng, (shape[0] + 2 * margin, shape[1] + 2 * margin), shape, diagnosis)
     inside = largest_component(ndimage.gaussian_filter(field, 1) > 0)
-    # An annotator bridges notches: the lesion is grown until they close, then measured as if it
-    # had not grown.
+    # An annotator bridges notches: the lesion grows until they close; what it grew is taken off.
     bridge = rng.uniform(2, 8)
     grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~inside) < bridge)
     distance = ndimage.distance_transform_edt(grown) - ndimage.distance_transform_edt(~grown)
@@ -252,9 +245,8 @@ def _draw_pigment(rng, depth, full_depth, diagnosis):
 def _pigment_body(rng, depth, reach, diagnosis):
     """The even ground of a lesion: optical thickness (H, W).
 
-    Annotators draw their line where the last colour fades into the skin, some way outside the
-    visible border, so the pigment reaches half its strength only inside the mask. The fade is
-    steep here and soft there, along the same border.
+    Annotators draw their line where the last colour fades into the skin, so the pigment reaches
+    half its strength only inside the mask. Along one border the fade is steep here and soft there.
     """
     shape = depth.shape
     softness = min(max(math.exp(rng.normal(1.55, 0.5)), 1.4), 13)
@@ -336,8 +328,9 @@ def _structures(rng, depth, reach, diagnosis):
     scattered = rng.random() < 0.4  # a few dark dots and globules
     if scattered:
         change += _dots(rng, comb)
-    if rng.random() < 0.3:
-        change -= _pale_dots(rng, comb)
+    if rng.random() < 0.3:  # pale dots: openings of hair follicles and glands
+        few = comb.own > rng.uniform(0.7, 0.95)
+        change -= rng.uniform(0.2, 0.5) * (few * (1 - smoothstep(comb.centre, 0.1, 0.3)))
     change += rng.uniform(0.03, 0.12) * speckle
     ground[where] = np.maximum(1 + change, 0.1)
     entry = "AT" if atypical else "T"
@@ -377,12 +370,6 @@ def _dots(rng, comb):
     few = comb.own < rng.uniform(0.08, 0.3)
     spots = few * (1 - smoothstep(comb.centre, size * 0.3, size * 1.3))
     return rng.uniform(0.2, 0.8) * comb.clear * spots
-
-
-def _pale_dots(rng, comb):
-    """Openings of hair follicles and glands: how much paler the ground is, (N,)."""
-    few = comb.own > rng.uniform(0.7, 0.95)
-    return rng.uniform(0.2, 0.5) * (few * (1 - smoothstep(comb.centre, 0.1, 0.3)))
 
 
 PATTERNS = {  # of network, globules, cobblestones, homogeneous
@@ -435,8 +422,8 @@ def _vessels(rng, shape):
 def _transmission(rng, pigment):
     """Share of light that the pigment lets through: (3, H, W), 0 to 1.
 
-    Of the light that a thin layer takes, red has a few percent: it looks orange or light brown.
-    The thicker the layer, the more evenly it takes all three: dark brown, then black.
+    A thin layer takes little of the red: it looks orange or light brown. The thicker it is, the
+    more evenly it takes all three: dark brown, then black.
     """
     warm, thick = rng.normal(0.04, 0.025), pigment.melanin
     red = np.clip(warm + 0.07 * thick, 0.07, 0.275)
@@ -444,12 +431,6 @@ def _transmission(rng, pigment):
     absorbed = np.stack([red * thick, green * thick, (1 - green - red) * thick])
     absorbed += pigment.blood * BLOOD
     return np.exp(-absorbed)
-
-
-def _add_scatter(image, pigment, light):
-    """Mix in what shines through from the depth: blue-grey veil and white scar."""
-    for share, tint in ((pigment.veil, BLUE_GREY), (pigment.scar, SCAR)):
-        image += share * (tint * light - image)
 
 
 # --- skin ------------------------------------------------------------------------------------
@@ -668,9 +649,7 @@ def _add_vignette(rng, image, radius):
     inside = 1 / (1 + np.exp(np.clip((radius - 1) / rng.uniform(0.028, 0.05), -30, 30)))
     rim = rng.uniform(38, 75)
     rim = colour(rim, rim * rng.uniform(0.8, 0.9), rim * rng.uniform(0.75, 0.88))
-    image -= rim
-    image *= inside
-    image += rim
+    image[:] = (image - rim) * inside + rim
 
 
 def _camera(rng, image):
@@ -732,8 +711,7 @@ def _colours(mask, pigment):
         5: pigment.veil[mask] > 0.3,
         6: brown >= 3,
     }
-    found = [code for code, where in shares.items() if where.mean() > 0.08]
-    return found or [3]
+    return [code for code, where in shares.items() if where.mean() > 0.08] or [3]
 
 
 HEADER = (
@@ -743,7 +721,6 @@ HEADER = (
 
 
 def _table_row(facts):
-    """One line of PH2_dataset.txt."""
     return (
         f"|| {facts['name']} || {'':22} || {facts['diagnosis']:18} || {facts['asymmetry']:9} "
         f"| {facts['network']:>15} | {facts['globules']:>13} | {facts['streaks']:>7} "

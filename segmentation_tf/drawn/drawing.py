@@ -144,9 +144,7 @@ def smoothstep(values: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray
     return t * t * (3 - 2 * t)
 
 
-def cells(
-    rng: Generator, y: np.ndarray, x: np.ndarray, spacing: float, jitter: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cells(rng: Generator, y: np.ndarray, x: np.ndarray, spacing: float, jitter: float) -> tuple:
     """A random honeycomb: which cell each point lies in, and where in it.
 
     `y`, `x`: coordinates in px, any one shape. Returns three arrays of that shape: distance to

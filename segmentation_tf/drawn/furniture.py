@@ -59,7 +59,6 @@ def _boxes(where, turn, places):
 
 
 def _chair(where, turn, seat):
-    """Seat and back in the paint `seat`, and six legs."""
     soft = [((0, 0.45, 0), (0.44, 0.05, 0.42)), ((0, 0.72, -0.2), (0.42, 0.3, 0.035))]
     legs = [((x, 0.23, z), (0.025, 0.46, 0.025)) for x in (-0.19, 0.19) for z in (-0.19, 0.19)]
     legs += [((x, 0.6, -0.2), (0.025, 0.4, 0.025)) for x in (-0.19, 0.19)]
@@ -70,7 +69,6 @@ def _chair(where, turn, seat):
 
 
 def _coat(rng, back):
-    """A coat over the back of a chair: shoulders, body, a sleeve."""
     side, up, front = np.asarray(back.frame, float)
     top = back.centre + 0.17 * up
     left, right = top + 0.03 * front - 0.15 * side, top + 0.03 * front + 0.15 * side
@@ -98,7 +96,6 @@ def _tripod(rng, where, turn):
 
 
 def _bag(rng, where, turn):
-    """A sports bag that lies on the floor."""
     side = turned(np.eye(3), twist=turn)[0]
     low, high = where + [0, 0.13, 0], where + [0, 0.26, 0]
     solids = [
@@ -109,7 +106,6 @@ def _bag(rng, where, turn):
 
 
 def _table(rng, where, turn):
-    """A table with a box on it."""
     wood = plain(one_of(rng, ((120, 86, 58), (60, 44, 34), (190, 188, 180))))
     places = [((x, 0.36, z), (0.04, 0.72, 0.04)) for x in (-0.55, 0.55) for z in (-0.25, 0.25)]
     places.append(((0, 0.735, 0), (1.25, 0.03, 0.62)))

@@ -110,10 +110,9 @@ def passed(ahead: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.n
     return np.prod(1 - dark, axis=0)
 
 
-def performer_shadow(
-    lamps: Lamps, spheres: np.ndarray, origin: np.ndarray, shape: tuple[int, int]
-) -> np.ndarray:
-    """Share of light that balls leave on the floor: a map (H, W) from `origin` (x, z) on."""
+def performer_shadow(lamps: Lamps, spheres: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Share of light that balls leave on the floor: a map, 3.2 x 3.2 m, from `origin` (x, z) on."""
+    shape = (int(3.2 / CELL),) * 2
     z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL
     points = np.stack([x + origin[0], np.zeros_like(x), z + origin[1]])
     up = np.broadcast_to(np.array([[0], [1], [0]], np.float32), points.shape)

@@ -8,9 +8,8 @@ A picture is drawn in the order of its depth, at twice its size:
 A meadow has one flock, one sun and one weather. Several pictures are taken of it, so that its
 sheep are in all of them: a random split of pictures tests on sheep that it was trained on.
 
-A picture is 192 x 256 px, and both sides halve six times, which is more than the course's networks
-need. In a smaller one the legs of a sheep in the middle would not be 2 px wide, nor would a far
-lamb cover LEAST px.
+A picture is 192 x 256 px: both sides halve six times. In a smaller one the legs of a sheep in the
+middle would not be 2 px wide, and a far lamb would not cover LEAST px.
 """
 
 import itertools
@@ -44,10 +43,7 @@ PANOPTIC = "annotations/panoptic_meadow"
 HEAD = {  # of the JSON
     "info": {
         "description": "Drawn meadows: images made by rule, for a course on segmentation",
-        "version": str(VERSION),
-        "year": 2026,
-        "contributor": "segmentation_tf",
-        "url": "",
+        "version": str(VERSION), "year": 2026, "contributor": "segmentation_tf", "url": "",
         "date_created": "2026-01-01",
     },
     "licenses": [{"id": 1, "name": "MIT", "url": "https://opensource.org/license/mit"}],
@@ -140,14 +136,11 @@ class Scene:
         self.horizon = int(np.argmax(self.rays[1, :, 0] < -1e-3))
         self.fence_at = -rng.uniform(8.5, 13), rng.uniform(-0.25, 0.25)  # z and its slope
 
-    def _paint(self, where, colour, category, depth=None):
+    def _paint(self, where, colour, category, depth):
         """Set pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
         self.light[:, where] = colour
         self.seen[where] = category
-        if depth is not None:
-            self.depth[where] = depth
-
-    # --- sky, hills, grass ---
+        self.depth[where] = depth
 
     def add_ground(self) -> None:
         """Sky, hills and grass with its flowers."""
@@ -218,7 +211,6 @@ class Scene:
         self._add_flowers()
 
     def _add_flowers(self):
-        """Flowers of one colour, on most meadows."""
         rng = self.rng
         if rng.random() < 0.4:
             return
@@ -232,8 +224,6 @@ class Scene:
             rows = slice(max(int(row - radius), 0), max(int(row + radius) + 1, 0))
             columns = slice(max(int(column - radius), 0), max(int(column + radius) + 1, 0))
             self.light[:, rows, columns] = (colour * self._full_light())[..., None]
-
-    # --- bushes and the fence ---
 
     def add_bushes(self) -> None:
         """A few, most of them far away; sometimes a hedge along the back."""
@@ -267,7 +257,10 @@ class Scene:
         shade = np.clip(0.55 + 0.5 * facing, 0.12, 1.1) * np.clip(0.5 + 0.5 * v / size, 0.4, 1)
         amount = (np.clip(leaf, 0.3, 2) * shade)[there]
         light = place.leaves * (place.sunlight * amount + 0.6 * place.skylight * np.sqrt(amount))
-        self._shade_ground(u, v, size, window)
+        # A dark foot on the grass, and a shadow to the side away from the sun.
+        aside = u + 0.5 * place.sun[0] * size
+        dark = np.exp(-((aside / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
+        self.light[:, *window] *= 1 - 0.5 * dark * (self.seen[window] == GRASS)
         where = np.zeros(FIELD, bool)
         where[window] = there
         self._paint(where, _misty(light, np.clip((-z - 8) / 90, 0, 0.3)), BUSH, -z)
@@ -284,12 +277,6 @@ class Scene:
             facing = np.where(level > inside, towards_sun, facing)
             inside = np.maximum(inside, level)
         return inside, facing
-
-    def _shade_ground(self, u, v, size, window):
-        """The bush's dark foot on the grass and its shadow to the side away from the sun."""
-        away = -self.place.sun[0]
-        dark = np.exp(-(((u - 0.5 * away * size) / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
-        self.light[:, *window] *= 1 - 0.5 * dark * (self.seen[window] == GRASS)
 
     def behind_fence(self, x: float, z: float) -> bool:
         """Whether a sheep at (x, z) would have the fence before it, or stand in it."""
@@ -329,8 +316,6 @@ class Scene:
             shady = x - 0.09 if self.place.sun[0] > 0 else x + 0.03
             board(shady, shady + 0.06, 0, tall, int(tone * 0.55))
         return np.asarray(canvas, np.float32) / 200
-
-    # --- sheep ---
 
     def add_sheep(self, flock: list[Posed]) -> None:
         """Trace every sheep; then add sunlight with the shadows of all of them."""
@@ -393,10 +378,7 @@ def _misty(light, mist, haze=HAZE):
 
 
 def _shadow_balls(flock):
-    """Balls (n, 4) for the shadows of sheep, each given by its parts: fleece, head, maybe legs.
-
-    For soft shadows, every other ball of a body and one for each bone of a leg are enough.
-    """
+    """Balls (n, 4) for the shadows of sheep: every other one of a body, one for a bone of a leg."""
     bodies = [solid for fleece, head, *_ in flock for solid in (*fleece.solids, *head.solids)]
     bones = [solid for _, _, *legs in flock for part in legs for solid in part.solids]
     balls = [solid.spheres()[::2] for solid in bodies]
@@ -536,16 +518,11 @@ def draw_meadows(folder: Path, meadows: Iterable[int] = range(MEADOWS), processe
     """
     for sub in ("images", PANOPTIC):
         (folder / sub).mkdir(parents=True)
-    jobs = [(folder, meadow) for meadow in meadows]
-    pairs = sum(draw_parallel(_save_meadow, jobs, "drawing meadows", processes), [])
-    images, annotations = zip(*pairs)
+    jobs = [(folder, meadow, picture) for meadow in meadows for picture in range(PICTURES)]
+    images, annotations = zip(*draw_parallel(_save_picture, jobs, "drawing meadows", processes))
     table = {**HEAD, "images": images, "annotations": annotations}
     (folder / f"{PANOPTIC}.json").write_text(json.dumps(table))
     return folder
-
-
-def _save_meadow(folder, meadow):
-    return [_save_picture(folder, meadow, picture) for picture in range(PICTURES)]
 
 
 def _save_picture(folder, meadow, picture):

@@ -162,9 +162,7 @@ class Skeleton:
     toes: dict  # direction from heel to toes of the left and the right foot
 
 
-def turned(
-    frame: np.ndarray, forward: float = 0.0, left: float = 0.0, twist: float = 0.0
-) -> np.ndarray:
+def turned(frame: np.ndarray, forward: float = 0, left: float = 0, twist: float = 0) -> np.ndarray:
     """A frame leant forward, leant to its left and twisted to its left, by radians."""
     side, up, front = frame
     side, front = (math.cos(twist) * side - math.sin(twist) * front,
@@ -176,13 +174,8 @@ def turned(
     return np.stack([side, up, front])
 
 
-def bend(
-    root: np.ndarray, target: np.ndarray, upper: float, lower: float, pole: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two-bone inverse kinematics: elbow and hand for a shoulder, or knee and ankle for a hip.
-
-    The middle joint lies on the side of `pole`; a target out of reach is pointed at.
-    """
+def _bend(root, target, upper, lower, pole):
+    """Elbow and hand for a shoulder, or knee and ankle for a hip; bent towards `pole`."""
     way = target - root
     reach = min(max(float(np.linalg.norm(way)), abs(upper - lower) + 0.1), 0.992 * (upper + lower))
     axis = unit(way)
@@ -198,14 +191,13 @@ def skeleton(body, pose: Pose, place: tuple[float, float, float]) -> Skeleton:
     ground = turned(np.eye(3), twist=heading)
     lowered, lean, tilt, twist = pose.trunk
     turn, nod = pose.head
-    leg = body.thigh + body.shin
     feet = _feet(body, pose, place, ground)
     height = _height_of_pelvis(body, lowered, feet, np.array([x, 0, z]), ground)
     pelvis = turned(ground, 0.35 * lean, 0.3 * tilt, 0.15 * twist)
     middle = turned(ground, 0.7 * lean, 0.7 * tilt, 0.6 * twist)
     chest = turned(ground, lean, tilt, twist)
     head = turned(ground, 0.45 * lean + nod, 0.4 * tilt, 0.6 * twist + turn)
-    joints = {"pelvis": np.array([x, height, z]) - 0.12 * leg * lean * ground[2]}
+    joints = {"pelvis": np.array([x, height, z]) - 0.12 * body.leg * lean * ground[2]}
     joints["waist"] = joints["pelvis"] + body.tall * (0.065 * pelvis[1])
     joints["ribs"] = joints["waist"] + body.tall * (0.07 * middle[1] + 0.008 * middle[2])
     joints["chest"] = joints["ribs"] + body.tall * (0.13 * chest[1] - 0.008 * chest[2])
@@ -220,10 +212,9 @@ def skeleton(body, pose: Pose, place: tuple[float, float, float]) -> Skeleton:
 
 def _feet(body, pose, place, ground):
     """Where the ankles are told to be: by side, (3,) in m."""
-    x, z, _ = place
-    leg, feet = body.thigh + body.shin, {}
+    (x, z, _), feet = place, {}
     for (side, sign), foot in zip(OUTWARD.items(), (pose.left_foot, pose.right_foot)):
-        outward, forward, up = foot * leg
+        outward, forward, up = foot * body.leg
         feet[side] = np.array([x, max(up, 0) + body.ankle, z])
         feet[side] += sign * (outward + body.hips / 2) * ground[0] + forward * ground[2]
     return feet
@@ -231,14 +222,13 @@ def _feet(body, pose, place, ground):
 
 def _height_of_pelvis(body, lowered, feet, middle, ground):
     """As high as the legs allow: a foot that stands must be reached."""
-    leg = body.thigh + body.shin
-    height = body.ankle + leg * (1 - lowered)
+    height = body.ankle + body.leg * (1 - lowered)
     lowest = min(foot[1] for foot in feet.values())
     for side, sign in OUTWARD.items():
         if feet[side][1] < lowest + 0.1:
             hip = middle + sign * body.hips * ground[0]
             apart = np.hypot(*(feet[side] - hip)[[0, 2]])
-            reachable = math.sqrt(max((0.985 * leg) ** 2 - apart**2, 0.05))
+            reachable = math.sqrt(max((0.985 * body.leg) ** 2 - apart**2, 0.05))
             height = min(height, feet[side][1] + reachable)
     return height
 
@@ -249,7 +239,7 @@ def _place_leg(bones, body, side, foot, ground):
     hip = joints["pelvis"] + sign * body.hips * bones.pelvis[0] - 0.02 * bones.pelvis[1]
     toward = turned(ground, twist=sign * 0.3)[2]
     pole = ground[2] + sign * 0.35 * ground[0] + 0.25 * ground[1]
-    knee, ankle = bend(hip, foot, body.thigh, body.shin, pole)
+    knee, ankle = _bend(hip, foot, body.thigh, body.shin, pole)
     raised = float(smoothstep(ankle[1], body.ankle + 0.02, body.ankle + 0.35))
     pointed = 0.8 * unit(ankle - knee) + toward / 2
     bones.toes[side] = unit((1 - raised) * toward + raised * pointed)
@@ -265,5 +255,5 @@ def _place_arm(bones, body, side, hand):
     shoulder = shoulder + body.tall * ((raise_up - 0.012) * chest[1] + 0.01 * forward * chest[2])
     target = shoulder + (body.upper_arm + body.forearm) * hand @ chest
     pole = sign * 0.7 * chest[0] - 0.55 * chest[1] - 0.4 * chest[2]
-    elbow, wrist = bend(shoulder, target, body.upper_arm, body.forearm, pole)
+    elbow, wrist = _bend(shoulder, target, body.upper_arm, body.forearm, pole)
     joints |= {f"{side}_shoulder": shoulder, f"{side}_elbow": elbow, f"{side}_wrist": wrist}

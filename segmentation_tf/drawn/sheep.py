@@ -193,7 +193,6 @@ class Posed:
         return Part(solids, paint, 0.03 * size, 0.1)
 
     def _all_legs(self):
-        """Two joints each, hooves at the ground."""
         step, knee, ground = 0.09 * self.stance.step, -self.back + 0.45 * self.legs, -self.back
         solids = []
         for right, sign in ((-0.11, 1), (0.11, -1)):

@@ -88,13 +88,9 @@ def random_room(rng: Generator) -> Room:
     walls = {int(face): first if rng.random() < 0.6 else _random_wall(rng) for face in faces}
     carpet = (rng.uniform(0.06, 0.2) * (1 + rng.normal(0, 0.07, (3, 1)))).astype(np.float32)
     angle = (0, math.pi / 4, rng.uniform(0, 3))[rng.choice(3, p=[0.6, 0.15, 0.25])]
-    spacing, line, darkness = (
-        rng.uniform(0.5, 1.6),
-        rng.uniform(0.015, 0.05),
-        rng.uniform(0.35, 0.8),
-    )
+    spacing, thick, dark = rng.uniform(0.5, 1.6), rng.uniform(0.015, 0.05), rng.uniform(0.35, 0.8)
     width, middle, low = rng.uniform(1.7, 2.8), rng.uniform(-1.3, 1.3), rng.uniform(0.7, 1.1)
-    lines = Lines(angle, spacing, line, darkness, directions=rng.integers(1, 3))
+    lines = Lines(angle, spacing, thick, dark, directions=rng.integers(1, 3))
     pictures = [hanging for face in faces[1:] for hanging in _random_hangings(rng, face)]
     screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
     show = rng.choice(["slides", "film", "white"], p=[0.45, 0.45, 0.1])
@@ -114,7 +110,6 @@ def _random_cameras(rng):
 
 
 def _random_wall(rng):
-    """A wall, most of them dark."""
     kind = rng.choice(["paint", "curtain", "panels", "bricks"], p=[0.4, 0.35, 0.15, 0.1])
     dark = rng.uniform(12, 40) if kind == "curtain" else rng.uniform(25, 80)
     grey, *tints = (1, 1, 1), (1.15, 0.93, 0.86), (0.86, 0.95, 1.12), (0.9, 1.06, 0.93)
@@ -179,20 +174,17 @@ class View:
 
 def view_room(room: Room, camera: Camera) -> View:
     """Draw a room once for all the frames of a camera."""
-    height, width = FINE * SIZE[0], FINE * SIZE[1]
-    surface = Surface(camera, (0, height, 0, width))
-    for part in room.things:
-        surface.add(part)
+    shape = height, width = FINE * SIZE[0], FINE * SIZE[1]
+    surface = Surface(camera, (0, height, 0, width), room.things)
     depth, face, points = _leave_room(room, camera)
     face[~np.isinf(surface.depth.ravel())] = THING
     circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
-    light = _light_of_faces(room, circuits, camera, depth, face, points)
-    light = light.reshape(2, 3, height, width)
-    things = np.nonzero(face.reshape(height, width) == THING)
+    light = _light_of_faces(room, circuits, camera, depth, face, points).reshape(2, 3, *shape)
+    things = np.nonzero(face.reshape(shape) == THING)
     light[:, :, *things] = _light_of_things(circuits, surface, *things)
-    depth = np.minimum(depth.reshape(height, width), surface.depth)
-    is_floor = (face == FLOOR).reshape(height, width)[::FINE, ::FINE]
-    x, _, z = points.reshape(3, height, width)[:, ::FINE, ::FINE]
+    depth = np.minimum(depth.reshape(shape), surface.depth)
+    is_floor = (face == FLOOR).reshape(shape)[::FINE, ::FINE]
+    x, _, z = points.reshape(3, *shape)[:, ::FINE, ::FINE]
     screen = _find_screen(room.screen, face, points, width)
     return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
 
@@ -255,8 +247,10 @@ def _face_light(circuits, face, points):
 
 def _face_colour(room, camera, face, points, depth, shadow):
     """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
-    if face == CEILING:
-        return _ceiling(points)
+    if face == CEILING:  # dark tiles
+        x, _, z = points
+        joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
+        return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
     if face == FLOOR:
         # How long a pixel lies on the floor: far lines blur into the carpet.
         long = depth**2 / float(camera.focal * camera.position[1])
@@ -292,13 +286,6 @@ def _carpet(room, points, long):
     return room.carpet * np.maximum(value, 0.1)
 
 
-def _ceiling(points):
-    """Dark tiles: (1, N)."""
-    x, _, z = points
-    joint = (np.abs((x / 0.6) % 1 - 0.5) < 0.02) | (np.abs((z / 0.6) % 1 - 0.5) < 0.02)
-    return np.where(joint, np.float32(0.36), np.float32(0.24))[None]
-
-
 def _add_panels(light, where, circuits, points):
     """The lamps themselves, far brighter than all else: adds to light (2, 3, pixels)."""
     x, _, z = points
@@ -314,7 +301,8 @@ def _wall_colour(room, face, u, v):
     wall = room.walls[face]
     value = 1 + 0.03 * _grain(room, u + 7, v + 7, 0.01) + 0.08 * _grain(room, u + 30, v + 30, 0.3)
     if wall.kind == "curtain":
-        value *= _folds_of_curtain(u, v, wall.phase)
+        bent = u + 0.03 * np.sin(2.1 * v + wall.phase) + 0.05 * np.sin(3 * u + wall.phase)
+        value *= 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * wall.phase)
     elif wall.kind == "panels":
         value *= 1 - 0.45 * ((u / 1.2) % 1 < 0.015) - 0.45 * ((v / 1.2) % 1 < 0.015)
     elif wall.kind == "bricks":
@@ -329,12 +317,6 @@ def _wall_colour(room, face, u, v):
     return light
 
 
-def _folds_of_curtain(u, v, phase):
-    """Light and dark folds, a factor (N,)."""
-    bent = u + 0.03 * np.sin(2.1 * v + phase) + 0.05 * np.sin(3 * u + phase)
-    return 0.65 + 0.45 * np.sin(37 * bent) + 0.15 * np.sin(31 * bent + 2 * phase)
-
-
 def _bricks(u, v):
     """Bricks of uneven brightness with dark joints, a factor (N,)."""
     row = np.floor(v / 0.08)
@@ -346,10 +328,8 @@ def _bricks(u, v):
 def screen_light(rng: Generator, show: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """What the screen shows at places (N,) from 0 to 1: light (3, N); a new picture each call."""
     shown = np.ones((3, *SCREEN), np.float32)
-    if show == "film":
-        shown = _film(rng)
-    elif show == "slides":
-        shown = _slide(rng)
+    if show != "white":
+        shown = _film(rng) if show == "film" else _slide(rng)
     return shown[:, (y * SCREEN[0]).astype(int), (x * SCREEN[1]).astype(int)]
 
 

@@ -34,14 +34,11 @@ def unit(vector: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Cloth:
-    """How the surface of a limb wrinkles: `folds` m deep, most near both ends; `phase` moves them.
+    """How the surface of a limb wrinkles, most near both ends."""
 
-    `cut` ends the limb in a flat edge, as a sleeve ends.
-    """
-
-    folds: float = 0.0
-    phase: float = 0.0
-    cut: bool = False
+    folds: float = 0.0  # how deep they are, in m
+    phase: float = 0.0  # moves them
+    cut: bool = False  # ends the limb in a flat edge, as a sleeve ends
 
 
 SMOOTH = Cloth()
@@ -174,16 +171,12 @@ class Part:
 
 @dataclass
 class Camera:
-    """A pinhole camera at `position` (m) that looks at `target` (m), upright.
+    """An upright pinhole camera; the rows of `frame` are right, down, forward."""
 
-    `focal` is in px; `size` is (height, width) in px of the picture. The rows of `frame` are right,
-    down, forward.
-    """
-
-    position: np.ndarray
-    target: Numbers
-    focal: float
-    size: tuple[int, int]
+    position: np.ndarray  # m
+    target: Numbers  # what it looks at, m
+    focal: float  # px
+    size: tuple[int, int]  # height and width of the picture, px
 
     def __post_init__(self):
         forward = unit(np.asarray(self.target, float) - self.position)
@@ -219,7 +212,7 @@ class Camera:
 class Surface:
     """What a camera sees first at each fine pixel of a window: depth, colour, gloss and part."""
 
-    def __init__(self, camera: Camera, window: tuple[int, int, int, int]):
+    def __init__(self, camera: Camera, window: tuple[int, int, int, int], parts: list[Part] = ()):
         self.camera, self.window = camera, window
         top, bottom, left, right = window
         shape = (max(bottom - top, 0), max(right - left, 0))
@@ -228,6 +221,8 @@ class Surface:
         self.colour = np.zeros((3, *shape), np.float32)
         self.gloss = np.zeros(shape, np.float32)
         self.part = np.full(shape, -1, np.int16)
+        for part in parts:
+            self.add(part)
 
     def points(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """World points (3, N) of pixels of the window."""
@@ -275,10 +270,7 @@ class Surface:
 
 
 def _meet_balls(part, position, rays, width):
-    """Between which depths (m) each ray can meet a part: every solid lies in a ball.
-
-    A ray is a cone that gets `width` m wider with each m of depth.
-    """
+    """Depths (m) between which each ray, a cone `width` m wider with each m, can meet a part."""
     first = np.full(rays.shape[1], np.inf, np.float32)
     last = np.zeros(rays.shape[1], np.float32)
     speed = np.sqrt((rays**2).sum(axis=0))
@@ -297,8 +289,7 @@ def _meet_balls(part, position, rays, width):
 def _march(part, position, rays, depth, last, width=0.0):
     """Sphere tracing from `depth` on: which rays meet the part before `last`, and where (m).
 
-    With a `width`, whole cones of rays go together, and stop while all of them are still outside:
-    so a few rays find the way for all.
+    With a `width`, cones of rays go together, and stop while all of their rays are still outside.
     """
     position = position.astype(np.float32)[:, None]
     speed = np.sqrt((rays**2).sum(axis=0))
