@@ -1,4 +1,4 @@
-"""What a case is, what can be wrong with one, and how cases are split."""
+"""What a case is, the error for faulty data, and how cases are split."""
 
 import hashlib
 from collections import defaultdict
@@ -31,14 +31,15 @@ def split_cases(
 ) -> tuple[list[Case], list[Case]]:
     """Split cases into training cases and test cases, both sorted.
 
-    Whole groups go to one side. Each label gives about `test_fraction` (between 0 and 1) of its
-    cases to the test side. The same seed gives the same split on every machine.
+    Each label gives about `test_fraction` of its cases to the test side, as far as whole groups
+    allow; a group counts by the label of its first case. The same seed gives the same split on
+    every machine.
 
     Raises:
-        ValueError: One side would stay empty.
+        ValueError: One side would stay empty, or `test_fraction` is not above 0 and below 1.
     """
     if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction}; it must lie between 0 and 1")
+        raise ValueError(f"test_fraction is {test_fraction}; it must be above 0 and below 1")
     test_cases = []
     for groups in _groups_by_label(cases, seed):
         wanted = test_fraction * sum(map(len, groups))
@@ -64,14 +65,17 @@ def fold_cases(
     Groups stay whole and labels balanced, as in `split_cases`. Both lists are sorted.
 
     Raises:
-        ValueError: There are fewer groups than folds.
+        ValueError: `folds` is below 2 or above the number of groups.
     """
     if not 2 <= folds <= _count_groups(cases):
-        raise ValueError(f"{_count_groups(cases)} groups cannot make {folds} folds")
+        raise ValueError(
+            f"{_count_groups(cases)} groups cannot make {folds} folds; there must be at least 2 "
+            "folds, and no more folds than groups"
+        )
     tests = [[] for _ in range(folds)]
     for groups in _groups_by_label(cases, seed):
         label_counts = [0] * folds
-        # Largest groups first, each to the fold that has least, so that folds come out even.
+        # Largest groups first, each to the fold with the fewest cases of this label.
         for group in sorted(groups, key=len, reverse=True):
             fold = min(range(folds), key=lambda i: (label_counts[i], len(tests[i]), i))
             tests[fold] += group

@@ -16,8 +16,9 @@ from skimage.filters import threshold_otsu
 from segmentation_tf.cases import Case
 from segmentation_tf.images import largest_component, read_image, read_mask, resize_image
 
+# hd95 and nsd are explained at the functions of these names.
 METRICS = ("dice", "iou", "hd95", "nsd", "precision", "recall", "accuracy")
-TOLERANCE = 2.0  # pixels, of the normalised surface distance
+TOLERANCE = 2.0  # pixels by which outlines may differ, for nsd
 
 
 class Interval(NamedTuple):
@@ -53,7 +54,8 @@ def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> n
     Args:
         model: A Keras model, or a network from `load_exported`, with one output channel.
         image: uint8 RGB `(H, W, 3)`.
-        flips: Average the logits of the image and of its three mirror images.
+        flips: Average the logits of the image, its two mirror images, and the image turned by 180
+            degrees.
 
     Raises:
         ValueError: The image has another type or shape, or the network several output channels.
@@ -68,10 +70,10 @@ def predict_mask(
 
     Args:
         model, image, flips: As in `predict_logits`.
-        threshold: A probability between 0 and 1; 0.5 is the logit 0.
+        threshold: A probability above 0 and below 1; 0.5 is a logit of 0.
 
     Raises:
-        ValueError: As in `predict_logits`, or `threshold` is no probability.
+        ValueError: As in `predict_logits`, or `threshold` is not above 0 and below 1.
     """
     return next(predict_masks(model, [image], threshold, flips=flips))
 
@@ -79,9 +81,9 @@ def predict_mask(
 def predict_masks(
     model: Callable, images: Iterable[np.ndarray], threshold: float = 0.5, *, flips: bool = False
 ) -> Iterator[np.ndarray]:
-    """Yield `predict_mask` of each image. Several at a time are faster than one by one."""
+    """Yield `predict_mask` of each image, faster than one image after another."""
     if not 0 < threshold < 1:
-        raise ValueError(f"threshold is {threshold}; it is a probability, between 0 and 1")
+        raise ValueError(f"threshold is {threshold}; it must be above 0 and below 1")
     for logits in _each_logits(model, images, flips):
         yield logits > np.log(threshold / (1 - threshold))
 
@@ -90,7 +92,7 @@ def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
     """Predict the class of each pixel, from 0, at the image's own size: int64 `(H, W)`.
 
     It is the class of the largest logit (argmax). The model has one output channel for each
-    class; else it and the image are as in `predict_logits`.
+    class. Otherwise model and image are as in `predict_logits`.
 
     Raises:
         ValueError: The image has another type or shape, or the network only one output channel.
@@ -105,7 +107,7 @@ def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
 
 
 def _each_logits(model, images, flips, batch_size=8):
-    """Yield the logits of each image at its own size; mirror images are averaged with `flips`."""
+    """Yield the logits of each image at its own size; with `flips`, as in `predict_logits`."""
     axes = [(), (0,), (1,), (0, 1)] if flips else [()]
     images = iter(images)
     while batch := list(islice(images, batch_size)):
@@ -146,7 +148,7 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on cases at full resolution.
 
-    Model, threshold, flips and errors are those of `predict_mask`; no cases are a ValueError too.
+    Arguments and errors are those of `predict_mask`. An empty list of cases is a ValueError, too.
     """
     images = (read_image(case.image) for case in cases)
     return evaluate_masks(cases, predict_masks(model, images, threshold, flips=flips))
@@ -164,14 +166,16 @@ def evaluate_masks(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> 
 def score(mask: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     """Compare a prediction with the ground truth, both bool `(H, W)`: a dict of METRICS.
 
-    Two empty masks agree: HD95 is 0 and the other scores are 1. If only one of them is empty,
-    Dice, IoU, NSD, precision and recall are 0 and HD95 is the image's diagonal.
+    Two empty masks agree: hd95 is 0 and the other scores are 1. If only one of them is empty, dice,
+    iou, nsd, precision and recall are 0, and hd95 is the image's diagonal.
 
     Raises:
         ValueError: The two have different sizes.
     """
     if mask.shape != prediction.shape:
-        raise ValueError(f"mask is {mask.shape}, prediction {prediction.shape}: resize it first")
+        raise ValueError(
+            f"mask is {mask.shape}, prediction {prediction.shape}: resize the prediction first"
+        )
     tp = np.count_nonzero(mask & prediction)
     fn = np.count_nonzero(mask) - tp
     fp = np.count_nonzero(prediction) - tp
@@ -206,7 +210,7 @@ def hd95(mask: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def nsd(mask: np.ndarray, prediction: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """Normalised surface distance: how much of two outlines is close to the other one, 0 to 1.
+    """Normalised surface distance: the share of both outlines that is close to the other, 0 to 1.
 
     It counts the pixels of both outlines that are at most `tolerance` pixels from the other
     outline, and divides by the pixels of both. It is 1 for two empty masks and 0 if only one is
@@ -214,7 +218,7 @@ def nsd(mask: np.ndarray, prediction: np.ndarray, tolerance: float = TOLERANCE) 
 
     Args:
         mask, prediction: bool `(H, W)`.
-        tolerance: In pixels; what raters differ by is a good choice.
+        tolerance: In pixels. The usual distance between two raters' outlines is a good choice.
 
     Source:
         S. Nikolov and others, "Clinically applicable segmentation of head and neck anatomy for
@@ -226,7 +230,8 @@ def nsd(mask: np.ndarray, prediction: np.ndarray, tolerance: float = TOLERANCE) 
 def surface_distances(mask: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances in pixels between the outlines of two masks, bool `(H, W)`.
 
-    An outline is made of the pixels of a mask that have one of their four neighbours outside.
+    An outline is made of the pixels of a mask that have at least one of their four neighbours
+    outside the mask. Outside the image counts as outside the mask.
 
     Returns:
         For each pixel of the mask's outline the distance to the prediction's outline, then the
@@ -259,6 +264,9 @@ def _nsd(distances, tolerance):
 def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Interval:
     """Mean of `values` with its 95 % confidence interval, by the percentile bootstrap.
 
+    It takes the values as independent. If several cases belong to one group, the interval is too
+    narrow. With one value both ends are that value, and say nothing.
+
     Raises:
         ValueError: There are no values.
 
@@ -267,7 +275,7 @@ def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Inte
     """
     values = np.asarray(values, float)
     if values.size == 0:
-        raise ValueError("there are no values to average: the list of cases is empty")
+        raise ValueError("there are no values to average; is the list of cases empty?")
     mean = float(values.mean())
     if values.size == 1:
         return Interval(mean, mean, mean)
@@ -283,8 +291,9 @@ def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Inte
 def otsu_mask(image: np.ndarray, clean: bool = True) -> np.ndarray:
     """Segment uint8 RGB `(H, W, 3)` by darkness: bool `(H, W)`. Every network must beat it.
 
-    The threshold splits the grey values into two sides that each vary as little as possible. With
-    `clean`, only the largest connected part stays, with its holes filled.
+    The threshold splits the grey values so that the variance within the two sides, weighted by
+    their sizes, is as small as possible. With `clean`, only the largest connected part stays, with
+    its holes filled.
 
     Source:
         N. Otsu, "A threshold selection method from gray-level histograms", 1979.
@@ -294,7 +303,7 @@ def otsu_mask(image: np.ndarray, clean: bool = True) -> np.ndarray:
     return ndimage.binary_fill_holes(largest_component(dark)) if clean else dark
 
 
-# --- exported networks, run without Keras and TensorFlow
+# --- exported networks, computed by another runtime
 
 # The runtimes are not among the course's packages. Keras needs tf2onnx to write ONNX.
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime tf2onnx"}
@@ -320,7 +329,7 @@ def load_exported(path: Path | str, threads: int = 1) -> Exported:
     """Load a network that Keras has exported.
 
     `model.export("moles.tflite", format="litert")` and `model.export("moles.onnx", format="onnx")`
-    write such files if TensorFlow is Keras' backend.
+    write such files if TensorFlow is Keras' backend; the first needs Keras 3.13.
 
     Raises:
         ValueError: The file has another suffix.

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 
-MAX_PIXELS = 16_000_000  # what is read at a time then fits into 1 GB of memory
+MAX_PIXELS = 16_000_000  # four pairs of this size need about half a GB at once
 READERS = 4  # files, or pairs of files, that are read at a time
-MAX_GREY = 0.02  # share of a mask's pixels; an outline with a smooth edge has about as many
+MAX_GREY = 0.02  # largest share of grey pixels in a mask; a smooth outline needs about this many
 # What a data set may hold. Pillow knows more formats, and one of them starts another program.
 FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP")
 # What Pillow raises on damaged files: IndexError for a PNG without pixels; TypeError and
@@ -34,7 +34,7 @@ MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}  # 8 bits a channel, 
 
 
 def read_image(path: Path | str) -> np.ndarray:
-    """Read an image file of any kind as uint8 RGB `(H, W, 3)`, turned as its EXIF data say.
+    """Read an image file, in one of FORMATS, as uint8 RGB `(H, W, 3)`, upright by its EXIF data.
 
     Raises:
         DatasetError: The file cannot be used.
@@ -51,9 +51,9 @@ def open_image(path: Path | str) -> Image.Image:
 def read_mask(path: Path | str) -> np.ndarray:
     """Read a mask file as bool `(H, W)`, True on the object.
 
-    The file may have one bit, one channel, or three equal channels, with values 0 and 255 or 0
-    and 1. The few grey pixels of a smooth outline are cut at half. Transparent pixels are
-    background, whatever their colour.
+    The file may have one bit, or any channels that convert to grey, with values 0 and 255 or 0
+    and 1. The few grey pixels of a smooth outline count as object from 128 on. Transparent pixels
+    are background, whatever their colour.
 
     Raises:
         DatasetError: The file cannot be used, or is not binary.
@@ -74,19 +74,21 @@ def open_mask(path: Path | str) -> Image.Image:
     if not any(counts[2:]):
         return grey
     smooth, total = sum(counts[1:255]), sum(counts)
-    if smooth > min(MAX_GREY * total, counts[255]):  # an outline is smaller than what it encloses
+    if smooth > min(MAX_GREY * total, counts[255]):  # more grey than white is no outline
         raise DatasetError(
-            f"{path}: a mask holds 0 and 255 only, but {smooth / total:.1%} of this is neither; "
-            "take the original mask: JPEG copies and smoothly resized ones blur its edge"
+            f"{path}: a mask holds 0 and 255 only, or 0 and 1, but {smooth / total:.1%} of its "
+            "pixels are grey; take the original mask: JPEG copies and smooth resizing blur its "
+            "edge, and colours turn grey"
         )
     return grey.point(lambda value: 255 * (value >= 128))
 
 
 def check_pair(image: Path, mask: Path, empty_mask_ok: bool = False) -> None:
-    """Read both files to their end; they must have one size, and the mask must be binary.
+    """Read both files to their end, and compare their sizes.
 
     Raises:
-        DatasetError: One of this is not so, or the mask is empty and `empty_mask_ok` is False.
+        DatasetError: A file cannot be read, the sizes differ, the mask is not binary, or it is
+            empty and `empty_mask_ok` is False.
     """
     picture, marks = _open(image), open_mask(mask)
     if picture.size != marks.size:
@@ -124,7 +126,7 @@ def map_files(function: Callable, items: Iterable) -> Iterator:
 
 
 def resize_image(image: np.ndarray | Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 `(H, W, 3)` or an RGB Pillow image to `size` = (height, width), no aliasing."""
+    """Resize uint8 `(H, W, 3)` or an RGB Pillow image to (height, width), with little aliasing."""
     height, width = size
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
@@ -134,7 +136,7 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a bool mask `(H, W)` to `size` = (height, width).
 
     A pixel is True if at least half of the area that it stands for was True. This vote keeps the
-    mask binary and its area right, even if it shrinks a lot.
+    mask binary, and the area of compact objects nearly right. Thin lines can vanish.
     """
     height, width = size
     share = Image.fromarray(mask.astype(np.uint8) * 255).resize(
@@ -148,7 +150,7 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
     Pixels are connected if they share an edge. Of parts of equal size the first one stays.
     """
-    # scipy's label takes 2.2 ms for a PH2 mask, skimage.measure.label 3.1.
+    # For bool masks skimage.measure.label calls this function.
     labels, count = ndimage.label(mask)
     if count == 0:
         return mask
@@ -161,7 +163,8 @@ def _open(path):
         # Opening a named pipe would wait without end.
         if not Path(path).is_file():
             raise FileNotFoundError
-        # verify() looks at a PNG's checksums, which load() ignores. It spoils the image for load().
+        # verify() checks a PNG's checksums, which load() ignores. After it the image must be opened
+        # again.
         with Image.open(path, formats=FORMATS) as picture:
             picture.verify()
         with Image.open(path, formats=FORMATS) as picture:
@@ -174,7 +177,7 @@ def _open(path):
         raise DatasetError(f"{path}: there is no such file; unpack the data set again") from error
     except PermissionError as error:
         raise DatasetError(
-            f"{path}: may not be opened ({error.strerror}); check its permissions"
+            f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
     except BROKEN as error:
         unknown = isinstance(error, UnidentifiedImageError)

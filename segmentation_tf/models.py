@@ -1,4 +1,7 @@
-"""The course's networks: functional Keras models that return logits."""
+"""The course's networks: functional Keras models.
+
+They return logits: outputs before the sigmoid or softmax that would make probabilities of them.
+"""
 
 from collections.abc import Sequence
 
@@ -18,8 +21,8 @@ def build_unet(
 ) -> Model:
     """Build a U-Net: images `(N, H, W, C)` in, logits `(N, H, W, classes)` out.
 
-    The original has two convolutions in a block and no stem stride. On small data, more training
-    steps are a better use of the time that these would take.
+    The original has two convolutions in a block, and its first convolution keeps the full size.
+    Both cost time, which we spend on more training steps.
 
     Args:
         input_shape: `(H, W, C)`.
@@ -32,7 +35,7 @@ def build_unet(
             Keras' default of 0.99.
 
     Raises:
-        ValueError: H or W cannot be halved that often.
+        ValueError: H or W is not a multiple of the total reduction by `stem_stride` and levels.
 
     Source:
         O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597. Here with
@@ -48,7 +51,8 @@ def build_unet(
         x = layers.MaxPooling2D(name=f"encoder{level}_pool")(x)
     x = _block(x, filters[-1], "bottleneck", convolutions, momentum)
     for level in range(len(encoded), 0, -1):
-        # The original's up-convolution: as many channels as the skip brings, on the small grid.
+        # The original enlarges, then reduces the channels to those of the skip. On the small grid
+        # this takes a quarter of the time.
         x = layers.Conv2D(filters[level - 1], 1, name=f"decoder{level}_narrow")(x)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder{level}_up")(x)
         if skips:
@@ -58,7 +62,7 @@ def build_unet(
 
 
 def build_segnet(
-    input_shape: tuple[int | None, int | None, int],
+    input_shape: tuple[int, int, int],
     classes: int = 1,
     filters: Sequence[int] = (16, 32, 64, 128, 256),
     *,
@@ -70,13 +74,14 @@ def build_segnet(
 
     Each encoder level ends in a pooling that remembers where each maximum was. The decoder level
     of the same size puts its values back there. The original has the 13 convolutions of VGG16 on
-    either side and no stem stride.
+    either side, and its first convolution keeps the full size.
 
     Args:
-        input_shape, classes, filters, convolutions, stem_stride, momentum: As for `build_unet`.
+        input_shape, classes, filters, convolutions, stem_stride, momentum: As for `build_unet`, but
+            H and W must be given.
 
     Raises:
-        ValueError: H or W cannot be halved that often.
+        ValueError: H or W is not a multiple of the total reduction by `stem_stride` and levels.
 
     Source:
         V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
@@ -91,7 +96,7 @@ def build_segnet(
         places.append(where)
     for level in range(len(filters), 0, -1):
         x = MaxUnpooling(name=f"decoder{level}_unpool")([x, places[level - 1]])
-        # The last convolution of a level leaves as many channels as the next unpooling has places.
+        # The last convolution of a level has as many channels as the places of the next unpooling.
         narrow = filters[max(level - 2, 0)]
         x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, momentum)
         x = _block(x, narrow, f"decoder{level}_out", 1, momentum)
@@ -151,7 +156,7 @@ def _block(x, channels, name, count, momentum, strides=1):
 
 
 def _head(x, classes, stem_stride):
-    """One logit a class and position, enlarged to the image's size."""
+    """One logit for each class and position, enlarged to the image's size."""
     x = layers.Conv2D(classes, 1, name="head")(x)
     return layers.UpSampling2D(
         stem_stride, interpolation="bilinear", dtype="float32", name="logits"

@@ -34,10 +34,11 @@ def make_dataset(
         cases: Case objects, or whatever `load_fn` reads.
         size: Height and width of the batches in pixels; one number means a square.
         batch_size: Images in a batch.
-        training: Shuffle and augment every epoch. The same `seed` gives the same epochs.
+        training: Shuffle and augment every epoch. The same `seed` gives the same epochs if Keras'
+            global seed is the same too.
         seed: Seed of shuffling and augmentation.
         load_fn: Reads a case in another way: it takes the case and returns an RGB Pillow image and
-            a target, a float array of any one shape. The target takes the place of the mask.
+            a target in place of the mask, a float array of the same shape for all cases.
         augment_fn: Takes the place of `augment`, with the same arguments.
 
     Raises:
@@ -54,8 +55,8 @@ def make_dataset(
         augment_fn = augment_fn or augment
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
         data = tf.data.Dataset.zip(data, draws).map(lambda pair, draw: augment_fn(*pair, draw))
-    # The thread of tf.data's autotuning sleeps and so holds up the end of every pass over the
-    # data. Without it, training on 48 cases takes a quarter less time.
+    # Autotuning gains nothing on data that are already in memory, and on a busy machine its
+    # sleeping thread holds up the end of every pass over the data.
     options = tf.data.Options()
     options.autotune.enabled = False
     return data.prefetch(2).with_options(options)
@@ -109,14 +110,14 @@ def random_windows(
     seed: tf.Tensor,
     rotation: float = 0.1,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cut one window out of each image and its mask, after a random flip, rotation and zoom.
+    """Cut one window out of each image and its mask, after a random flip, rotation, zoom and shift.
 
-    Images and masks are those of `augment`; colours stay.
+    Images and masks are as in `augment`; colours do not change.
 
     Args:
         size: Height and width of the windows in pixels.
         seed: Two integers.
-        rotation: The largest angle in radians. It is small because people stand upright.
+        rotation: The largest angle in radians. The default is small because people stand upright.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     n, height, width = (tf.shape(images)[axis] for axis in range(3))
@@ -131,9 +132,9 @@ def random_windows(
 def random_transforms(
     shape: tuple | tf.Tensor, seed: tf.Tensor, rotation: float = MAX_ROTATION
 ) -> tf.Tensor:
-    """Draw one geometric map for each image: float32 `(N, 8)`, as `warp` takes them.
+    """Draw one geometric map for each image: float32 `(N, 8)`, in the form that `warp` expects.
 
-    Dermoscopy has no up, so by default any rotation and any mirror image may come.
+    A dermoscopic image has no top, so by default every rotation and mirror image is possible.
 
     Args:
         shape: `(N, H, W, ...)` of the images.
@@ -180,7 +181,8 @@ def warp(
 ) -> tf.Tensor:
     """Move the pixels of each image by its geometric map.
 
-    One op for the whole batch takes 37 ms where Keras' augmentation layers take 114.
+    One op for the whole batch takes a third of the time of Keras' augmentation layers (for 8
+    images of 128 px on two cores, 8 ms instead of 24).
 
     Args:
         images: `(N, H, W, C)`.

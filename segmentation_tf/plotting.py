@@ -97,8 +97,8 @@ def show_history(
 
 def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Tint uint8 RGB `(H, W, 3)` in the colours of ERRORS; both masks are bool `(H, W)`."""
-    # skimage.color.label2rgb gives its colours to the labels that occur: without one true positive
-    # in a picture, false positives would change their colour.
+    # skimage.color.label2rgb gives its colours to the labels that occur: without any true
+    # positive in a picture, false positives would change their colour.
     overlay = image.astype(float)
     for region, colour in (
         (mask & prediction, TRUE_POSITIVE),
@@ -129,7 +129,9 @@ def show_maps(
         ValueError: There is no picture.
     """
     if not len(rows) or not len(titles) or not len(rows[0]):
-        raise ValueError("show_maps got no pictures; give it rows of them, and a title for each")
+        raise ValueError(
+            "show_maps got no pictures; give it rows of pictures, and a title for each column"
+        )
     width, (height, across) = 4 * PANEL / len(titles), rows[0][0].shape[:2]
     size = 4 * PANEL, len(rows) * (width * height / across + 0.05) + 0.3
     figure, axes = plt.subplots(
@@ -149,7 +151,7 @@ def show_maps(
 
 
 def grid(count: int, columns: int, height: float) -> Iterable[Axes]:
-    """Make at least `count` empty panels in rows of `columns`; `height` is a share of the width."""
+    """Make at least `count` empty panels in rows; each is `height` times as high as wide."""
     rows = -(-count // columns)
     size = (columns * PANEL, rows * PANEL * height)
     _, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="tight")

@@ -1,4 +1,8 @@
-"""Training with Keras: losses on logits, Dice as the metric, and a recipe for small data sets."""
+"""Training with Keras: losses on logits, Dice as the metric, and a recipe for small data sets.
+
+BCE is binary cross-entropy. Dice is twice the area that two masks share, divided by the sum of
+their areas.
+"""
 
 import contextlib
 import math
@@ -30,36 +34,39 @@ def train(
 ) -> keras.callbacks.History:
     """Compile and fit a model that returns logits.
 
-    Validation, and the weights that stay, use the running average of the weights. Ctrl-C, or
-    Jupyter's stop button, ends the training after the current step and one more validation. The
-    weights with the lowest validation loss so far stay. A second Ctrl-C stops at once.
+    Validation uses the running average of the weights, and the model keeps this average. Ctrl-C,
+    or Jupyter's stop button, ends the training after the current step and one more validation; the
+    model then keeps the average with the lowest validation loss so far. A second Ctrl-C stops at
+    once.
 
     Args:
-        model: Trained in place, by the `tf.distribute` strategy that it was built under, if any.
+        model: Trained in place, with the `tf.distribute` strategy it was built under, if any.
         train_data: Finite dataset of `(image, mask)` batches, as `make_dataset` makes it.
-        validation_data: The same, without training.
-        epochs: By default as many as make STEPS steps, so that a small set is trained as long as
-            a large one.
+        validation_data: A dataset of the same kind, made without `training=True`.
+        epochs: By default about as many as make STEPS steps, and at least one. So a small set gets
+            as many steps as a large one.
         loss: Takes `(mask, logits)`. BCE + Dice loss by default.
-        metrics: Functions like the loss. Dice by default, for models with one output channel.
-        callbacks: More Keras callbacks. At the end of an epoch they see the weights of its last
-            step, not their average.
-        verbose: Print about ten lines. If False, Ctrl-C also raises KeyboardInterrupt at the end,
-            so that a loop of silent trainings does not go on with a half trained network.
+        metrics: Functions like the loss. Dice by default, which is meant for one output channel.
+        callbacks: More Keras callbacks. At the end of an epoch they see the weights after the last
+            step, not the running average.
+        verbose: Print a line for each epoch, or about ten lines for a long training. If False,
+            Ctrl-C also raises KeyboardInterrupt at the end, so that a loop of silent trainings
+            does not go on with a half trained network.
 
     Returns:
         The Keras History: `loss` and each metric by epoch, as means over images at network size.
 
     Raises:
-        ValueError: `train_data` is empty or infinite.
+        ValueError: `train_data` is empty, infinite or of unknown length.
     """
     steps_per_epoch = int(train_data.cardinality())
     if steps_per_epoch <= 0:
-        raise ValueError("train_data must be finite and hold at least one batch")
+        raise ValueError("train_data must be finite, of known length, and hold at least one batch")
     if epochs is None:
         epochs = default_epochs(steps_per_epoch)
     metrics = [dice] if metrics is None else metrics
-    # BackupAndRestore leaves the epoch that it went on from, and Keras would skip as many again.
+    # After a resumed training, BackupAndRestore leaves its first epoch in the model. The next
+    # training would skip that many epochs.
     model._initial_epoch = None
     with Interruption() as interruption:
         _compile(model, epochs * steps_per_epoch, loss or bce_dice_loss, metrics)
@@ -89,7 +96,8 @@ def _compile(model, steps, loss, metrics):
             make_optimizer(steps),
             loss,
             metrics=metrics,
-            # XLA gains nothing on a CPU with TensorFlow and takes 20 s to compile; JAX needs it.
+            # XLA makes TensorFlow slower on a CPU: 37 ms a step instead of 29, and seconds more at
+            # the start. JAX would run operation by operation without it.
             jit_compile=keras.backend.backend() == "jax",
         )
         # If the optimizer made its variables inside the graph, the graph would be traced twice.
@@ -97,7 +105,7 @@ def _compile(model, steps, loss, metrics):
 
 
 def default_epochs(steps_per_epoch: int) -> int:
-    """The number of epochs that makes about STEPS steps."""
+    """The number of epochs that makes about STEPS steps, at least one."""
     return max(1, round(STEPS / steps_per_epoch))
 
 
@@ -115,7 +123,7 @@ def make_optimizer(
     Args:
         steps: Steps of the whole training.
         learning_rate: The highest rate.
-        weight_decay: Share of each weight that is taken away at each step, times the rate.
+        weight_decay: Each step subtracts this share of each weight, multiplied by the rate.
 
     Source:
         I. Loshchilov, F. Hutter, arXiv:1711.05101 and arXiv:1608.03983; B. Polyak, A. Juditsky,
@@ -134,8 +142,8 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Learning rate with warm-up and cosine decay, as one formula.
 
     keras.optimizers.schedules.CosineDecay gives the same rates. It chooses between its two parts
-    by a condition that is traced once for each variable. The start of a training takes one to two
-    CPU seconds longer with it (about 6 instead of 4.5).
+    by a condition that is traced once for each variable. With it, the start of a training takes
+    about one CPU second more.
     """
 
     def __init__(self, peak: float, steps: int):
@@ -166,7 +174,8 @@ def dice_loss(mask, logits):
     """One minus Dice of each image, `(N,)`, with probabilities in place of a predicted mask.
 
     Source:
-        F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net", 3DV 2016, arXiv:1606.04797.
+        After F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net", 3DV 2016, arXiv:1606.04797, who sum
+        squares in the denominator.
     """
     return 1 - _soft_dice(mask, ops.sigmoid(logits))
 
@@ -179,12 +188,15 @@ def bce_dice_loss(mask, logits):
 
 @register
 def dice(mask, logits):
-    """Dice of each image, `(N,)` in [0, 1], for the mask of all logits above 0."""
+    """Dice of each image, `(N,)` in [0, 1], for the mask of all logits above 0.
+
+    One is added above and below the line, so it is a little higher than `evaluation.score`'s Dice.
+    """
     return _soft_dice(mask, ops.cast(logits > 0, mask.dtype))
 
 
 def _soft_dice(a, b):
-    # The added pixel makes Dice of two empty masks 1, and keeps the gradient finite.
+    # The added 1 makes Dice of two empty masks 1, and keeps the gradient finite.
     both = ops.sum(a * b, axis=(1, 2, 3))
     return (2 * both + 1) / (ops.sum(a, axis=(1, 2, 3)) + ops.sum(b, axis=(1, 2, 3)) + 1)
 
@@ -193,7 +205,7 @@ def _soft_dice(a, b):
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints about ten lines in a training, whatever the number of epochs."""
+    """Prints a line for each epoch, or about ten lines for a long training."""
 
     def __init__(self, epochs: int, lines: int = 10):
         super().__init__()
@@ -215,7 +227,7 @@ class Interruption(keras.callbacks.Callback):
 
     It is a context manager around `fit` and one of its callbacks. The weights with the lowest
     validation loss stay; without a validation, those that `fit` leaves. A second Ctrl-C stops at
-    once. Nothing changes outside of the main thread, or where Ctrl-C is ignored already.
+    once. Nothing changes outside of the main thread, or where Python does not handle Ctrl-C.
     """
 
     def __enter__(self):
@@ -232,7 +244,7 @@ class Interruption(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self.before)
         if not self.asked or any(error):
             return
-        kept = "without a validation, the weights are those of the last step"
+        kept = "without a validation, the weights are their running average up to the last step"
         if self.weights is not None:
             self.model.set_weights(self.weights)
             kept = f"the weights are those of epoch {self.best}, val_loss {self.lowest:.3f}"

@@ -22,13 +22,11 @@ def test_results_come_in_the_order_of_the_jobs_and_the_bar_leaves_one_line(capfd
 
 
 @pytest.mark.parametrize(
-    ("draw", "job", "error"),
-    [(math.sqrt, (-1,), ValueError), (os._exit, (1,), DatasetError)],
-    ids=["an error", "a killed worker"],
+    ("draw", "number", "error"), [(math.sqrt, -1, ValueError), (os._exit, 1, DatasetError)]
 )
-def test_what_goes_wrong_in_a_worker_is_raised_here(draw, job, error):
+def test_what_goes_wrong_in_a_worker_is_raised_here(draw, number, error):
     with pytest.raises(error):
-        drawing.draw_parallel(draw, [job], "drawing", processes=1)
+        drawing.draw_parallel(draw, [(number,)], "drawing", processes=1)
 
 
 def test_a_script_without_a_main_guard_draws_and_does_without_tensorflow(tmp_path):

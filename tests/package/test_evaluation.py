@@ -112,7 +112,7 @@ def test_hd95_and_nsd_are_close_to_those_of_surface_distance(seed):
 
 
 def test_score_refuses_masks_of_two_sizes():
-    with pytest.raises(ValueError, match="resize it first"):
+    with pytest.raises(ValueError, match="resize the prediction first"):
         score(BLOCK, BLOCK[:-1])
 
 

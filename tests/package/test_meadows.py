@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from drawing_here import draw_here
+from drawing_here import drawing_here
 from segmentation_tf.drawn import meadow
 from segmentation_tf.drawn.meadow import BUSH, FENCE, GRASS, SHEEP, SIZE, SKY
 from segmentation_tf.panoptic.maps import colours_to_ids
@@ -21,11 +21,8 @@ SOME = (0, 7)
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
     """A folder of SOME meadows."""
-    with pytest.MonkeyPatch.context() as patch:
-        draw_here(patch, meadow, "draw_picture")
-        folder = tmp_path_factory.mktemp("drawn")
-        meadow.draw_meadows(folder, meadows=SOME)
-        yield folder
+    with drawing_here(meadow, "draw_picture"):
+        yield meadow.draw_meadows(tmp_path_factory.mktemp("drawn"), meadows=SOME)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +81,13 @@ def test_a_third_of_the_sheep_cannot_be_told_apart_as_connected_components(pictu
     assert np.mean(merged) > 0.3
 
 
+def scene_of(place, flock):
+    scene = meadow.Scene(np.random.default_rng(1), place)
+    scene.add_ground()
+    scene.add_sheep(flock)
+    return scene
+
+
 def test_nearer_sheep_hide_farther_ones():
     """Both stand on the line of sight; drawn in either order, the near one is whole."""
     place = meadow.random_meadow(np.random.default_rng(0))
@@ -91,21 +95,14 @@ def test_nearer_sheep_hide_farther_ones():
     far = meadow.Posed(place.flock[1], meadow.Stance(0.2, -7, 0))
     seen = []
     for flock in ([near], [near, far], [far, near]):
-        scene = meadow.Scene(np.random.default_rng(1), place)
-        scene.add_ground()
-        scene.add_sheep(flock)
-        seen.append(scene.seen == meadow.FIRST + flock.index(near))
-    agree = [np.mean(seen[0] == other) for other in seen[1:]]
-    assert min(agree) > 0.999
+        seen.append(scene_of(place, flock).seen == meadow.FIRST + flock.index(near))
+    assert all(np.mean(seen[0] == other) > 0.999 for other in seen[1:])
 
 
 def test_the_side_towards_the_sun_is_brighter():
     place = meadow.random_meadow(np.random.default_rng(2))
     place.sun = meadow.unit(np.array([1.0, 0.7, 0.3]))
-    sheep = meadow.Posed(place.flock[0], meadow.Stance(0, -4, np.pi / 2))
-    scene = meadow.Scene(np.random.default_rng(1), place)
-    scene.add_ground()
-    scene.add_sheep([sheep])
+    scene = scene_of(place, [meadow.Posed(place.flock[0], meadow.Stance(0, -4, np.pi / 2))])
     rows, columns = np.nonzero(scene.seen == meadow.FIRST)
     right = columns > (columns.min() + columns.max()) / 2
     light = scene.light[:, rows, columns]
@@ -117,8 +114,9 @@ def test_the_side_towards_the_sun_is_brighter():
 
 def test_the_json_has_what_cocos_tools_ask_for(table):
     assert {"info", "licenses", "images", "annotations", "categories"} <= set(table)
-    licences = {licence["id"] for licence in table["licenses"]}
-    assert all(image["license"] in licences for image in table["images"])
+    assert {image["license"] for image in table["images"]} == {
+        one["id"] for one in table["licenses"]
+    }
     assert {c["name"]: c["isthing"] for c in table["categories"]} == {
         "grass": 0, "sky": 0, "bush": 0, "fence": 0, "sheep": 1,
     }  # fmt: skip
@@ -127,13 +125,12 @@ def test_the_json_has_what_cocos_tools_ask_for(table):
 
 
 def test_png_and_json_name_the_same_segments(folder, table):
-    sizes = {image["id"]: (image["height"], image["width"]) for image in table["images"]}
-    for annotation in table["annotations"]:
+    for image, annotation in zip(table["images"], table["annotations"]):
         file = folder / "annotations" / "panoptic_meadow" / annotation["file_name"]
         picture = Image.open(file)
         assert picture.mode == "RGB"
         ids = colours_to_ids(np.array(picture))
-        assert ids.shape == sizes[annotation["image_id"]]
+        assert ids.shape == (image["height"], image["width"])
         for segment in annotation["segments_info"]:
             rows, columns = np.nonzero(ids == segment["id"])
             x, y, width, height = segment["bbox"]
