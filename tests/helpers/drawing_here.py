@@ -1,13 +1,14 @@
 """Small drawn sets without the cost of a whole one."""
 
+import contextlib
 import functools
+from unittest import mock
 
 
-def draw_here(patch, module, name):
-    """Make a module of `drawn/` draw in this process, and each picture once.
-
-    `patch` is a MonkeyPatch, `name` that of the function that draws one picture: its results are
-    kept, by their arguments.
-    """
-    patch.setattr(module, name, functools.lru_cache(maxsize=None)(getattr(module, name)))
-    patch.setattr(module, "draw_parallel", lambda draw, jobs, *_: [draw(*job) for job in jobs])
+@contextlib.contextmanager
+def drawing_here(module, name):
+    """A module of `drawn/` draws in this process; its function `name` draws each picture once."""
+    kept = functools.lru_cache(maxsize=None)(getattr(module, name))
+    here = {name: kept, "draw_parallel": lambda draw, jobs, *_: [draw(*job) for job in jobs]}
+    with mock.patch.multiple(module, **here):
+        yield
