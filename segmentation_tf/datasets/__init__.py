@@ -1,7 +1,7 @@
-"""Data sets: which folder to read, and how its files become cases, by `load_cases` of each.
+"""Data sets: each module has a `load_cases` that finds the folder and returns its cases.
 
 ph2.py             moles under a dermatoscope, with a diagnosis
 mads.py            people who dance, fight and play
 coco_panoptic.py   sheep on a meadow, or any other set in COCO's panoptic format
-folders.py         finds folders, makes them complete, reads tables
+folders.py         finds folders, makes or unpacks missing ones, reads tables
 """

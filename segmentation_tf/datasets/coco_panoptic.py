@@ -58,8 +58,9 @@ class Table(NamedTuple):
 def load_cases(root: str | Path | None = None) -> list[Case]:
     """Return the cases of a panoptic set, sorted; DatasetError names the first file with a fault.
 
-    `root` holds X.json beside X, or is up to three levels above them; the images are anywhere in
-    it. Without it: the environment's MEADOW_ROOT, else data/meadow, else the drawn set.
+    `root` holds X.json beside X, or is up to three levels above them; the images are in it or up
+    to three levels below. Without it: the environment's MEADOW_ROOT, else data/meadow, else the
+    drawn set.
 
     The mask of a case is its PNG of segments. Its group is the `group` of the image in the JSON:
     in the drawn set the meadow, because pictures of one meadow share sheep. An image without
@@ -125,7 +126,7 @@ def read_instances(case: Case, name: str = "sheep") -> np.ndarray:
     things = {category.name: i for i, category in enumerate(categories) if category.thing}
     if name not in things:
         known = ", ".join(things) or "none"
-        raise ValueError(f"{case.mask}: {name!r} is no class of things; they are {known}")
+        raise ValueError(f"{case.mask}: {name!r} is no class of things; those are: {known}")
     panoptic = read_panoptic(case)
     ids = sorted(number for number, label in panoptic.classes.items() if label == things[name])
     single = [number for number in ids if number not in panoptic.crowds]
@@ -180,7 +181,7 @@ def _make_case(image, annotation, table, images):
 def _find_image(file_name, table, images):
     path = Path(file_name)
     named = images.get(path.name, [])
-    # COCO gives a file's name without its folder; with it, files of the same name differ.
+    # COCO names a file without its folder. A folder in the JSON tells files of one name apart.
     found = [file for file in named if file.parts[-len(path.parts) :] == path.parts] or named
     if not found:
         raise DatasetError(
@@ -261,5 +262,6 @@ def _by_id(file, where, rows):
 def _refuse_unknown(file, what, used, known):
     if unknown := used - known.keys():
         raise DatasetError(
-            f"{file}: {what} {unknown.pop()}, which the JSON does not list; correct it or add it"
+            f"{file}: {what} {unknown.pop()}, which the JSON does not list; correct the id, or add "
+            "its entry"
         )

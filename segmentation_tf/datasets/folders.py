@@ -18,8 +18,8 @@ from typing import Any
 from segmentation_tf.cases import DatasetError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MAX_TABLE = 2_000_000  # bytes, ten times the largest table of these data sets
-MAX_UNPACKED = 5_000_000_000  # bytes, ten times the largest of these data sets
+MAX_TABLE = 2_000_000  # bytes; the largest text table of the drawn sets has 50,000
+MAX_UNPACKED = 5_000_000_000  # bytes, far more than any data set of the course has
 DAY = 86_400  # seconds
 ARCHIVES = {
     ".zip": "python -m zipfile -e {name} .",
@@ -92,7 +92,7 @@ def read_text(file: Path) -> str:
 def read_json(
     file: Path, parse: Callable[[Path, Any], Any], otherwise: str = "copy it again"
 ) -> Any:
-    """Return `parse(file, content)` of a JSON file; parse again only if the file has changed.
+    """Return `parse(file, content)` of a JSON file; a file is parsed again if it has changed.
 
     `otherwise` says what to do about a file that is not JSON.
     """
@@ -116,11 +116,11 @@ def _parse_json(file, parse, otherwise, changed, length):
 
 
 def check_schema(file: Path, content: Any, schema: dict, otherwise: str = "copy it again") -> None:
-    """Raise a DatasetError that names the field and says `otherwise` unless a schema is fulfilled.
+    """If the content does not fit the schema, raise a DatasetError with the field and `otherwise`.
 
     The JSON schema is of draft 4, in which 1.0 and true are not integers.
     """
-    import jsonschema  # here, because it takes a second and few data sets have JSON
+    import jsonschema  # here, because it takes over a second and PH2 needs none
 
     errors = jsonschema.Draft4Validator(schema).iter_errors(content)
     if error := jsonschema.exceptions.best_match(errors):
@@ -201,10 +201,10 @@ def _from_environment(variable):
 def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> Path:
     """Return `folder`; if it is not there yet, have it filled: it appears complete or not at all.
 
-    `fill(path)` writes into an empty folder beside `folder`, which is renamed at the end and
-    deleted after an error. If two programs do this at once, the first to finish wins. What a
-    killed program leaves is deleted by the first call a day later. `content` says for error
-    messages what is written.
+    `fill(path)` writes into an empty temporary folder. At the end it is renamed to `folder`; after
+    an error it is deleted. If two programs do this at once, the first to finish wins. What a
+    killed program leaves is deleted by the first call more than a day later. `content` names what
+    is written, for error messages.
     """
     folder = Path(folder).absolute()
     prefix = f".{folder.name}-unfinished-"
@@ -222,6 +222,8 @@ def complete_folder(folder: Path, fill: Callable[[Path], Any], content: str) -> 
             fill(unfinished)
             _rename_unless_there(unfinished, folder)
     except OSError as error:
+        if error.errno is None:
+            raise  # not of the disk: bz2 raises it for damaged data
         raise DatasetError(
             f"{folder}: cannot write {content} here ({error.strerror or error}); free some "
             "space, make the folder writable, or move the project to another disk"
@@ -248,15 +250,15 @@ def unpack(archive: str | Path, folder: Path) -> Path:
             return complete_folder(folder, packed.extractall, content)
     except DatasetError:
         raise
-    except OSError as error:
+    except Exception as error:  # zipfile raises many kinds for damaged bytes, such as LZMAError
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DatasetError(
+                f"{archive}: cannot be read ({error.strerror}); give the path of the zip file, and "
+                "check its permissions"
+            ) from error
         raise DatasetError(
-            f"{archive}: cannot be read ({error.strerror or error}); give the path of the zip "
-            "file, and check its permissions"
-        ) from error
-    except Exception as error:  # zipfile raises seven kinds for damaged bytes, LZMAError among them
-        raise DatasetError(
-            f"{archive}: is not a complete zip archive ({error}): the download broke off, or it is "
-            "the web page that asks you to sign in. Sign in there, and download it again"
+            f"{archive}: is not a complete zip archive ({error}): perhaps the download broke off, "
+            "or it is the web page that asks you to sign in. Sign in there, and download it again"
         ) from error
 
 
@@ -286,7 +288,7 @@ def _check_members(archive, members):
 
 
 def _remove_leftovers(parent, prefix):
-    """Remove what killed runs left; a younger folder may belong to a run that is still working."""
+    """Remove what killed runs left more than a day ago; a younger folder may still be in use."""
     with contextlib.suppress(OSError):  # no parent yet, or the owner is just deleting its folder
         for child in parent.iterdir():
             if child.name.startswith(prefix) and time.time() - child.stat().st_mtime > DAY:

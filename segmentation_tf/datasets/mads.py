@@ -42,8 +42,9 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
     HipHop_HipHop1: all cameras film the same performance, so they stay on one side of a split.
     A mask may be empty. Collages and stray files are ignored. Every file is read to its end here.
 
-    If there is a df.csv, beside the two folders or above them up to `root`, all that it lists
-    must be there. You may add frames that it does not list; a line that is printed counts them.
+    If there is a df.csv, beside the two folders or above them up to `root`, all images and masks
+    that it lists must be there. You may add frames that it does not list; a printed line counts
+    them.
     """
     folder = folders.choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder)
     home = _find_home(folder)
@@ -94,7 +95,10 @@ def _list_pictures(folder):
         if file.suffix.lower() == ".png":
             twin = found.setdefault(_key(file.stem), file)
             if twin is not file:
-                raise DatasetError(f"{file} and {twin.name} differ in case only; remove one")
+                raise DatasetError(
+                    f"{file} and {twin.name} have the same name but for upper case or accents; "
+                    "remove one"
+                )
     if not found:
         raise DatasetError(f"{folder}: holds no PNG files; unpack the archive again")
     return found
@@ -124,7 +128,7 @@ def _read_table(table):
 
 
 def _key(name):
-    """What the file names of a case have in common, however upper case and accents are stored."""
+    """The name under which files of a case are found: lower case, accents stored in one way."""
     return unicodedata.normalize("NFC", name).lower()
 
 

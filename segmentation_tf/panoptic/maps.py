@@ -1,7 +1,7 @@
 """Panoptic maps, and COCO's way to store them: a PNG of segment numbers and a JSON beside it.
 
-A panoptic map gives every pixel one segment: a thing that can be counted (each sheep is one) or
-stuff that cannot (all grass is one).
+A panoptic map gives every pixel one segment: a thing, which can be counted (each sheep is
+one), or stuff, which cannot (all grass is one). A pixel without a segment is void.
 
 Source: https://cocodataset.org/#format-data, "Panoptic Segmentation"; A. Kirillov, K. He,
 R. Girshick, C. Rother, P. Dollár, "Panoptic segmentation", CVPR 2019, arXiv:1801.00868.
@@ -16,7 +16,7 @@ VOID = 255  # in a map of classes: a pixel without a label
 
 
 class Panoptic(NamedTuple):
-    """A panoptic map; scores pass over `crowds`, segments of several things not told apart."""
+    """A panoptic map. `crowds` are segments of several things that were not told apart."""
 
     ids: np.ndarray  # int `(H, W)`, the segment of each pixel; 0 is void, a pixel without a label
     classes: dict[int, int]  # the class of each segment, by its id
@@ -36,7 +36,7 @@ def colours_to_ids(colours: np.ndarray) -> np.ndarray:
 
 
 def segments_info(panoptic: Panoptic) -> list[dict]:
-    """Describe the segments as COCO's JSON does, sorted by id; the category is the class here."""
+    """Describe the segments, sorted by id, as COCO's JSON does: its categories are our classes."""
     segments = []
     for region in regionprops(panoptic.ids):
         top, left, bottom, right = region.bbox

@@ -10,7 +10,7 @@ from segmentation_tf.panoptic.scores import overlaps
 
 RGB = tuple[int, int, int]
 
-# Of classes by index, those of the drawn meadow first: they differ in lightness too.
+# By index of the class. Those of the drawn meadow come first and differ in lightness too.
 CLASS_COLOURS = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
                  (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
 INSTANCE_COLOURS = ((230, 159, 0), (0, 114, 178), (240, 228, 66), (204, 121, 167), (0, 158, 115),
@@ -38,10 +38,10 @@ def paint_instances(
     Args:
         picture: uint8 RGB `(H, W, 3)`.
         instances: int `(H, W)`; what is 0 or negative, such as a crowd, stays as it is.
-        colours: by number; by default INSTANCE_COLOURS, other ones for those that touch.
+        colours: of each instance, by its number; by default from INSTANCE_COLOURS.
     """
-    # Not skimage's label2rgb, which takes 60 times as long, nor its mark_boundaries, which also
-    # draws lines against the background.
+    # Not skimage's label2rgb, which takes over 10 times as long, nor its mark_boundaries, which
+    # also draws lines against the background.
     instances, painted = np.maximum(instances, 0), picture.copy()
     inside, table = instances > 0, np.zeros((instances.max() + 1, 3))
     for number, colour in (colours or _distinct_colours(instances)).items():
@@ -53,7 +53,7 @@ def paint_instances(
 
 
 def _distinct_colours(instances):
-    """Choose a colour for each instance, different from those of the ones that it touches."""
+    """Choose a colour for each instance; as far as six colours allow, those that touch differ."""
     below = overlaps(instances[1:], instances[:-1])
     beside = overlaps(instances[:, 1:], instances[:, :-1])
     colours = {}

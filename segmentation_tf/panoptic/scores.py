@@ -1,4 +1,4 @@
-"""How good instances, panoptic maps and maps of several classes are."""
+"""Scores of predicted instances, panoptic maps and maps of several classes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ RECALLS = np.linspace(0, 1, 101)  # where COCO reads the precision
 
 
 class ClassQuality(NamedTuple):
-    """Panoptic quality of one class, 0 to 1, and its true and false positives and negatives."""
+    """PQ, SQ and RQ of one class (see panoptic_quality), and its tp, fp and fn."""
 
     pq: float
     sq: float
@@ -23,7 +23,7 @@ class ClassQuality(NamedTuple):
 
 
 class PanopticQuality(NamedTuple):
-    """Means over the classes that occur on either side (nan without any), and each of these."""
+    """Means over the classes with a tp, fp or fn (nan without any), and the scores of each."""
 
     pq: float
     sq: float
@@ -106,7 +106,7 @@ def average_precision(
     predictions: Iterable[tuple[np.ndarray, dict[int, float]]],
     min_iou: float = 0.5,
 ) -> float:
-    """Compute the average precision AP of the instances of one class, as COCO does.
+    """Compute the average precision of the instances of one class at one IoU: COCO's AP50.
 
     In each picture, from the highest score down, a prediction matches the true instance with
     which its IoU is largest among those still free, if that is at least `min_iou`. Predictions
@@ -167,10 +167,10 @@ def mean_iou(
     *,
     void: int | None = None,
 ) -> MeanIoU:
-    """Compute the IoU of each class, its pixels counted over all pictures, and their mean.
+    """Compute the IoU of each class over the pixels of all pictures together, and their mean.
 
     `truths` and `predictions` have one int map `(H, W)` a picture, of values 0 to `classes` - 1.
-    True pixels of the value `void` do not count; predicted ones are wrong.
+    Pixels that are `void` in the truth do not count; `void` in the prediction alone is wrong.
     """
     pixels = Counter()
     for truth, predicted in zip(truths, predictions, strict=True):

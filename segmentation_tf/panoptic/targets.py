@@ -1,4 +1,4 @@
-"""What a network learns of instances, and single things and panoptic maps from what it predicts."""
+"""Targets that teach a network to tell instances apart; from its predictions, the instances."""
 
 import numpy as np
 from PIL import Image
@@ -79,7 +79,7 @@ def watershed_instances(
         distance, border: float `(H, W)` in [0, 1], from `instance_maps` or predicted.
         min_prominence: how far the way from a peak to a higher one must descend; a lower bump
             belongs to its neighbour. Predicted maps are smooth, so .15 is enough. Exact maps
-            have a valley at every leg and need .5 or more.
+            have a valley at every leg and need .5 to .7.
         min_peak, min_size: lower peaks and things of fewer px are dropped.
         max_distance: a part of the mask without a peak, such as a leg behind a rail, goes to the
             nearest thing within this distance in px. Without one it is dropped.
@@ -128,13 +128,13 @@ def instance_scores(instances: np.ndarray, confidence: np.ndarray) -> dict[int, 
 def merge_panoptic(
     classes: np.ndarray, instances: np.ndarray, thing: int, *, min_size: int = 0
 ) -> Panoptic:
-    """Join a map of classes and one of instances, int `(H, W)`, so that each pixel has one segment.
+    """Join a map of classes and one of instances, int `(H, W)`, to one panoptic map.
 
     An instance, of the class `thing`, wins over stuff. All pixels of a stuff class are one segment.
     The rest is void: pixels of the class `thing` in no instance, those that are VOID in `classes`,
     and stuff of fewer than `min_size` px.
 
-    Source: the heuristic of A. Kirillov et al., "Panoptic segmentation", CVPR 2019, section 5.
+    Source: the heuristic of A. Kirillov et al., "Panoptic segmentation", CVPR 2019, section 7.
     """
     if classes.shape != instances.shape:
         raise ValueError(f"classes are {classes.shape}, instances {instances.shape}: resize one")

@@ -1,4 +1,4 @@
-"""How good skeletons are: the percentage of correct keypoints."""
+"""Scores of predicted skeletons: the percentage of correct keypoints, as shares from 0 to 1."""
 
 from typing import NamedTuple
 
@@ -49,11 +49,12 @@ def pck(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> PCK
 
 
 def match_people(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Give each true person the predicted skeleton with most of their joints right.
+    """Match true people and predicted skeletons so that as many joints as possible are right.
 
-    Each predicted skeleton is used once. If a person was predicted in pieces, the best piece
-    counts. Both arrays hold the people of one picture, `(P, 17, 3)` and `(Q, 17, 3)`. The result
-    is `(P, 17, 3)` in the order of `truth`, nan for people without a match.
+    Each predicted skeleton is used at most once. If a person was predicted in pieces, the best
+    piece counts. Both arrays hold the people of one picture, `(P, 17, 3)` and `(Q, 17, 3)`. The
+    result is
+    `(P, 17, 3)` in the order of `truth`, nan for people without a match.
     """
     matched = np.full(truth.shape, np.nan)
     matches = right_joints(truth[:, None], predicted[None]).sum(axis=-1)

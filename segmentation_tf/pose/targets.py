@@ -21,7 +21,7 @@ from segmentation_tf.images import open_mask, read_image, read_mask
 from segmentation_tf.pipeline import move_window, random_transforms, recolour, warp
 from segmentation_tf.pose.joints import JOINTS, LIMBS, MIRRORED
 
-FAR = 100_000  # px; MAX_PIXELS allows no picture in which a joint is as far off
+FAR = 100_000  # px; a joint further off than this is taken for a mistake
 PLACE = {"type": "number", "minimum": -FAR, "maximum": FAR}
 ROW = {"type": "array", "items": [PLACE, PLACE, {"enum": [0, 1]}], "minItems": 3, "maxItems": 3}
 SEVENTEEN = {"type": "array", "minItems": len(JOINTS), "maxItems": len(JOINTS)}
@@ -42,7 +42,7 @@ AWAY = np.tile(np.float32([-1e4, -1e4, 0]), (len(JOINTS), 1))
 MARGIN = 1.1  # the square about a person is wider than the box of the mask by this factor
 ROTATION = 0.3  # radians, the largest angle in training
 SIGMA = 1.0  # cells, the standard deviation of the Gaussian about a joint
-WIDTH = 1.5  # cells; cells at most this far from a limb belong to it
+WIDTH = 1.5  # cells; a limb reaches this far to either side, and half a cell beyond its ends
 
 
 class Duo(NamedTuple):
@@ -90,8 +90,8 @@ def _read_table(case):
     file = _table_file(case)
     if not file.is_file():
         raise DatasetError(
-            f"{file}: this table of joints is missing; put one there, or give load_cases no "
-            "folder to use the drawn set"
+            f"{file}: this table of joints is missing; put one there, or call load_cases "
+            "without a folder to use the drawn set"
         )
     return read_json(file, _parse_table, otherwise=WAY_OUT)
 
@@ -100,7 +100,9 @@ def _parse_table(file, content):
     check_schema(file, content, TABLE, WAY_OUT)
     skeletons = {name: np.array(rows, np.float32) for name, rows in content["images"].items()}
     for name, skeleton in skeletons.items():
-        if np.isnan(skeleton).any():  # NaN passes every schema
+        if np.isnan(
+            skeleton
+        ).any():  # NaN passes PLACE: it is neither below the minimum nor above the maximum
             raise DatasetError(f"{file}: images.{name}: has NaN in place of a number; {WAY_OUT}")
     return skeletons
 
@@ -127,7 +129,7 @@ def make_duos(cases: Sequence[Case], seed: int = 0) -> list[Duo]:
                 front = frames[(i + rng.integers(1, len(frames))) % len(frames)]
                 duos.append(Duo(front, back, _random_shift(rng, open_mask(front.mask))))
     if not duos:
-        raise ValueError("make_duos needs two cases of one film and one camera")
+        raise ValueError("make_duos needs two frames of one performance from one camera")
     return duos
 
 
@@ -156,7 +158,7 @@ def read_crop(
     Returns:
         An RGB picture, `size` pixels wide, black where the square reaches beyond the image; and
         two people in its pixels, float32 `(2, 17, 3)`, the one in front first. Joints that this
-        person covers are not seen. If there is one person only, the second is AWAY.
+        person covers are not seen. If there is one person only, the second is AWAY, far outside.
 
     Raises:
         DatasetError: A file cannot be used, a mask is empty, or the frames differ in size.
@@ -235,7 +237,7 @@ def heatmaps(people: tf.Tensor, size: int, stride: int) -> tf.Tensor:
 
     `people` are float32 `(N, P, 17, 3)` in pixels of pictures that are `size` pixels wide. A cell
     of the maps is `stride` pixels wide. The maps are float32 `(N, G, G, 17)` in [0, 1] with
-    G = size / stride. Of two people the nearer one counts.
+    G = size / stride. Where two people have the same joint, each cell takes the larger Gaussian.
 
     Source: J. Tompson, A. Jain, Y. LeCun, C. Bregler, "Joint training of a convolutional network
     and a graphical model for human pose estimation", NeurIPS 2014, arXiv:1406.2984.

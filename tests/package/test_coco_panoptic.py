@@ -126,7 +126,7 @@ def test_map_of_instances(case):
 
 @pytest.mark.parametrize("name", ["grass", "cow"])
 def test_instances_of_stuff_are_refused(case, name):
-    with pytest.raises(ValueError, match="no class of things; they are sheep"):
+    with pytest.raises(ValueError, match="no class of things; those are: sheep"):
         coco_panoptic.read_instances(case, name)
 
 
@@ -182,7 +182,7 @@ def segments(content):
         (lambda c: c["categories"].append(c["categories"][0]), "the id 20 twice in categories"),
         (
             lambda c: c["images"].pop(0),
-            "a_0.png belongs to the image 10, which the JSON does not list; correct it or add it",
+            "a_0.png belongs to the image 10, which the JSON does not list; correct the id",
         ),
     ],
 )

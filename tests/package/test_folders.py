@@ -348,6 +348,15 @@ def test_what_is_no_complete_zip_is_refused(tmp_path, damage):
     refuse(archive, "is not a complete zip archive .*: .*sign in.* download it again")
 
 
+def test_damaged_bz2_data_are_not_taken_for_a_full_disk(tmp_path):
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_BZIP2) as packed:
+        packed.writestr("noise", random.Random(0).randbytes(999))
+    data = archive.read_bytes()
+    archive.write_bytes(data[:100] + bytes(50) + data[150:])
+    refuse(archive, "is not a complete zip archive")
+
+
 def test_no_archive_at_all(tmp_path):
     with pytest.raises(DatasetError, match="set.zip: cannot be read .*; give the path of the zip"):
         folders.unpack(tmp_path / "set.zip", tmp_path / "set")

@@ -110,7 +110,7 @@ def test_a_table_that_changes_is_read_again(home, cases):
 
 def test_no_table_where_a_folder_is_given(home):
     (home / "joints.json").unlink()
-    assert "give load_cases no folder" in refuse(home, "this table of joints is missing")
+    assert "call load_cases without a folder" in refuse(home, "this table of joints is missing")
 
 
 def with_row(row):
@@ -258,7 +258,7 @@ def test_people_at_an_edge_are_moved_to_the_other_side(home, place, side):
 
 
 def test_a_single_frame_of_each_film_makes_no_duo(films):
-    with pytest.raises(ValueError, match="two cases of one film and one camera"):
+    with pytest.raises(ValueError, match="two frames of one performance and one camera"):
         targets.make_duos(films[::2])
 
 
