@@ -258,7 +258,7 @@ def test_people_at_an_edge_are_moved_to_the_other_side(home, place, side):
 
 
 def test_a_single_frame_of_each_film_makes_no_duo(films):
-    with pytest.raises(ValueError, match="two frames of one performance and one camera"):
+    with pytest.raises(ValueError, match="two frames of one performance from one camera"):
         targets.make_duos(films[::2])
 
 
