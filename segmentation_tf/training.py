@@ -57,11 +57,11 @@ def train(
         The Keras History: `loss` and each metric by epoch, as means over images at network size.
 
     Raises:
-        ValueError: `train_data` is empty, infinite or of unknown length.
+        ValueError: The data are empty, infinite or of unknown length.
     """
-    steps_per_epoch = int(train_data.cardinality())
-    if steps_per_epoch <= 0:
-        raise ValueError("train_data must be finite, of known length, and hold at least one batch")
+    steps_per_epoch = _count_batches(train_data, "train_data")
+    if validation_data is not None:
+        _count_batches(validation_data, "validation_data")
     if epochs is None:
         epochs = default_epochs(steps_per_epoch)
     metrics = [dice] if metrics is None else metrics
@@ -86,6 +86,13 @@ def train(
     if interruption.asked and not verbose:
         raise KeyboardInterrupt
     return history
+
+
+def _count_batches(data, name):
+    count = int(data.cardinality())
+    if count <= 0:
+        raise ValueError(f"{name} must be finite, of known length, and hold at least one batch")
+    return count
 
 
 def _compile(model, steps, loss, metrics):

@@ -195,9 +195,11 @@ def test_each_line_is_printed_once_or_not_at_all(cases, capsys, verbose, lines):
 
 def test_endless_or_empty_data_are_refused(cases):
     data = make_dataset(cases, 32, 4)
-    for bad in (data.repeat(), data.take(0)):
-        with pytest.raises(ValueError, match="finite"):
+    for bad in (data.repeat(), data.take(0), data.filter(lambda image, mask: True)):
+        with pytest.raises(ValueError, match="^train_data must be finite, of known length"):
             train(one_layer(), bad)
+        with pytest.raises(ValueError, match="^validation_data must be finite"):
+            train(one_layer(), data, bad)
 
 
 def test_data_set_of_another_size_fails_early(cases):
