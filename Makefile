@@ -7,6 +7,8 @@ BACKEND ?= $(or $(KERAS_BACKEND),tensorflow)
 export KERAS_BACKEND := $(BACKEND)
 # More for the command behind a target: make test ARGS="-k pipeline"
 ARGS ?=
+# What make check runs: make check TESTS=tests/package
+TESTS ?= tests
 # The folder of submitted notebooks: make grade SUBMITTED=../submissions
 SUBMITTED ?=
 export SUBMITTED
@@ -32,7 +34,7 @@ test: lint
 	    tests/robustness/test_backends.py notebooks) $(ARGS)
 
 check: lint
-	@$(VENV_PYTHON) -m pytest tests $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(TESTS) $(ARGS)
 
 lint: .venv/.installed
 	@$(VENV_PYTHON) -m ruff check .

@@ -74,14 +74,14 @@ def show_model(model: Callable, cases: Sequence[Case]) -> None:
 
 
 def show_history(
-    history: keras.callbacks.History, score: str = "dice", label: str = "mean Dice"
+    history: keras.callbacks.History, metric: str = "dice", label: str = "mean Dice"
 ) -> None:
     """Draw the loss and one metric by epoch, for training and validation.
 
-    `score` is the name of a metric between 0 and 1, and `label` what its axis says.
+    `metric` is the name of a metric between 0 and 1, and `label` what its axis says.
     """
     _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="tight")
-    for panel, name in zip(axes, ("loss", score), strict=True):
+    for panel, name in zip(axes, ("loss", metric), strict=True):
         for prefix, part, colour in (
             ("", "training", TRAINING),
             ("val_", "validation", VALIDATION),

@@ -3,10 +3,10 @@
     checks.check_read_pairs(read_pairs)
 
 prints one line if the function is right, else raises a Hint: what was seen, the likely mistake,
-and the way out. There is a module for each task, which begins with the words of its hints, and
-`common` for what they share. Frequent and definite mistakes are looked for first, so each hint may
-rely on everything before it. A right answer may be written in any way. `seed` makes other data of
-the same kind, for the hidden tests.
+and the way out. Each task has a module, which begins with the words of its hints; `common` holds
+what they share. A hint may rely on all that was checked before it, so mistakes that are frequent
+and easy to tell are looked for first. A right answer may be written in any way. `seed` makes other
+data of the same kind, for the hidden tests.
 """
 
 from lab.checks.build_network import check_build_network

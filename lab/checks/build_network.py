@@ -16,59 +16,63 @@ HINTS = {
         The input is {shape}: width and height are exchanged. Keras' shapes are (height, width,
         channels).""",
     "input": """
-        build_network({height}, {width}) has the input {shape}. It must be (None, {height}, {width},
-        3): use the two arguments, not the notebook's constants.""",
+        build_network({height}, {width}) has the input {shape}. It must be (None, {height},
+        {width}, 3): use the two arguments, not the notebook's constants.""",
     "momentum": """
-        {count} layers of batch normalisation have the momentum {momentum}. After a hundred steps a
-        third of their initial statistics is still there, and validation fails while training looks
-        well. Write layers.BatchNormalization(momentum=0.9).""",
+        {count} layers of batch normalisation have the momentum {momentum}. With 0.99, Keras'
+        default, 37% of the initial statistics are still there after a hundred steps, and
+        validation fails while training looks well. Write
+        layers.BatchNormalization(momentum=0.9).""",
     "frozen": """
-        {count} of {total} layers cannot learn, for example {name}: trainable is False. No layer has
-        pretrained weights here, so these would keep their random start. Leave trainable as it
-        is.""",
+        {count} of {total} layers cannot learn, for example {name}: trainable is False. No layer
+        has pretrained weights here, so these would keep their random start. Leave trainable as
+        it is.""",
     "small output": """
-        For an image of {height} x {width} the output is {found}. The decoder doubles less often
-        than the encoder halves. Give every pooling and every stride of 2 a doubling on the way
-        up.""",
+        For an image of {height} x {width} the output is {found}. Either the decoder doubles
+        less often than the encoder halves, or convolutions without padding='same' cut the
+        border off. Give every pooling and every stride of 2 a doubling on the way up, and every
+        convolution padding='same'.""",
     "classes": """
-        The output has {count} channels. Person or not is one question, so one logit for each pixel
-        is enough. End with a convolution of 1 filter, without activation.""",
+        The output has {count} channels. Person or not is one question, so one logit for each
+        pixel is enough. End with a convolution of 1 filter, without activation.""",
     "outputs": """
         The network has {count} outputs. `train` compares one output with the mask. Return the
         logits at full size alone.""",
     "output": """
-        The output has the shape {shape}, and {expected} was expected: one logit for each pixel of
-        each image. Keep height, width and one channel up to the end.""",
+        The output has the shape {shape}, and {expected} was expected: one logit for each pixel
+        of each image. Keep height, width and one channel up to the end.""",
     "weights of one size": """
-        Built for {height} x {width} and for 64 x 64 pixels, the network has weights of different
-        shapes: a Dense layer after Flatten, or a Resizing to one size, ties it to the size.
-        Convolutions alone fit any size, and training on windows of the frames needs that.""",
+        Built for {height} x {width} and for 64 x 64 pixels, the network has weights of
+        different shapes. A Dense layer after Flatten ties it to the size, and so do filters or
+        layers whose number is computed from it. Convolutions alone fit any size, and training
+        on parts of the frames needs that.""",
     "softmax": """
         The output is exactly 1 for every image. A softmax over a single channel is always 1: it
         makes shares that sum to 1, and here there is only one. Leave the last activation out.""",
     "sigmoid": """
-        All outputs lie between {low:.2f} and {top:.2f}: a sigmoid at the end makes probabilities of
-        the logits. The loss and the prediction of this course apply it themselves, and it would act
-        twice. Leave the last activation out.""",
+        All outputs lie between {low:.2f} and {top:.2f}, as after a sigmoid, argmax or a product
+        with 0. A logit may be any number: the loss and the prediction of this course apply the
+        sigmoid themselves, and it would act twice. Leave the last activation out.""",
     "relu": """
-        No output is below 0 and many are exactly 0: the last layer ends in a ReLU. A logit below 0
-        means background, so no pixel could be background. Leave the last activation out.""",
+        No output is below 0 and many are exactly 0: the last layer ends in a ReLU. A logit
+        below 0 means background, so no pixel could be background. Leave the last activation
+        out.""",
     "no skips": """
-        Every way from the image to the logits leads through the coarsest grid, {rows} rows high.
-        The exact place of an edge gets lost there, and an arm is thinner than one of its cells.
+        Every way from the image to the logits leads through the coarsest grid, {rows} rows
+        high. The exact place of an edge gets lost there: one cell stands for a block of pixels.
         Pass the encoder's result of each size to the decoder: layers.Concatenate()([x, skip]).""",
     "blind": """
-        The logit in the middle does not depend on the image at all. Somewhere the way from the
-        image to the output is cut, for example by rounding, argmax or stop_gradient. Follow x from
-        layer to layer: each must be called on what came before.""",
+        No gradient gets from the logit in the middle back to the image, so the layers between
+        would not learn. Somewhere this way is cut, for example by rounding, argmax or
+        stop_gradient. Follow x from layer to layer: each must be called on what came before.""",
     "narrow view": """
-        A logit depends on {rows} x {columns} pixels around it. Such a narrow view shows a piece of
-        cloth, and cannot tell a person from a mannequin. Halve more often: every halving doubles
-        what each 3 x 3 convolution sees.""",
+        A logit depends on {rows} x {columns} pixels around it. Such a narrow view shows a piece
+        of cloth, and cannot tell a person from a mannequin. Halve more often: every halving
+        doubles what each 3 x 3 convolution sees.""",
     "dead weights": """
-        {count} of {total} weights have no influence on the logits, for example {name}. They would
-        never learn. Something cuts the way from them to the output: stop_gradient, a rounding, a
-        product with 0.""",
+        {count} of {total} kernels (arrays of weights) get no gradient from the logits, for
+        example {name}. They would never learn. Something cuts the way from the output back to
+        them: stop_gradient, a rounding, a product with 0.""",
 }
 
 VIEW = 40  # pixels across and down that a logit must depend on
@@ -90,7 +94,7 @@ def check_build_network(build_network: Callable, seed: int = 0) -> None:
     _check_logits(call(model, 255 * (100 * image - 50), training=False), height, width)
     _check_skips(model)
     _check_gradients(model, image, rng)
-    found = f"{model.count_params():,} weights, logits out, skips, and a wide view"
+    found = f"{model.count_params():,} weights, logits out, and a wide view"
     report("Task 4 passed", found, seed)
 
 

@@ -16,14 +16,14 @@ TASKS = {
 
 HINTS = {
     "stopped": """
-        {function} stopped with {error}. The lines above say where. The check calls it with small
-        data of the kinds that its docstring names.""",
+        {function} stopped with {error}. In the notebook, the lines above say where. The check
+        calls it with small data of the kinds that its docstring names.""",
     "nothing returned": """
-        {function} returned None. A function that ends without return gives None. Return what its
-        docstring names.""",
+        {function} returned None. A function that ends without return gives None. Return what
+        its docstring names.""",
     "other parts": """
-        {function} returned {found}, not the {count} things that its docstring asks for. End with:
-        return {names}""",
+        {function} returned {found}, not the {count} things that its docstring asks for. End
+        with: return {names}""",
 }
 
 

@@ -14,40 +14,41 @@ HINTS = {
         compose returned an object of type {kind}, not a NumPy array. The cells below use its
         pixels. Return np.asarray(...) of it, uint8.""",
     "shape": """
-        The picture has the shape {shape}, not {expected}. An (H, W) probability does not fit (H, W,
-        3) colours: give it a last axis, probability[..., None].""",
+        The picture has the shape {shape}, not {expected}. An (H, W) probability does not fit
+        (H, W, 3) colours: give it a last axis, probability[..., None].""",
     "not uint8": """
-        The picture is {dtype} with values up to {top:.4g}. Pillow and PNG files need uint8 from 0
-        to 255. Round, then .astype(np.uint8).""",
+        The picture is {dtype} with values up to {top:.4g}. Pillow and PNG files need uint8 from
+        0 to 255. Round, then .astype(np.uint8).""",
     "black": """
         The picture is uint8 with no value above 1: black. Values in [0, 1] were cast to whole
         numbers. Compute with 0 to 255, or multiply by 255 first.""",
     "changed in place": """
-        compose changed the {name} that it was given. A second call would paste onto the result of
-        the first. Make a new array, for example by .copy() or by computing.""",
+        compose changed the {name} that it was given. A second call would paste onto the result
+        of the first. Make a new array, for example by .copy() or by computing.""",
     "exchanged": """
         Where the probability is 1 the background shows, and where it is 0 the image: they are
         exchanged. The person is where the probability is high. Weight the image with p and the
         background with 1 - p.""",
     "BGR": """
-        Red and blue are exchanged: the image comes in as RGB and must leave as RGB. Leave the order
-        of the channels alone.""",
+        Red and blue are exchanged: the image comes in as RGB and must leave as RGB. Leave the
+        order of the channels alone.""",
     "shines through": """
-        Where the probability is 1 the picture must be the image, and differs from it by {off:.0f}
-        on average (of 255). A background that is added in full shines through. Its weight is 1 -
-        p.""",
+        Where the probability is 1 the picture must be the image, but it differs from it by
+        {off:.0f} on average (of 255). A background that is added in full does that, and so does
+        an image whose colours were changed. Weight the unchanged image with p and the
+        background with 1 - p.""",
     "no background": """
         Where the probability is 0 the picture must be the background, and differs from it by
         {off:.0f} on average (of 255). Weight the image with p and the background with 1 - p.""",
     "hard edge": """
-        The probability rises from 0 to 1 over {width} pixels. Below one half, {lower:.0%} of them
-        are a mixture of image and background, and above it {upper:.0%}; the rest is cut hard. A
-        mask of 0 and 1 gives hair and blurred hands a hard edge. Blend by the probability itself,
-        without a threshold or too steep a curve.""",
+        The probability rises from 0 to 1 over {width} pixels. Where it is below one half,
+        {lower:.0%} of the pixels show a mixture of image and background, where it is above,
+        {upper:.0%}; each should be 15% at least. A mask of 0 and 1 gives hair and blurred hands
+        a hard edge. Blend by the probability itself, without a threshold or too steep a curve.""",
     "overflow": """
-        {share:.0%} of the picture is darker or lighter than both image and background. uint8 wraps
-        around: 50 - 200 is 106 there. Compute in float, such as image.astype(float), and cast to
-        uint8 at the end.""",
+        {share:.0%} of the picture is darker or lighter than both image and background. uint8
+        wraps around: 50 - 200 is 106 there. Compute in float, such as image.astype(float), and
+        cast to uint8 at the end.""",
 }
 
 

@@ -16,85 +16,87 @@ HINTS = {
         The table is a {kind}, not a dict. It holds a row for each sequence: {{'Kata_F2': (dice,
         iou), ...}}.""",
     "scores: by camera": """
-        The table has a row for each camera, {row} and so on. Three cameras show one performance, so
-        three such rows are not independent. A sequence is the first two parts of a name, all
-        cameras together.""",
+        The table has a row for each camera, {row} and so on. Three cameras show one
+        performance, so three such rows are not independent. A sequence is the first two parts
+        of a name, all cameras together.""",
     "scores: validation too": """
         The table holds {row}, a sequence of the validation frames. They chose the threshold, so
         their scores are too good. The table is for the test frames alone.""",
     "scores: rows": """
-        The table has the rows {found} and so on; {expected} and so on were expected, one for each
-        sequence of the test frames. A sequence is the first two parts of a name, joined by an
-        underscore.""",
+        The rows of the table are not the sequences of the test frames. Missing: {missing}; not
+        expected: {extra} (two of each at most). A sequence is the first two parts of a name,
+        joined by an underscore.""",
     "scores: no pair": """
-        A row of the table is {row}, not a pair of numbers. Give (dice, iou) for each sequence, two
-        means over its frames.""",
+        A row of the table is {row}, not a pair of numbers. Give (dice, iou) for each sequence,
+        two means over its frames.""",
     "scores: both empty": """
-        Two empty masks got {found}: their Dice and IoU are 0 / 0. Nobody was there and nobody was
-        predicted, so the two agree: count 1. Ask for this case before you divide.""",
+        Two empty masks led to {found}: for them Dice and IoU are 0 / 0. Nobody was there and
+        nobody was predicted, so the two agree: count 1. Ask for this case before you divide.""",
     "scores: exchanged": """
-        A frame with Dice {dice:.3f} and IoU {iou:.3f} got {found}: exchanged. IoU is never above
-        Dice. Return (dice, iou).""",
+        A frame with Dice {dice:.3f} and IoU {iou:.3f} got {found}: exchanged. IoU is never
+        above Dice. Return (dice, iou).""",
     "scores: Dice as IoU": """
         A frame with Dice {dice:.3f} and IoU {iou:.3f} got {found}: Dice was given as IoU. Dice
-        divides twice the shared area by the sum of both areas, IoU divides the shared area by the
-        area that either covers, (a | b).sum().""",
+        divides twice the shared area by the sum of both areas, IoU divides the shared area by
+        the area that either covers, (a | b).sum().""",
     "scores: formula": """
-        A frame with Dice {dice:.3f} and IoU {iou:.3f} got {found}. Dice is twice the shared area
-        over the sum of both areas, IoU the shared area over the area that either covers, both at
-        the frame's own size. Add nothing to smooth them: that is for losses.""",
+        A frame with Dice {dice:.3f} and IoU {iou:.3f} got {found}. Dice is twice the shared
+        area over the sum of both areas, IoU the shared area over the area that either covers,
+        both at the frame's own size. Add nothing to smooth them: that is for losses.""",
     "scores: one empty": """
-        Frames where only one of mask and prediction is empty got {found}. They share no pixel, so
-        they score 0; only two empty masks score 1. Ask whether both are empty.""",
+        Frames where only one of mask and prediction is empty got {found}. They share no pixel,
+        so they score 0; only two empty masks score 1. Ask whether both are empty.""",
     "scores: pooled": """
-        {name} has frames with Dice {dices}, mean {right:.3f}, and got {found:.3f}: the pixels of
-        all frames were counted together. Then a large person weighs more than a small one. Score
-        each frame, then take the mean.""",
+        {name} has frames with Dice {dices}, mean {right:.3f}, and got {found:.3f}: the pixels
+        of all frames were counted together. Then a large person weighs more than a small one.
+        Score each frame, then take the mean.""",
     "scores: mean of cameras": """
         {name} has frames with Dice {dices}, mean {right:.3f}, and got {found:.3f}: a mean over
-        cameras, in which the only frame of C1 counts as much as both of C0. Take one mean over all
-        frames of the sequence.""",
+        cameras, in which the only frame of C1 counts as much as both of C0. Take one mean over
+        all frames of the sequence.""",
     "scores: IoU of means": """
-        The IoU of {name} was computed from the mean of its Dice. IoU = Dice / (2 - Dice) holds for
-        one frame, and not for a mean. Compute both for each frame, then the two means.""",
+        The IoU of {name} was computed from the mean of its Dice. IoU = Dice / (2 - Dice) holds
+        for one frame, and not for a mean. Compute both for each frame, then the two means.""",
     "scores: means": """
-        {name} has frames with Dice {dices}, mean {right:.3f}, and got {found:.3f}. A row is the
-        mean over all frames of the sequence, those of every camera.""",
+        {name} has frames with Dice {dices}. Their mean Dice and IoU are {right}, and its row is
+        {found}. A row is the mean over all frames of the sequence, those of every camera.""",
     "threshold: not of the nine": """
-        The threshold is {found}, which is not one of THRESHOLDS. It is the probability itself, not
-        its place in the list and not its logit. Return THRESHOLDS[np.argmax(...)].""",
+        The threshold is {found}, which is not one of THRESHOLDS. It is the probability itself,
+        not its place in the list and not its logit. Return THRESHOLDS[np.argmax(...)].""",
     "threshold: tuned on test": f"""{CHOSEN}
-        The test frames chose yours. Their score is then the best of nine tries on the frames that
-        it describes. Choose on validation alone, and use the choice on the test.""",
+        Yours is best for the test frames. A score on the frames that chose the threshold is the
+        best of nine tries, and flatters. Choose on validation alone, and use the choice on the
+        test.""",
     "threshold: pooled": f"""{CHOSEN}
-        Yours is best for the pixels of all frames counted together, where one large person weighs
-        more than four small ones. Take Dice of each frame, then the mean.""",
+        Yours is best for the pixels of all frames counted together, where one large person
+        weighs more than four small ones. Take Dice of each frame, then the mean.""",
     "threshold: mean of sequences": f"""{CHOSEN}
-        Yours is best for the mean over sequences, in which a single frame counts as much as four of
-        one sequence. Here every validation frame counts alike.""",
+        Yours is best for the mean over sequences, in which a single frame counts as much as
+        four of one sequence. Here every validation frame counts alike.""",
     "threshold: IoU": f"""{CHOSEN}
         Yours is best for the mean IoU, which may prefer another one. Choose by Dice.""",
     "threshold: empty masks": f"""{CHOSEN}
         Some of these frames have an empty mask: a prediction scores 1 there if it is empty too,
         else 0. Keep such frames in the mean, and count two empty masks as 1.""",
     "threshold: on logits": f"""{CHOSEN}
-        Logits were compared with a probability: a logit of 0.5 is a probability of 0.62. Compare
-        like with like: logits > log(t / (1 - t)), or sigmoid(logits) > t.""",
+        Logits were compared with a probability: a logit of 0.5 is a probability of 0.62.
+        Compare like with like: logits > log(t / (1 - t)), or sigmoid(logits) > t.""",
     "threshold: one half": f"""{CHOSEN}
         One half is common, but it need not be the best. Try every one of THRESHOLDS on the
         validation frames and keep the best.""",
     "threshold: not the best": f"""{CHOSEN}
-        For each of THRESHOLDS, take the mean of the Dice of the single validation frames. np.argmax
-        finds where it is largest.""",
+        For each of THRESHOLDS, take the mean of the Dice of the single validation frames.
+        np.argmax finds where it is largest.""",
     "threshold: table on logits": f"""{IN_TABLE}
         for the table, logits were compared with a probability. Compare like with like: logits >
         log(t / (1 - t)), or sigmoid(logits) > t.""",
     "threshold: not used": f"""{IN_TABLE}
-        it uses another threshold than the one returned. Choose first, on validation. Then score the
-        test frames once, with the choice.""",
+        it uses another threshold than the one returned. Choose first, on validation. Then score
+        the test frames once, with the choice.""",
     "threshold: scores": f"""{IN_TABLE}
-        its rows are right at none of the nine thresholds, so the scores themselves are wrong.
-        Correct what check_scores finds first.""",
+        its rows are right at none of the nine thresholds. Either the scores are wrong, which
+        check_scores tells, or the table was made at a threshold of its own. Correct the scores
+        first, then use the threshold that you return.""",
 }
 
 GRID = np.arange(1, 10) / 10  # the notebook's THRESHOLDS
@@ -160,7 +162,7 @@ def _check_rows(table, test_names, validation_names):
     if found == expected | set(map(sequence_of, validation_names)):
         raise Hint(HINTS["scores: validation too"], row=sequence_of(validation_names[0]))
     if found != expected:
-        seen = {"found": sorted(found)[:2], "expected": sorted(expected)[:2]}
+        seen = {"missing": sorted(expected - found)[:2], "extra": sorted(found - expected)[:2]}
         raise Hint(HINTS["scores: rows"], **seen)
     for row in table.values():
         if np.shape(_numbers(row)) != (2,):
@@ -209,7 +211,7 @@ def _check_means(row, scored):
     if _same(row, right):
         return
     name = sequence_of(scored[0][0])
-    dices = " and ".join(f"{dice:.2f}" for dice in frames[:, 0])
+    dices = ", ".join(f"{dice:.3f}" for dice in frames[:, 0])
     seen = {"name": name, "dices": dices, "right": right[0], "found": row[0]}
     if _same(row, _dice_and_iou(*counts.sum(axis=0))):
         raise Hint(HINTS["scores: pooled"], **seen)
@@ -217,7 +219,7 @@ def _check_means(row, scored):
         raise Hint(HINTS["scores: mean of cameras"], **seen)
     if _same(row, (right[0], right[0] / (2 - right[0]))):
         raise Hint(HINTS["scores: IoU of means"], name=name)
-    raise Hint(HINTS["scores: means"], **seen)
+    raise Hint(HINTS["scores: means"], **seen | {"right": _shown(right), "found": _shown(row)})
 
 
 # --- The threshold --------------------------------------------------------------------------------
@@ -266,7 +268,7 @@ def _check_subtle(judge, mistake, validation, test, right_and_wrong):
 
 
 def _low_and_high(lows, highs, low, high, name="Kata_F{}_C0"):
-    """So many frames that are right at `low`, and then at `high`, each a sequence."""
+    """`lows` frames that are right at `low`, then `highs` at `high`; each is one sequence."""
     bests = [low] * lows + [high] * highs
     return [_certain(name.format(i) + "_00045", best, 6) for i, best in enumerate(bests)]
 
@@ -278,7 +280,7 @@ def _one_long_sequence(low, high):
 
 
 def _some_nobody(low, high):
-    """Three frames with a person, most right at `low`, and three empty ones, empty from `high`."""
+    """Three frames with a person, two right at `low`; three with nobody, marked below `high`."""
     nobody = []
     for name, mask, _ in _low_and_high(3, 0, low, high, name="Taichi_S{}_C0"):
         nobody.append((name, np.zeros_like(mask), _logit(np.where(mask, high - 0.04, 0.02))))

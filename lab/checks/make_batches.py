@@ -14,15 +14,16 @@ HINTS = {
         make_batches returned a {kind}, not a tf.data.Dataset. Begin with
         tf.data.Dataset.from_tensor_slices((images, masks)).""",
     "no pairs": """
-        An element of the dataset is not a pair (image, mask). Keras takes the first of a pair as
-        input and the second as ground truth. Give from_tensor_slices a tuple of the two, and let
-        functions in map return a tuple.""",
+        An element of the dataset is not a pair (image, mask). Keras takes the first of a pair
+        as input and the second as ground truth. Give from_tensor_slices a tuple of the two, and
+        let functions in map return a tuple.""",
     "endless": """
-        With training={training} the dataset never ends: repeat() does that. An epoch would have no
-        length. Leave repeat out, train adds it.""",
+        With training={training} the dataset never ends: repeat() does that. An epoch would have
+        no length. Leave repeat out: the course's function `train`, used after task 5, adds it.""",
     "unknown length": """
-        The dataset does not know its length, and train plans the learning rate by it. A generator
-        or filter does that. Start from from_tensor_slices, then shuffle, batch and map.""",
+        The dataset does not know its length, by which the course's function `train`, used after
+        task 5, plans the learning rate. A generator or filter does that. Start from
+        from_tensor_slices, then shuffle, batch and map.""",
     "no batches": """
         With training={training} an element is one image, {shape}: there are no batches. Add
         .batch(batch_size).""",
@@ -32,104 +33,110 @@ HINTS = {
         drop_remainder out.""",
     "lengths": """
         With training={training}, {count} frames in batches of {size} come back as batches of
-        {lengths}. An epoch shows every frame once, batch_size at a time; only the last batch may
-        be short.""",
+        {lengths}. An epoch shows every frame once, batch_size at a time; only the last batch
+        may be short.""",
     "no channel": """
         With training={training} a batch of masks has the shape {shape}, without a channel. The
-        network's output is (N, H, W, 1), and against (N, H, W) a loss may compare every image with
-        every mask. Add the axis: masks[..., None].""",
+        network's output is (N, H, W, 1), and against (N, H, W) a loss may compare every image
+        with every mask. Add the axis: masks[..., None].""",
     "shape": """
-        With training={training} a batch has the shapes {found}; {expected} were expected. Take the
-        size from the images, not from the notebook's constants.""",
+        With training={training} a batch has the shapes {found}; {expected} were expected. Take
+        the size from the images, not from the notebook's constants.""",
     "not scaled": """
-        With training={training} images have values up to {top:.0f}. A network's weights are made
-        for inputs near 1, and the package's prediction scales to [0, 1], so training must too. Cast
-        to float32 and divide by 255.""",
+        With training={training} images have values up to {top:.0f}. A network's weights are
+        made for inputs near 1, and the package's prediction scales to [0, 1], so training must
+        too. Cast to float32 and divide by 255.""",
     "scaled twice": """
-        With training={training} no image value is above {top:.4f}: they were divided by 255 twice.
-        tf.image.convert_image_dtype scales already. Scale once.""",
+        With training={training} no image value is above {top:.4f}. Either they were divided by
+        255 twice, and tf.image.convert_image_dtype scales already, or // left only zeros. Scale
+        once, by / 255.""",
     "not float32": """
-        With training={training} images are {image} and masks {mask}. Losses multiply one by the
-        other, so both must be float32. Use tf.cast(..., tf.float32).""",
+        With training={training} images are {image} and masks {mask}. The network computes in
+        float32, and a loss multiplies the mask by what the network returns, so both must be
+        float32. Use tf.cast(..., tf.float32).""",
     "out of range": """
-        With training={training} image values run from {low:.2f} to {top:.2f}, outside of [0, 1].
-        Changes of brightness and contrast do that, and so does scaling to [-1, 1]. Clip with
-        tf.clip_by_value(image, 0, 1) after the last change of colours.""",
+        With training={training} image values run from {low:.4f} to {top:.4f}, and not all of
+        them are in [0, 1]. Changes of brightness and contrast do that, and so does scaling to
+        [-1, 1]. Clip with tf.clip_by_value(image, 0, 1) after the last change of colours.""",
     "mask divided": """
-        With training={training} the largest value of a mask is {top:.4f}: True became 1, and was
-        divided by 255 together with the image. Divide the image alone.""",
+        With training={training} the largest value of a mask is {top:.4f}: True became 1, and
+        was divided by 255 together with the image. Divide the image alone.""",
     "mask of 255": """
-        With training={training} masks go up to {top:.0f}. The ground truth of a pixel is 0 or 1.
-        The masks come in as bool: tf.cast(mask, tf.float32) is all they need.""",
+        With training={training} masks go up to {top:.0f}. The ground truth of a pixel is 0 or
+        1. The masks come in as bool: tf.cast(mask, tf.float32) is all they need.""",
     "mask recoloured": """
-        With training={training} the background of a mask is {value:.2f} instead of 0: the change of
-        colours was applied to the mask too. Change the colours of the image alone; only what moves
-        pixels is done to both.""",
+        With training={training} the background of a mask is {value:.2f} instead of 0: the
+        change of colours was applied to the mask too. Change the colours of the image alone;
+        only what moves pixels is done to both.""",
     "mask grey": """
-        With training={training} masks hold values between 0 and 1, such as {value:.2f}. Rotating,
-        zooming or resizing a mask with bilinear interpolation makes them. Use
+        With training={training} masks hold values between 0 and 1, such as {value:.2f}.
+        Rotating, zooming or resizing a mask with bilinear interpolation makes them. Use
         interpolation='nearest' for masks.""",
     "validation augmented": """
-        With training=False, {count} of {total} images are not as they were given, whatever their
-        order: they were augmented. Validation measures, so it stays the same from epoch to epoch.
-        Augment only if training.""",
+        With training=False, {count} of {total} images differ from every given image divided by
+        255. Either they were augmented, and validation must stay the same from epoch to epoch,
+        or they were scaled in another way. Augment only if training, and divide by 255.""",
     "validation shuffled": """
-        With training=False, only {count} of {total} images are in the place where they were given:
-        the frames are shuffled. Scores and pictures are matched to names by their place. Shuffle
-        only if training.""",
+        With training=False, only {count} of {total} images are in the place where they were
+        given: the frames are shuffled. Scores and pictures are matched to names by their place.
+        Shuffle only if training.""",
     "validation masks": """
-        With training=False the images are as given, but the masks are not those given with them.
-        Pass both through every step as one pair.""",
+        With training=False the images are as given, but the masks are not those given with
+        them. Pass both through every step as one pair.""",
     "persons lost": """
-        With training=True only {count} of {total} masks hold a person; {expected} were given.
-        Cropping, zooming or shifting goes too far. Make the changes smaller.""",
+        With training=True, in several epochs together, only {count} of {total} masks hold a
+        person that covers less than half of them; {expected} were expected. Cropping, zooming
+        or shifting goes too far, or the masks got lost. Make the changes smaller.""",
     "image moved": f"""{OUT_OF_STEP}
-        the images were moved, the masks never. The network would learn that the person is in the
-        wrong place. Whatever moves pixels is done to image and mask, by the same draw.""",
+        the masks are where they were given, so the images alone were moved, or the two were
+        shuffled apart. The network would learn that the person is in the wrong place. Move
+        image and mask by the same draw, and shuffle them as pairs.""",
     "mask moved": f"""{OUT_OF_STEP}
-        the masks were moved, the images never. Whatever moves pixels is done to image and mask, by
-        the same draw.""",
+        the masks were moved, the images never. Whatever moves pixels is done to image and mask,
+        by the same draw.""",
     "two draws": f"""{OUT_OF_STEP}
-        both were moved, by different draws. Two calls of a random function draw twice. Join image
-        and mask with tf.concat(..., axis=-1), flip once and split them again, or give a stateless
-        function the same seed for both, and a new one for each frame.""",
+        both were moved, by different draws, or the two were shuffled apart. Two calls of a
+        random function draw twice. Join image and mask with tf.concat(..., axis=-1), flip once
+        and split them again, or give a stateless function the same seed for both, and a new one
+        for each frame.""",
     "not augmented": """
         In {epochs} epochs with training=True, every frame came as it was given: there is no
-        augmentation. The network would learn a small set by heart. Flip left and right at least,
-        image and mask by one draw.""",
+        augmentation. The network would learn a small set by heart. Flip left and right at
+        least, image and mask by one draw.""",
     "never flipped": """
-        The person stood at the left, and in {total} augmented frames never at the right: there is
-        no left-right flip, or the wrong axis is turned. Python's or NumPy's random inside map draws
-        once, when map is called, and a stateless function with a fixed seed draws the same each
-        time. Use tf.image.random_flip_left_right, or draw with tf.random.""",
+        The person stood at the left, and in {total} augmented frames never at the right: there
+        is no left-right flip, or the wrong axis is turned. Python's or NumPy's random inside
+        map draws once, when map is called, and a stateless function with a fixed seed draws the
+        same each time. Use tf.image.random_flip_left_right, or draw with tf.random.""",
     "always flipped": """
         The person stood at the left, and in {total} augmented frames always at the right: every
-        frame is mirrored. Python's or NumPy's random inside map draws once, when map is called, and
-        a stateless function with a fixed seed draws the same each time. Use
+        frame is mirrored. Python's or NumPy's random inside map draws once, when map is called,
+        and a stateless function with a fixed seed draws the same each time. Use
         tf.image.random_flip_left_right, or draw with tf.random.""",
     "not shuffled": """
-        With training=True the frames come in the order in which they were given. They are sorted by
-        film, so every batch would hold one person in one room. Add .shuffle(len(images), seed=seed)
-        before batch.""",
+        With training=True the frames come in the order in which they were given. They are
+        sorted by film, so every batch would hold one person in one room. Add
+        .shuffle(len(images), seed=seed) before batch.""",
     "small buffer": """
-        In {epochs} epochs no frame of the second half came among the first {first}: the buffer of
-        shuffle is smaller than the set, and sorted films stay sorted. Let it hold all frames:
-        .shuffle(len(images)).""",
+        In {epochs} epochs no frame of the second half came among the first {first}: the buffer
+        of shuffle is smaller than the set, and sorted films stay sorted. Let it hold all
+        frames: .shuffle(len(images)).""",
     "same order": """
-        The frames are shuffled, but in the same order in {epochs} epochs, so the same frames meet
-        in a batch each time. Arrays shuffled beforehand, reshuffle_each_iteration=False, or cache()
-        after shuffle do that. Let the dataset shuffle, after cache().""",
+        The frames are shuffled, but in the same order in {epochs} epochs, so the same frames
+        meet in a batch each time. Arrays shuffled beforehand, reshuffle_each_iteration=False,
+        or cache() after shuffle do that. Let the dataset shuffle, after cache().""",
     "same company": """
-        In {epochs} epochs each batch held the same frames together: whole batches were shuffled,
-        not frames. batch(...) before shuffle(...) does that. Shuffle first, then make batches.""",
+        In {epochs} epochs each batch held the same frames together: whole batches were
+        shuffled, not frames. batch(...) before shuffle(...) does that. Shuffle first, then make
+        batches.""",
     "same augmentation": """
-        {epochs} epochs showed exactly the same augmented images: each frame was changed only once.
-        cache() after the augmentation does that, and so does a seed that never changes. Augment
-        after cache(), with a new draw each time.""",
+        {epochs} epochs showed exactly the same augmented images: each frame was changed only
+        once. cache() after the augmentation does that, and so does a seed that never changes.
+        Augment after cache(), with a new draw each time.""",
 }
 
 EPOCHS = 5
-MEETINGS = 10  # epochs; it is very unlikely that batches hold equally many persons for so long
+MEETINGS = 10  # epochs; by chance, the persons hardly spread alike over the batches in all of them
 
 
 def check_make_batches(make_batches: Callable, seed: int = 0) -> None:

@@ -10,56 +10,62 @@ from lab.checks.common import Hint, call, report
 
 HINTS = {
     "a number a pixel": """
-        The loss has the shape {shape}, a number for each pixel. Keras' binary_crossentropy averages
-        over the last axis, the one channel, or not at all. Average over the pixels: ops.mean(...,
-        axis=(1, 2, 3)).""",
+        The loss has the shape {shape}, and one number for each image was expected. A loss of
+        keras.losses averages over the last axis alone, and ops.binary_crossentropy over none.
+        Average over every axis but the first: ops.mean(..., axis=(1, 2, 3)), or axis=(1, 2)
+        where only three are left.""",
     "shape": """
-        The loss has the shape {shape}; one number for each image, ({count},), or one for the batch
-        was expected. Sum and average over the axes 1, 2 and 3.""",
+        The loss has the shape {shape}; one number for each image, ({count},), or one for the
+        batch was expected. Sum and average over the axes 1, 2 and 3.""",
     "log of negative": """
-        For logits between -6 and 6 the loss is {value}. The logarithm of a negative number is nan:
-        logits were taken for probabilities. Use from_logits=True, or ops.sigmoid first.""",
+        For logits between -6 and 6 the loss is {value}. The logarithm of a negative number is
+        nan: logits were taken for probabilities. Use from_logits=True, or ops.sigmoid first.""",
     "no gradient": """
-        The loss has no gradient: a small change of a logit changes nothing. A threshold (>, round)
-        or NumPy inside the loss does that, and nothing is learned. Put the probabilities,
-        ops.sigmoid(logits), where the mask of 0 and 1 would stand.""",
+        The loss has no gradient: there is no way from it back to the logits, and nothing is
+        learned. A threshold (>, round) cuts this way, and so does NumPy. Compute with the
+        probabilities, ops.sigmoid(logits), in place of thresholded logits, and with ops in
+        place of NumPy.""",
     "upside down": """
-        Right logits cost {right:.3f} and wrong ones {wrong:.3f}: the loss is upside down. Dice is a
-        score, which grows as things get better, and training makes the loss small. Return 1 -
-        Dice.""",
+        Right logits cost {right:.3f} and wrong ones {wrong:.3f}: the loss is upside down. Dice
+        is a score, which grows as things get better, and training makes the loss small. Return
+        1 - Dice.""",
     "clipped": """
-        Wrong logits of size 1.5 cost {mild:.3f}, and of size 6 {wrong:.3f}, the same: logits were
-        taken for probabilities, and all outside of [0, 1] was clipped. Cross-entropy needs
-        from_logits=True; a formula that you write needs ops.sigmoid(logits).""",
+        Wrong logits of size 1.5 cost {mild:.3f}, and of size 6 {wrong:.3f}, not clearly more.
+        As a rule logits were taken for probabilities, and all outside of [0, 1] was clipped.
+        Cross-entropy needs from_logits=True; a formula that you write needs
+        ops.sigmoid(logits).""",
     "raw logits": """
-        Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}: each
-        should cost more than the one before. Logits may be negative, so their sum is not an area.
-        Make probabilities of them, ops.sigmoid(logits), before you compute with them.""",
+        Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}:
+        each should cost more than the one before. Logits may be negative, so their sum is not
+        an area. Make probabilities of them, ops.sigmoid(logits), before you compute with them.""",
     "swapped": """
-        With mask and logits exchanged the loss does what it should, so they are exchanged inside.
-        Keras gives the ground truth first and the output second, to a loss and to its own
-        functions. Write person_loss(mask, logits), and pass them on in this order.""",
+        With mask and logits exchanged the loss does what it should, so they are exchanged
+        inside. Keras gives the ground truth first and the output second, to a loss and to its
+        own functions. Write person_loss(mask, logits), and pass them on in this order.""",
     "background ignored": """
-        The logits of the background have no influence on the loss. A network that calls every pixel
-        a person would be perfect. Count false positives too: in Dice they are in the denominator,
-        in cross-entropy they are the pixels with mask 0.""",
+        The logits of the background have no influence on the loss. A network that calls every
+        pixel a person would be perfect. Count false positives too: in Dice they are in the
+        denominator, in cross-entropy they are the pixels with mask 0.""",
     "sigmoid twice": """
-        Perfect logits, 30 on the person and -30 elsewhere, cost {small:.3f} for a small person and
-        {large:.3f} for a large one; for both they should cost the least possible. A sigmoid that is
-        applied twice never gets to 0 or 1. Give logits to functions that expect logits
-        (from_logits=True), and apply one sigmoid for those that expect probabilities.""",
+        Perfect logits, 30 on the person and -30 elsewhere, cost {small:.3f} for a small person
+        and {large:.3f} for a large one; both should cost the same, the least possible. As a
+        rule a sigmoid is applied twice, and then it never gets near 0 or 1. Give logits to
+        functions that expect logits (from_logits=True), and apply one sigmoid for those that
+        expect probabilities.""",
     "empty mask cheap": """
-        To mark nobody, the same logit everywhere, costs {share:.0%} of what knowing nothing costs:
-        one pixel in 25 is a person, and the mean over all pixels hardly notices it. Plain
-        cross-entropy is like that. Add a Dice loss, or weight the person's pixels.""",
+        The best answer with the same logit everywhere costs {share:.0%} of what logits of 0
+        cost, counted from perfect logits: one pixel in 25 is a person, and a mean over all
+        pixels hardly notices who marks nobody. Plain cross-entropy is like that. Add a Dice
+        loss, or weight the person's pixels.""",
     "empty frame": """
-        For a frame without a person the loss is {value}: something is divided by an area, and the
-        area is 0. One such frame makes all weights nan. Add a pixel: in Dice above and below, (2 *
-        both + 1) / (a + b + 1), in a weighted mean below, / (area + 1).""",
+        For a frame without a person the loss is {value}: something is divided by an area, and
+        the area is 0. One such frame makes all weights nan. Add one pixel: Dice of two areas a
+        and b that share c becomes (2 * c + 1) / (a + b + 1), and a weighted mean is divided by
+        area + 1.""",
     "large logits": """
-        For logits of 200 and -200 the loss or its gradient is not finite. There the sigmoid is
-        exactly 0 or 1 in float32, and the logarithm of 0 is infinite. Give the logits to
-        ops.binary_crossentropy(..., from_logits=True), which is exact.""",
+        For logits of 200 and -200 the loss or its gradient is not finite. In float32 the
+        sigmoid is exactly 1 or 0 there, the logarithm of 0 is infinite, and exp(200) is too.
+        Give the logits to ops.binary_crossentropy(..., from_logits=True), which stays finite.""",
 }
 
 
@@ -150,14 +156,14 @@ def _check_perfect(person_loss, seed):
 
 
 def _check_nobody(person_loss, mask):
-    """Compare an answer that marks all pixels alike with what plain cross-entropy gives it."""
+    """Refuse a loss for which one logit for all pixels is about as cheap as for cross-entropy."""
     share = _share_for_nobody(person_loss, mask)
     if share < 1.1 * _share_for_nobody(_plain, mask):
         raise Hint(HINTS["empty mask cheap"], share=share)
 
 
 def _share_for_nobody(loss, mask):
-    """What the best single logit for all pixels costs: 0 as perfect ones, 1 as knowing nothing."""
+    """Cost of the best single logit for all pixels: 0 like perfect logits, 1 like logits of 0."""
     best = min(_cost(loss, mask, logit) for logit in np.arange(-5, 1, 0.5))
     perfect, ignorant = _cost(loss, mask, 60 * mask - 30), _cost(loss, mask, 0)
     return (best - perfect) / (ignorant - perfect)

@@ -12,97 +12,99 @@ from lab.checks.common import Hint, call_for_parts, report
 
 HINTS = {
     "names: no text": """
-        names holds {kind} objects. Later tasks split names at their underscores, so names must be
-        text. A Path has its name as file.stem.""",
+        names holds {kind} objects. Later tasks split names at their underscores, so names must
+        be text. A Path has its name as file.stem.""",
     "names: with ending": """
-        A name is {name!r}, with the ending of its file. Image and mask would have different names
-        if one of them were saved in another format. Take file.stem.""",
+        A name is {name!r}, with the ending of its file. Image and mask would have different
+        names if one of them were saved in another format. Take file.stem.""",
     "names: others": """
-        There are {count} names, and the first is {first!r}; the images are {expected} and so on.
-        Take the stem of every image file, once.""",
+        There are {count} names, and the first is {first!r}; the images are {expected} and so
+        on. Take the stem of every image file, once.""",
     "names: not sorted": """
-        The names are those of the images, but they are not sorted. Folders list their files in an
-        order that differs between machines. Sort the image files by stem first, then read images
-        and masks in that order.""",
+        The names are those of the images, but they are not sorted. Folders list their files in
+        an order that differs between machines. Sort the image files by stem first, then read
+        images and masks in that order.""",
     "images: width first": """
-        images has the shape {shape}: width and height are exchanged. Pillow's resize takes (width,
-        height), arrays and size are (height, width). Reverse size in the call of resize.""",
+        images has the shape {shape}: width and height are exchanged. Pillow's resize takes
+        (width, height), arrays and size are (height, width). Reverse size in the call of
+        resize.""",
     "images: no colour": """
-        images has the shape {shape}: the colours are gone. Without colours a grey shirt looks like
-        the grey wall behind it. Read the images as RGB, three channels.""",
+        images has the shape {shape}: the colours are gone. Without colours a grey shirt looks
+        like the grey wall behind it. Read the images as RGB, three channels.""",
     "images: shape": """
         images has the shape {shape}, not {expected}. It must hold every image in RGB, shrunk to
         size = (height, width), in one array: np.stack makes it from a list.""",
     "images: not uint8": """
         images are {dtype} with values up to {top:.4g}. All frames stay in memory together, and
-        uint8 (0 to 255) needs a quarter of the memory of float32. Keep uint8 here; the pipeline of
-        task 3 scales one batch at a time.""",
+        uint8 (0 to 255) needs a quarter of the memory of float32. Keep uint8 here; the pipeline
+        of task 3 scales one batch at a time.""",
     "images: grey": """
-        The three channels of images are equal: the colours were dropped and grey was copied three
-        times. Open the images as they are, by convert('RGB').""",
+        The three channels of images are equal: the colours were dropped and grey was copied
+        three times. Open the images as they are, by convert('RGB').""",
     "images: BGR": """
         A frame is {colour} in red, green, blue, and images have {found} there: red and blue are
-        exchanged. OpenCV reads BGR, and [..., ::-1] reverses the channels. Return RGB.""",
+        exchanged. OpenCV reads BGR, which [..., ::-1] turns into RGB; Pillow reads RGB, which
+        it turns into BGR. Return RGB.""",
     "images: other colours": """
-        A frame is {colour} in red, green, blue, and images have {found} there. Keep the colours as
-        they are in the file, from 0 to 255.""",
+        A frame is {colour} in red, green, blue, and images have {found} there. Keep the colours
+        as they are in the file, from 0 to 255.""",
     "images: pixels left out": """
-        Fine grain, black and white, keeps {share:.0%} of its contrast in the small images: pixels
-        were left out. That is right for masks, but it makes images flicker. Shrink images smoothly,
-        for example with Pillow's Image.Resampling.BILINEAR.""",
+        Fine grain, black and white, keeps {share:.0%} of its contrast in the small images:
+        pixels were left out. That is right for masks, but it makes images flicker. Shrink
+        images smoothly, for example with Pillow's Image.Resampling.BILINEAR.""",
     "masks: width first": """
-        masks has the shape {shape}: width and height are exchanged. Pillow's resize takes (width,
-        height), arrays and size are (height, width).""",
+        masks has the shape {shape}: width and height are exchanged. Pillow's resize takes
+        (width, height), arrays and size are (height, width).""",
     "masks: channels": """
         masks has the shape {shape}: the channels of the files are still there. Some masks are
-        stored as RGB, but a pixel belongs to the person or not, which is one value. Read each mask
-        in one channel, for example by convert('L').""",
+        stored as RGB, but a pixel belongs to the person or not, which is one value. Read each
+        mask in one channel, for example by convert('L').""",
     "masks: stacked": """
-        The masks do not fit into one array, because their shapes differ: the files have 1, 3 or 4
-        channels. Read each mask in one channel, for example by convert('L'), and shrink it to
+        The masks do not fit into one array, because their shapes differ: the files have 1, 3 or
+        4 channels. Read each mask in one channel, for example by convert('L'), and shrink it to
         size.""",
     "masks: empty": """
-        {count} masks have no True pixel, for example that of {name}, but each file shows a person.
-        In the files 255 is the person, so == 1 finds nobody. Compare in the middle, for example
-        mask >= 128.""",
+        {count} masks have no True pixel, for example that of {name}, but each file shows a
+        person. In the files 255 is the person: == 1 finds nobody, and neither does >= 128 after
+        a division by 255. Compare the file's own grey values, for example mask >= 128.""",
     "masks: shape": """
-        masks has the shape {shape}, not {expected}. It must hold one mask for each image, shrunk to
-        size = (height, width). np.stack makes one array from a list.""",
+        masks has the shape {shape}, not {expected}. It must hold one mask for each image,
+        shrunk to size = (height, width). np.stack makes one array from a list.""",
     "masks: grey": """
-        masks hold {count} different values, such as {value:.3g}. Smooth interpolation makes greys
-        between person and background, and a pixel can only be one of the two. Shrink masks by
-        nearest neighbour or by a vote: True where at least half of the area was.""",
+        masks hold {count} different values, such as {value:.3g}. Smooth interpolation makes
+        greys between person and background, and a pixel can only be one of the two. Shrink
+        masks by nearest neighbour or by a vote: True where at least half of the area was.""",
     "masks: not bool": """
-        masks are {dtype} with the values {values}, not bool. With such numbers, &, | and a mean
-        give other results than with bool. Compare, for example mask >= 128, to get True and
-        False.""",
+        masks are {dtype} with the values {values}, not bool. For numbers, ~ is not the
+        opposite, and an index picks other pixels. Compare the file's own grey values, for
+        example grey >= 128; values of 0 and 1 need .astype(bool).""",
     "masks: alpha": """
         The mask of {name} is True on {share:.0%} of the frame. Its file has a fourth channel,
         alpha, which is 255 everywhere, and any() over all channels finds it. Read the mask as
         grey, by convert('L').""",
     "masks: background": """
-        The masks are True on {share:.0%} of the pixels: the background is marked. In the files 255
-        is the person. Put True on the person.""",
+        The masks are True on {share:.0%} of the pixels: the background is marked. In the files
+        255 is the person. Put True on the person.""",
     "pairs: shuffled": """
-        {wrong} of {count} images have the mask of another image. The two lists come in different
-        orders, and zip pairs by position. Pair by name: sort both by stem, or look up each image's
-        mask by its stem.""",
+        {wrong} of {count} images have the mask of another image. The two lists come in
+        different orders, and zip pairs by position. Pair by name: sort both by stem, or look up
+        each image's mask by its stem.""",
     "pairs: names of others": """
-        Images and masks fit, but the names do not: the first name is {name}, and the first image is
-        that of {image}. Sort the files once, and take names, images and masks from the sorted
-        list.""",
+        Images and masks fit each other, but not the names: where the name is {name}, the image
+        is that of {image}. Sort the files once, and take names, images and masks from the
+        sorted list.""",
     "masks: grown": """
         The masks cover {share:.0%} more than the persons do. Smooth interpolation blurs the
-        outline, and > 0 counts every pixel that the blur reached. Use nearest neighbour, or cut at
-        half: True where at least half of the area was.""",
+        outline, and > 0 counts every pixel that the blur reached. Use nearest neighbour, or cut
+        at half: True where at least half of the area was.""",
     "masks: shrunk": """
         The masks cover {share:.0%} less than the persons do. Smooth interpolation blurs the
-        outline, and == 255 leaves out every pixel that the blur reached. Use nearest neighbour, or
-        cut at half: True where at least half of the area was.""",
+        outline, and == 255 leaves out every pixel that the blur reached. Use nearest neighbour,
+        or cut at half: True where at least half of the area was.""",
     "masks: elsewhere": """
-        The masks have the right area but lie elsewhere: they share {share:.0%} with the persons. A
-        mask may have been turned, or cropped instead of shrunk. Resize the whole mask exactly as
-        you resize the image.""",
+        The masks have the right area but lie elsewhere: their IoU with the persons is
+        {share:.2f}. A mask may have been turned, or cropped instead of shrunk. Resize the whole
+        mask exactly as you resize the image.""",
 }
 
 # What NumPy (twice) and TensorFlow say when arrays of different shapes are to become one.
@@ -244,7 +246,8 @@ def _check_pairs(images, masks, made):
     if wrong := int((frame_of_image != frame_of_mask).sum()):
         raise Hint(HINTS["pairs: shuffled"], wrong=wrong, count=len(masks))
     if frame_of_image[0] != 0 or len(set(frame_of_image)) < len(frame_of_image):
-        seen = {"name": made.names[0], "image": made.names[frame_of_image[0]]}
+        at = next(i for i, frame in enumerate(frame_of_image) if frame != i)
+        seen = {"name": made.names[at], "image": made.names[frame_of_image[at]]}
         raise Hint(HINTS["pairs: names of others"], **seen)
 
 

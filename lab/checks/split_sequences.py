@@ -11,33 +11,33 @@ HINTS = {
         The lists hold {strange!r}, which is not the name of a frame. If you split a list of
         sequences, go back to the frames at the end: all names whose sequence was drawn.""",
     "empty part": """
-        {part} is empty. A share of few sequences may round to 0, and slices may be taken from the
-        wrong end. Give every part at least one sequence.""",
+        {part} is empty. A share of few sequences may round to 0, and slices may be taken from
+        the wrong end. Give every part at least one sequence.""",
     "too few": """
         With four sequences {part} is empty. A share of so few may round to 0, and the docstring
         promises at least one sequence in each. Take max(1, ...) of them.""",
     "by number": """
-        Kata_F2 and Taichi_F2, and all such pairs, are always on one side: the second part of a name
-        was the group. The number counts within an activity. A sequence is activity AND number, the
-        first two parts of a name.""",
+        Kata_F2 and Taichi_F2, and all such pairs, are always on one side: the second part of a
+        name was the group. The number counts within an activity. A sequence is activity AND
+        number, the first two parts of a name.""",
     "frames twice": """
-        {count} frames are in two lists or twice in one, for example {name}. Overlapping slices do
-        that. A frame belongs to exactly one list, or the test holds what was trained on.""",
+        {count} frames are in two lists or twice in one, for example {name}. Overlapping slices
+        do that. A frame belongs to exactly one list, or the test holds what was trained on.""",
     "frames lost": """
         {count} of {total} frames are in no list, for example {name}. What is neither test nor
         validation is for training: take the rest.""",
     "by camera": """
-        {count} sequences are on several sides, each camera whole, for example {name}. C0, C1 and C2
-        film the same person in the same room at the same moment, so the test still holds what was
-        trained on. The group is activity and sequence, without camera.""",
+        {count} sequences are on several sides, each camera whole, for example {name}. C0, C1
+        and C2 film the same person in the same room at the same moment, so the test still holds
+        what was trained on. The group is activity and sequence, without camera.""",
     "by frame": """
-        Frames of {count} sequences are on several sides, for example {name}: single frames were
-        drawn. A frame looks like the one before it, so such a test only measures memory. Draw
+        Frames of {count} sequences are on several sides, for example {name}: the split goes by
+        frames. A frame looks like the one before it, so such a test also measures memory. Draw
         sequences, and let each take all its frames along.""",
     "by activity": """
-        Each activity is on one side: all of one kind of dance went to one list. The group is
-        activity AND sequence, the first two parts of a name, such as Kata_F2. Then a network meets
-        every activity in training, and new people and rooms in the test.""",
+        Each activity is on one side: all of one kind, such as Kata, went to one list. The group
+        is activity AND sequence, the first two parts of a name, such as Kata_F2. Then the test
+        holds new people, and as a rule the network has met their activity in training.""",
     "exchanged": """
         Asked for validation=0.1 and test=0.3, the lists hold {shares}. Validation and test are
         exchanged. The order to return is train, validation, test.""",
@@ -46,15 +46,16 @@ HINTS = {
         frames, not of what is left, and the arguments decide, not fixed numbers. Count how many
         sequences make each share.""",
     "not sorted": """
-        The names of {part} are not sorted. The docstring promises sorted lists, so that two people
-        get the same lists. Return sorted(...).""",
+        The names of {part} are not sorted. The docstring promises sorted lists, so that two
+        people get the same lists. Return sorted(...).""",
     "unseeded": """
         Two calls with the same names and seed gave two different splits. A draw without a seed
         cannot be repeated, and its test frames get into the next training. Draw with
         np.random.default_rng(seed).""",
     "by order": """
-        The same names in another order gave another split. A set, and the listing of a folder, have
-        an order that differs from run to run. Sort the sequences before you shuffle them.""",
+        The same names in another order gave another split. A set has an order that differs from
+        run to run, and the listing of a folder one that differs between machines. Sort the
+        sequences before you shuffle them.""",
     "seed unused": """
         The seeds 0 to 4 all give the same split, so the seed is not used, or nothing is drawn.
         Without a draw, the test holds the last activities only. Shuffle the sequences with

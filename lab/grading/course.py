@@ -108,7 +108,10 @@ def mark_faults(source):
     opened = None
     for side, kind in MARKER.findall(source):
         if (side, kind) != (("END", opened) if opened else ("BEGIN", kind)):
-            return [*faults, f"{side} {kind} without its other half"]
+            return [
+                *faults,
+                f"{side} {kind} in the wrong place: BEGIN and END come in pairs, none in another",
+            ]
         opened = kind if side == "BEGIN" else None
     if opened:
         faults.append(f"BEGIN {opened} without its END")
@@ -142,7 +145,7 @@ def name_faults(cell, names):
     elif name in names:
         yield f"its grade_id {name} is that of another cell"
     if about.get("grade") and not is_amount(points):
-        yield f"its points are not a number: {points!r}"
+        yield f"its points are not a finite number of 0 or more: {points!r}"
 
 
 def is_amount(points):

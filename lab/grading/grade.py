@@ -72,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     except LabError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        print(f"\nStopped. {out / 'grades.csv'} has those that were done; go on with --new.")
+        print(
+            f"\nStopped. Students who were done are in {out / 'grades.csv'}. Go on with --new, or "
+            "after --only with --only and the names that are left."
+        )
         return 130
 
 
@@ -81,11 +84,22 @@ def make_parser():
     parser = argparse.ArgumentParser(prog="python -m lab.grade", description=about)
     parser.add_argument("folder", type=Path, help="the submitted notebooks")
     parser.add_argument("--out", type=Path, help="default: FOLDER-graded")
-    parser.add_argument("--only", nargs="+", metavar="STUDENT", help="grade these; keep the others")
-    parser.add_argument("--new", action="store_true", help="grade those that have no row yet")
-    for name, unit in (("minutes", "a notebook"), ("memory", "GB"), ("disk", "GB")):
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="STUDENT",
+        help="grade these students again; the others keep their rows",
+    )
+    parser.add_argument(
+        "--new", action="store_true", help="grade only students who have no row in grades.csv yet"
+    )
+    for name, unit in (
+        ("minutes", "time for a notebook"),
+        ("memory", "GB of memory for it"),
+        ("disk", "GB of files that it may write"),
+    ):
         default = getattr(Limits, name)
-        about = f"{unit}: {default:g}"
+        about = f"{unit} (default: {default:g})"
         parser.add_argument(f"--{name}", type=positive, default=default, help=about)
     parser.add_argument("--read", nargs="+", default=(), help="folders that submissions may read")
     return parser
@@ -194,7 +208,7 @@ def check_loading(folder, limits):
     if not trouble:
         return
     refused = "PermissionError" in trouble or "Permission denied" in trouble
-    way = "; let them read the folder that it is in with --read FOLDER" if refused else ""
+    way = "; let submissions read the folder of what is refused: --read FOLDER" if refused else ""
     raise LabError(f"The checks do not load where submissions run: {trouble}{way}")
 
 
@@ -377,7 +391,10 @@ def end(process, work):
     else:
         ended = wall.kill_family(work)
     if not ended:
-        print("Caution: some of its processes could not be ended", file=sys.stderr)
+        print(
+            "Caution: processes of the submission just graded still run and could not be ended",
+            file=sys.stderr,
+        )
 
 
 # --- Telling ------------------------------------------------------------------------------------

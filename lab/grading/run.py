@@ -162,7 +162,7 @@ class Run(Execute):
         elif isinstance(error, CellTimeoutError):
             why = "it did not end in its time and could not be interrupted"
         elif isinstance(error, DeadKernelError):
-            why = "the kernel ended while it ran: the code ended it, or crashed it"
+            why = "the kernel ended while it ran: the code ended or crashed it, or memory ran out"
         else:
             why = f"it could not be run ({type(error).__name__}: {str(error)[:200]})"
         return new_output("error", ename="Stopped", evalue=why, traceback=[f"Stopped: {why}"])
@@ -173,7 +173,7 @@ class Run(Execute):
         """Start a kernel if there is none, and bring it to where cell `index` can be run."""
         while self.km is None:
             if self.starts == STARTS:
-                raise Stopped(f"not run: the kernel had ended {STARTS} times before")
+                raise Stopped(f"not run: {STARTS} kernels were started, and none lasted")
             self.starts += 1
             self.watch.reason = ""
             if disk_use(self.work) > self.limits.disk * GIGABYTE:

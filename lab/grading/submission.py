@@ -197,7 +197,7 @@ def put_back(cells, wanted, places):
 def remark_on(places, missing, changed, suspicious):
     """What a teacher should know about the cells of a submission."""
     if not places:
-        yield "It holds none of the lab's cells: perhaps it is another notebook."
+        yield "None of its cells has a name of the lab: another notebook, or an editor lost them."
     elif missing:
         yield f"Deleted cells were put back: {', '.join(missing)}."
     if changed:

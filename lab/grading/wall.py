@@ -71,7 +71,11 @@ def describe() -> str:
         "" if namespaces or version >= 6 else "stop your programs",
     ]
     if not any(through):
-        return "Submissions run walled in: their folder only, no network, no signals to others."
+        closed = "network" if namespaces else "TCP"
+        return (
+            "Submissions run walled in: no writing to your files, no reading of your home, no "
+            f"{closed}, no signals to your programs; lab/teacher.md says what stays open."
+        )
     return f"Caution: here submissions can {', '.join(filter(None, through))}; see lab/teacher.md."
 
 

@@ -42,7 +42,9 @@ def pck(truth: np.ndarray, predicted: np.ndarray, tolerance: float = 0.1) -> PCK
     `(N, 17, 2 or more)` in the same order. `tolerance` is that of `right_joints`.
     """
     if truth.shape[-2:] != (len(JOINTS), 3) or truth[..., :2].shape != predicted[..., :2].shape:
-        raise ValueError(f"give two arrays (N, 17, 3), not {truth.shape} and {predicted.shape}")
+        raise ValueError(
+            f"give (N, 17, 3) and (N, 17, 2 or more), not {truth.shape} and {predicted.shape}"
+        )
     right, seen = right_joints(truth, predicted, tolerance), truth[..., 2] > 0
     of_joint = {name: _share(right[..., joint]) for joint, name in enumerate(JOINTS)}
     return PCK(_share(right), _share(right[seen]), _share(right[~seen]), of_joint)

@@ -248,7 +248,9 @@ def test_a_notebook_without_metadata_gets_the_check_cells_at_its_end(released, t
     assert [tiny_class.grade_id(cell) for cell in added] == [
         "check-double", "check-square", "explain", "check-add",
     ]  # fmt: skip
-    assert remarks == ["It holds none of the lab's cells: perhaps it is another notebook."]
+    assert remarks == [
+        "None of its cells has a name of the lab: another notebook, or an editor lost them."
+    ]
 
 
 # --- More runs ------------------------------------------------------------------------------------

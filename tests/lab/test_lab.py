@@ -149,13 +149,13 @@ def unmark(index):
     [
         (replace(3, END, ""), r"cell 4 \('def double.*BEGIN SOLUTION without its END"),
         (replace(4, HIDDEN, ""), "cell 5 .*BEGIN HIDDEN TESTS without its END"),
-        (replace(3, "### BEGIN SOLUTION", ""), "END SOLUTION without its other half"),
-        (replace(3, END, "### BEGIN SOLUTION\n1\n" + END), "BEGIN SOLUTION without its other"),
-        (replace(4, HIDDEN, "### END SOLUTION"), "END SOLUTION without its other half"),
+        (replace(3, "### BEGIN SOLUTION", ""), "END SOLUTION in the wrong place"),
+        (replace(3, END, "### BEGIN SOLUTION\n1\n" + END), "BEGIN SOLUTION in the wrong place"),
+        (replace(4, HIDDEN, "### END SOLUTION"), "END SOLUTION in the wrong place"),
         (replace(3, "SOLUTION", "ANSWER"), "no BEGIN SOLUTION, so that all of it would be cut"),
         (unmark(3), "holds a solution, but is not a solution cell"),
         (unmark(4), "holds hidden tests, but is not a locked cell"),
-        (replace(3, "### BEGIN SOLUTION", "### begin solution"), "END SOLUTION without its other"),
+        (replace(3, "### BEGIN SOLUTION", "### begin solution"), "END SOLUTION in the wrong place"),
         (
             replace(3, "### BEGIN SOLUTION", "#begin solution"),
             "'#begin solution' looks like a mark",
@@ -166,8 +166,8 @@ def unmark(index):
         (replace(4, "HIDDEN TESTS", ""), "cell 5 .*brings points, but has no BEGIN HIDDEN"),
         (lambda notebook: about(notebook.cells[4]).pop("grade_id"), "cell 5 .*has no grade_id"),
         (say(4, grade_id="square"), "cell 7 .*its grade_id square is that of another cell"),
-        (say(4, points="ten"), "cell 5 .*its points are not a number: 'ten'"),
-        (say(4, points=None), "cell 5 .*its points are not a number: None"),
+        (say(4, points="ten"), "cell 5 .*its points are not a finite number of 0 or more: 'ten'"),
+        (say(4, points=None), "cell 5 .*its points are not a finite number of 0 or more: None"),
     ],
 )
 def test_a_broken_source_is_refused_and_named(spoil, words, tmp_path, capsys):

@@ -66,7 +66,7 @@ def test_pck_of_all_of_nothing_and_of_nobody():
     ],
 )
 def test_pck_refuses_other_shapes(truth, predicted):
-    with pytest.raises(ValueError, match=r"give two arrays \(N, 17, 3\), not"):
+    with pytest.raises(ValueError, match=r"give \(N, 17, 3\) and \(N, 17, 2 or more\), not"):
         pck(np.zeros(truth), np.zeros(predicted))
 
 
