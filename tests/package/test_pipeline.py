@@ -107,24 +107,47 @@ def test_windows_lie_in_the_frame_but_for_the_shift():
     assert middles.min() < 0.25 and middles.max() > 0.75  # from one side of the frame to the other
 
 
-def test_rotation_keeps_areas_and_colours_stay_in_range():
-    batch = disc_batch(64, centre=(31, 31), radius=12)
-    _, masks = augment(tf.zeros((64, 64, 64, 3)), batch, (7, 8))
-    share = masks.numpy().mean(axis=(1, 2, 3)) / batch.numpy().mean()
-    assert 0.55 < share.min() and share.max() < 1.75  # zoom by 0.8 to 1.25 in each direction
-    coloured = recolour(tf.random.uniform((16, 8, 8, 3)), (1, 2)).numpy()
+def test_augmentation_zooms_shifts_and_turns_within_its_limits():
+    bar = np.zeros((64, 64, 1), "float32")
+    bar[28:36, 16:48] = 1
+    _, masks = augment(tf.zeros((64, 64, 64, 3)), tf.constant(np.tile(bar, (64, 1, 1, 1))), (7, 8))
+    points = [np.argwhere(mask[..., 0]) for mask in masks.numpy()]
+    areas = np.array([len(places) for places in points]) / bar.sum()
+    assert 0.55 < areas.min() < 0.75 and 1.35 < areas.max() < 1.75  # 0.8 ** 2 to 1.25 ** 2
+    middles = np.array([places.mean(axis=0) for places in points]) - 31.5
+    assert np.ptp(middles, axis=0).min() > 9  # 0.1 of 64 px to each side, then turned and zoomed
+    assert np.abs(middles).max() < 11.5
+    (rows, both), (_, columns) = np.moveaxis([np.cov(places.T) for places in points], 0, -1)
+    angles = np.arctan2(2 * both, columns - rows) / 2  # of the bar to the horizontal
+    assert np.histogram(angles, 6, (-np.pi / 2, np.pi / 2))[0].min() > 0, "bars in all directions"
+
+
+def test_colours_change_and_stay_in_range():
+    images = tf.random.stateless_uniform((16, 8, 8, 3), (3, 4)).numpy()
+    coloured = recolour(images, (1, 2)).numpy()
+    assert np.abs(coloured - images).mean() > 0.02
     assert coloured.min() >= 0 and coloured.max() <= 1
 
 
-def test_training_data_differ_between_epochs_and_repeat_between_runs(cases):
-    def epochs():
-        dataset = make_dataset(cases, 32, 4, training=True, seed=3)
-        return collect(dataset)[0], collect(dataset)[0]
+def test_a_case_is_augmented_in_another_way_in_each_epoch(cases):
+    dataset = make_dataset(cases[:1], 32, 1, training=True)
+    for first, second in zip(collect(dataset), collect(dataset), strict=True):
+        assert not np.array_equal(first, second)
 
-    first, second = epochs(), epochs()
-    assert not np.array_equal(first[0], first[1])
-    np.testing.assert_array_equal(first[0], second[0])
-    np.testing.assert_array_equal(first[1], second[1])
+
+def test_each_epoch_has_the_same_cases_in_another_order(cases):
+    data = make_dataset(
+        cases[:8], 16, 3, training=True, load_fn=load_number, augment_fn=lambda *batch: batch[:2]
+    )
+    first, second = (collect(data)[1][:, 0, 0].tolist() for _ in range(2))
+    assert first != second
+    assert sorted(first) == sorted(second) == sorted(map(number_of, cases[:8]))
+
+
+def test_the_same_seed_gives_the_same_epochs(cases):
+    first, second = (make_dataset(cases, 32, 4, training=True, seed=3) for _ in range(2))
+    for _ in range(2):
+        np.testing.assert_array_equal(collect(first)[0], collect(second)[0])
 
 
 def test_without_training_order_and_values_stay(cases):
