@@ -49,6 +49,13 @@ def test_dice_loss_of_certain_predictions():
     assert float(bce_dice_loss(MASK, LOGITS)[0]) == pytest.approx(float(total[0]))
 
 
+def test_dice_loss_takes_probabilities_in_place_of_a_mask():
+    probabilities = 1 / (1 + np.exp(-LOGITS))
+    both = (MASK * probabilities).sum()
+    expected = 1 - (2 * both + 1) / (MASK.sum() + probabilities.sum() + 1)
+    assert float(dice_loss(MASK, LOGITS)[0]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_dice_thresholds_the_logit_at_zero():
     # One tp, one fn, one fp, and the added pixel: (2 * 1 + 1) / (2 + 2 + 1).
     assert float(dice(MASK, LOGITS)[0]) == pytest.approx(3 / 5)
@@ -71,6 +78,11 @@ def test_learning_rate_rises_and_falls():
     rates = [float(optimizer._learning_rate(step)) for step in (0, 5, 50, 100)]
     assert rates[0] < 0.001 and rates[1] == pytest.approx(0.01) and rates[3] < 1e-6
     assert rates[1] > rates[2] > rates[3]
+
+
+def test_weight_decay_is_passed_on():
+    assert make_optimizer(9).weight_decay == 1e-3
+    assert make_optimizer(9, weight_decay=0.02).weight_decay == 0.02
 
 
 @pytest.mark.parametrize("steps", [1, 3, 40, 800])
@@ -138,7 +150,7 @@ def test_weights_after_training_are_the_ones_that_were_validated(trained):
     assert again["dice"] == pytest.approx(trained.history.history["val_dice"][-1], abs=1e-5)
 
 
-def test_every_epoch_takes_every_batch_once_and_is_augmented_in_another_way(trained):
+def test_every_epoch_takes_every_batch_once_and_differs_from_the_one_before(trained):
     assert int(trained.model.optimizer.iterations) == 30 * 3
     assert [len(batch) for batch in trained.batches[:6]] == [5, 5, 2] * 2
     first, second = (np.concatenate(trained.batches[i : i + 3]) for i in (0, 3))
