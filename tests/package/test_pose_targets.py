@@ -207,8 +207,11 @@ def duo(cases):
 
 def test_the_person_in_front_covers_the_other_and_moves_with_their_joints(duo):
     # Columns 20 to 35 and rows 10 to 39: the side is 36 and the middle (28, 25).
+    red = (255, 0, 0)
+    Image.new("RGB", (WIDTH, HEIGHT), red).save(duo.front.image)
     picture, (front, back) = targets.read_crop(duo, 36, margin=1.2)
-    both = frame(person() | person(shift=6))
+    both = frame(person())
+    both[person(shift=6)] = red
     np.testing.assert_array_equal(picture, both[7:43, 10:46])
     np.testing.assert_array_equal(front, np.array(skeleton(1)) + (5 - 10, -7, 0))
     before = np.array(skeleton())
