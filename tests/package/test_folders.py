@@ -152,6 +152,14 @@ def test_a_folder_is_filled_once(tmp_path):
     assert unfinished(folder) == []
 
 
+def test_the_folder_that_was_filled_is_renamed_and_not_copied(tmp_path):
+    numbers = []
+    folder = folders.complete_folder(
+        tmp_path / "set", lambda place: numbers.append(place.stat().st_ino), "it"
+    )
+    assert numbers == [folder.stat().st_ino]
+
+
 def test_of_two_at_once_the_first_to_finish_wins(tmp_path):
     folder = tmp_path / "set"
 
@@ -205,10 +213,11 @@ def test_a_killed_run_leaves_no_half_set_and_goes_away_after_a_day(tmp_path):
     assert unfinished(folder) == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_line_with_the_way_out(tmp_path):
+@pytest.mark.parametrize("place", ["file", "file/set"])
+def test_a_folder_that_cannot_be_written_is_one_line_with_the_way_out(tmp_path, place):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DatasetError, match="cannot write the films .*; free some space, make"):
-        folders.complete_folder(tmp_path / "file" / "set", write, "the films")
+        folders.complete_folder(tmp_path / place, write, "the films")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
