@@ -74,6 +74,14 @@ def test_hd95_passes_over_a_speck_and_is_symmetric():
     assert nsd(BLOCK, speck) == pytest.approx(72 / 73)
 
 
+def test_hd95_is_the_95th_percentile():
+    line = np.zeros((3, 101), bool)
+    line[1] = True
+    short = line.copy()
+    short[:, 94:] = False  # of 101 distances 94 are 0, and 7 are 1, 2 to 7
+    assert hd95(line, short) == hd95(short, line) == 2
+
+
 def test_nsd_counts_what_lies_within_its_tolerance():
     moved = shifted(BLOCK, 3)
     scores = [nsd(BLOCK, moved, tolerance) for tolerance in (0, 1, 2, 3)]
@@ -111,6 +119,16 @@ def test_hd95_and_nsd_are_close_to_those_of_surface_distance(seed):
         assert nsd(mask, prediction, tolerance) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize("other", [255 * BLOCK.astype("uint8"), BLOCK[..., None], BLOCK * 0.5])
+@pytest.mark.parametrize("function", [score, hd95, nsd, surface_distances])
+def test_what_is_no_bool_mask_is_refused(function, other):
+    # Distances between masks of 0 and 255 would be wrong without an error.
+    with pytest.raises(ValueError, match="^mask is .*; give bool .*, for example mask > 0"):
+        function(other, BLOCK)
+    with pytest.raises(ValueError, match="^prediction is .*; give bool"):
+        function(BLOCK, other)
+
+
 def test_score_refuses_masks_of_two_sizes():
     with pytest.raises(ValueError, match="resize the prediction first"):
         score(BLOCK, BLOCK[:-1])
@@ -125,6 +143,11 @@ def test_bootstrap_covers_the_mean_and_narrows_with_more_values():
     assert bootstrap([0.5, 0.5]) == (0.5, 0.5, 0.5)
     with pytest.raises(ValueError, match="no values"):
         bootstrap([])
+
+
+def test_bootstrap_draws_by_its_seed():
+    values = np.random.default_rng(1).normal(0.8, 0.1, 30)
+    assert bootstrap(values) == bootstrap(values) != bootstrap(values, seed=1)
 
 
 def darkness_model(shape=(64, 64, 3)):
