@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 UNSAFE = re.compile(
     r"safe_mode\s*=\s*False|enable_unsafe_deserialization|allow_pickle\s*=\s*(True|1)"
     r"|\b(import|from) .*\b(pickle|marshal|shelve|joblib|dill)\b|read_pickle"
-    r"|yaml\.(unsafe_)?load\(|\beval\(|\.extractall\(|torch\.load\("
+    r"|yaml\.(unsafe_)?load\(|\beval\(|\bextractall\b|torch\.load\("
+)
+# The one line that is safe: every member of the archive was checked just before.
+CHECKED = (
+    "segmentation_tf/datasets/folders.py",
+    "return complete_folder(folder, packed.extractall, content)",
 )
 
 
@@ -35,12 +40,20 @@ def sources():
 def test_nothing_here_runs_code_from_a_data_file():
     lines = list(sources())
     assert len(lines) > 10_000 and any("load_model(" in line for _, line in lines)
-    assert [(str(file), line) for file, line in lines if UNSAFE.search(line)] == []
+    found = [(file.as_posix(), line.strip()) for file, line in lines if UNSAFE.search(line)]
+    assert found == [CHECKED]
 
 
 @pytest.mark.parametrize(
     "line",
-    ["load_model(f, safe_mode=False)", "np.load(f, allow_pickle=True)", "import pickle", "eval(x)"],
+    [
+        "load_model(f, safe_mode=False)",
+        "np.load(f, allow_pickle=True)",
+        "import pickle",
+        "eval(x)",
+        "archive.extractall(folder)",
+        "fill = archive.extractall",
+    ],
 )
 def test_such_a_line_would_be_found(line):
     assert UNSAFE.search(line)
