@@ -1,6 +1,6 @@
-"""Light in the drawn studio: lamps under the ceiling, and balls that keep their light away.
+"""Light in the drawn scenes: the studio's lamps, and balls that cast shadows there and outdoors.
 
-Shadows need no exact shape, so that balls stand for bodies and furniture: those that a point
+Shadows need no exact shape, so that balls stand for bodies, furniture and sheep: those that a point
 faces darken its corner of the sky, those between it and a lamp its light (I. Quilez, "Sphere
 ambient occlusion" and "Sphere soft shadow", 2006). Light and colours are linear shares.
 """
