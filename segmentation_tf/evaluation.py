@@ -170,12 +170,9 @@ def score(mask: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     iou, nsd, precision and recall are 0, and hd95 is the image's diagonal.
 
     Raises:
-        ValueError: The two have different sizes.
+        ValueError: They are not bool, or have different sizes.
     """
-    if mask.shape != prediction.shape:
-        raise ValueError(
-            f"mask is {mask.shape}, prediction {prediction.shape}: resize the prediction first"
-        )
+    check_masks(mask, prediction)
     tp = np.count_nonzero(mask & prediction)
     fn = np.count_nonzero(mask) - tp
     fp = np.count_nonzero(prediction) - tp
@@ -190,6 +187,19 @@ def score(mask: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         "recall": tp / (tp + fn) if tp else both_empty,
         "accuracy": 1 - (fn + fp) / mask.size,
     }
+
+
+def check_masks(mask: np.ndarray, prediction: np.ndarray) -> None:
+    """Raise a ValueError unless both are bool `(H, W)` of one size."""
+    for name, one in (("mask", mask), ("prediction", prediction)):
+        if one.dtype != bool or one.ndim != 2:
+            raise ValueError(
+                f"{name} is {one.dtype} {one.shape}; give bool (H, W), for example {name} > 0"
+            )
+    if mask.shape != prediction.shape:
+        raise ValueError(
+            f"mask is {mask.shape}, prediction {prediction.shape}: resize the prediction first"
+        )
 
 
 def hd95(mask: np.ndarray, prediction: np.ndarray) -> float:
@@ -237,6 +247,7 @@ def surface_distances(mask: np.ndarray, prediction: np.ndarray) -> tuple[np.ndar
         For each pixel of the mask's outline the distance to the prediction's outline, then the
         same in the other direction; inf if there is nothing to measure to.
     """
+    check_masks(mask, prediction)
     union = ndimage.find_objects((mask | prediction).astype(np.uint8))
     window = union[0] if union else ...
     outlines = [

@@ -139,7 +139,7 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     mask binary, and the area of compact objects nearly right. Thin lines can vanish.
     """
     height, width = size
-    share = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+    share = Image.fromarray(mask.astype(bool).astype(np.uint8) * 255).resize(
         (width, height), Image.Resampling.BOX
     )
     return np.asarray(share) >= 128

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from segmentation_tf.cases import Case
-from segmentation_tf.evaluation import predict_masks, score
+from segmentation_tf.evaluation import check_masks, predict_masks, score
 from segmentation_tf.images import read_image, read_mask
 
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
@@ -97,6 +97,7 @@ def show_history(
 
 def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Tint uint8 RGB `(H, W, 3)` in the colours of ERRORS; both masks are bool `(H, W)`."""
+    check_masks(mask, prediction)
     # skimage.color.label2rgb gives its colours to the labels that occur: without any true
     # positive in a picture, false positives would change their colour.
     overlay = image.astype(float)

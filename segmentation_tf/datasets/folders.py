@@ -237,17 +237,29 @@ def drawn_folder(name: str, draw: Callable[[Path], Any], megabytes: int) -> Path
     return complete_folder(REPOSITORY / "data" / "drawn" / name, draw, content)
 
 
-def unpack(archive: str | Path, folder: Path) -> Path:
+def unpack(archive: str | Path, folder: Path, check: Callable[[Path], Any] = Path.exists) -> Path:
     """Unpack a zip as the new `folder`: all of it or nothing, and nothing outside `folder`.
 
-    A folder that is there already is left as it is. Returns `folder`.
+    `check(path)` raises a DatasetError if what was unpacked is not the data set. A folder that is
+    there already is left as it is. Returns `folder`.
     """
     archive = Path(archive).expanduser().absolute()
+
+    def fill(path):
+        packed.extractall(path)
+        try:
+            check(path)
+        except DatasetError as error:
+            raise DatasetError(
+                f"{archive}: is not the archive of this data set, so nothing was unpacked; "
+                "download the right one"
+            ) from error
+
     try:
         with zipfile.ZipFile(archive) as packed:
             size = _check_members(archive, packed.infolist())
             content = f"the {size / 1e6:,.1f} MB of {archive.name}"
-            return complete_folder(folder, packed.extractall, content)
+            return complete_folder(folder, fill, content)
     except DatasetError:
         raise
     except Exception as error:  # zipfile raises many kinds for damaged bytes, such as LZMAError

@@ -163,7 +163,7 @@ def unpack(archive: str | Path) -> Path:
     folder = folders.REPOSITORY / "data" / "mads"
     if folder.exists():
         raise DatasetError(f"{folder}: is there already; rename or delete it, then try again")
-    return folders.unpack(archive, folder)
+    return folders.unpack(archive, folder, _find_home)
 
 
 def main() -> None:

@@ -143,6 +143,12 @@ def test_resized_mask_stays_binary_and_keeps_its_share(size):
     assert resized.mean() == pytest.approx(disc().mean(), abs=1 / min(size))
 
 
+def test_a_mask_of_0_and_255_is_resized_like_its_bool():
+    np.testing.assert_array_equal(
+        resize_mask(255 * disc().astype("uint8"), (16, 16)), resize_mask(disc(), (16, 16))
+    )
+
+
 def test_resized_mask_takes_the_majority():
     mask = np.zeros((4, 4), bool)
     mask[:2, :2] = True  # a whole block

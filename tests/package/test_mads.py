@@ -212,3 +212,13 @@ def test_the_command_unpacks_the_zip_where_it_is_found(root, tmp_path, monkeypat
     assert names(mads.load_cases()) == sorted(SOME)
     with pytest.raises(SystemExit, match="is there already; rename or delete it"):
         mads.main()
+
+
+def test_a_zip_of_something_else_is_refused_and_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "REPOSITORY", tmp_path / "repository")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "readme.txt").write_text("nothing")
+    archive = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "notes")
+    with pytest.raises(DatasetError, match="a.zip: is not the archive of this data set"):
+        mads.unpack(archive)
+    assert not (tmp_path / "repository" / "data" / "mads").exists()
