@@ -16,6 +16,7 @@ from segmentation_tf.datasets import coco_panoptic, mads, ph2
 
 STORED = Path(__file__).with_suffix(".json")
 SETS = (ph2, mads, coco_panoptic)
+TABLES = (".csv", ".json", ".txt")
 
 
 def machine():
@@ -31,7 +32,7 @@ def machine():
 
 
 def describe(module):
-    """The drawn set of a module: its name, a hash of all pixels, and means of each picture.
+    """The drawn set of a module: its name, a hash of all pixels and tables, means a picture.
 
     Four means a case, in levels of 0 to 255: red, green and blue of the image, and of the mask
     the share that is not background.
@@ -46,6 +47,8 @@ def describe(module):
         covered = mask if mask.ndim == 2 else mask[..., 0] | mask[..., 1] | mask[..., 2]
         values = [*ImageStat.Stat(picture).mean, 255 * np.mean(covered != 0)]
         means[case.name] = [round(float(value), 2) for value in values]
+    for table in sorted(file for file in folder.rglob("*") if file.suffix in TABLES):
+        digest.update(table.relative_to(folder).as_posix().encode() + table.read_bytes())
     return folder.name, {"sha256": digest.hexdigest(), "means": means}
 
 
