@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,6 +19,7 @@ from keras import ops
 # A saved model can then be loaded with its loss and its learning rate schedule.
 register = keras.saving.register_keras_serializable("segmentation_tf")
 
+Tensor = Any  # of Keras' backend: TensorFlow, PyTorch or JAX
 STEPS = 900  # of train's recipe: with batches of 8 at 128 px, under two minutes on two cores
 
 
@@ -163,7 +165,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
         fallen = ops.clip((step - self.warm_up) / (self.steps - self.warm_up + 1e-9), 0.0, 1.0)
         return self.peak * rise * (1 + ops.cos(math.pi * fallen)) / 2
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"peak": self.peak, "steps": self.steps}
 
 
@@ -171,13 +173,13 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @register
-def bce_loss(mask, logits):
+def bce_loss(mask: Tensor, logits: Tensor) -> Tensor:
     """Binary cross-entropy on logits, as the mean over the pixels of each image: `(N,)`."""
     return ops.mean(ops.binary_crossentropy(mask, logits, from_logits=True), axis=(1, 2, 3))
 
 
 @register
-def dice_loss(mask, logits):
+def dice_loss(mask: Tensor, logits: Tensor) -> Tensor:
     """One minus Dice of each image, `(N,)`, with probabilities in place of a predicted mask.
 
     Source:
@@ -188,13 +190,13 @@ def dice_loss(mask, logits):
 
 
 @register
-def bce_dice_loss(mask, logits):
+def bce_dice_loss(mask: Tensor, logits: Tensor) -> Tensor:
     """BCE, which looks at each pixel, plus Dice loss, which looks at the whole: `(N,)`."""
     return bce_loss(mask, logits) + dice_loss(mask, logits)
 
 
 @register
-def dice(mask, logits):
+def dice(mask: Tensor, logits: Tensor) -> Tensor:
     """Dice of each image, `(N,)` in [0, 1], for the mask of all logits above 0.
 
     One is added above and below the line, so it is a little higher than `evaluation.score`'s Dice.

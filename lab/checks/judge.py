@@ -95,7 +95,7 @@ HINTS = {
         the test frames once, with the choice.""",
     "threshold: scores": f"""{IN_TABLE}
         its rows are right at none of the nine thresholds. Either the scores are wrong, which
-        check_scores tells, or the table was made at a threshold of its own. Correct the scores
+        check_scores tells, or the table was made at another threshold. Correct the scores
         first, then use the threshold that you return.""",
 }
 

@@ -1,4 +1,4 @@
-"""Grade one submission: a process of its own, which lab.grade starts, watches and may kill.
+"""Grade one submission: a separate process, which lab.grade starts, watches and may kill.
 
     python -m lab.grading.submission FOLDER
 
