@@ -82,7 +82,7 @@ def watershed_instances(
             have a valley at every leg and need .5 to .7.
         min_peak, min_size: lower peaks and things of fewer px are dropped.
         max_distance: a part of the mask without a peak, such as a leg behind a rail, goes to the
-            nearest thing within this distance in px. Without one it is dropped.
+            nearest thing within this distance in px, or is dropped if there is none.
 
     Source: P. Soille, "Morphological image analysis", 1999 (h-maxima); S. Beucher, F. Meyer,
     "The morphological approach to segmentation: the watershed transformation", 1993.
