@@ -185,7 +185,7 @@ def _read_scene(scene):
     front_image, front_people, front_mask = _read_person(scene.front, scene.shift)
     if mask.shape != front_mask.shape:
         raise DatasetError(
-            f"{scene.front.image} and {scene.back.image} differ in size, but all frames of a film have one size; "
+            f"{scene.front.image} and {scene.back.image} differ in size, but a film has one size; "
             "take the original frames, or leave one of the two out"
         )
     image = np.where(front_mask[..., None], front_image, image)
