@@ -1,4 +1,4 @@
-"""The PH2 dermoscopy set: 200 images of moles, their lesion masks and three diagnoses.
+"""The PH2 dermoscopy set: 200 images of skin lesions, each with a mask and one of three diagnoses.
 
 Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira, "PH2 - a
 dermoscopic image database for research and benchmarking", EMBC 2013.
@@ -21,11 +21,11 @@ CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 def load_cases(root: str | Path | None = None) -> list[Case]:
     """Return the cases of a PH2 folder, sorted; DatasetError names the first file with a fault.
 
-    `root` is the folder PH2Dataset, one above it, or `PH2 Dataset images` itself. Without it: the
-    environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
+    `root` is the folder PH2Dataset, the one above it, or `PH2 Dataset images` itself. Without it:
+    the environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
 
-    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it; a line that is
-    printed counts those. Every file is read to its end here.
+    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it; a printed
+    line counts the cases without one. Every file is read to its end here.
     """
     folder = folders.choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
     case_folders = _find_case_folders(folder)
