@@ -64,7 +64,7 @@ def drawn_folder() -> Path:
     """Return the folder of the built-in drawn set; drawn now if it is not there yet."""
     from segmentation_tf.drawn import dancers  # here: real images need no drawing
 
-    return folders.drawn_folder(f"MADS-v{dancers.VERSION}", dancers.draw_mads, megabytes=95)
+    return folders.drawn_folder(f"MADS-v{dancers.VERSION}", dancers.draw_mads, megabytes=105)
 
 
 def _find_home(root):

@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from segmentation_tf.drawn.drawing import one_of
 from segmentation_tf.drawn.motion import Skeleton
-from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, Ring, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Paint, Part, Ring, cross, unit
 
 SIDES = ("left", "right")
 
@@ -245,9 +245,9 @@ class Figure:
     def _hand(self, side):
         k, sign, wrist = self.k, 1 if side == "left" else -1, self.joints[f"{side}_wrist"]
         along = unit(wrist - self.joints[f"{side}_elbow"])
-        across = np.cross(along, self.bones.chest[2]) + 0.3 * sign * self.bones.chest[0]
+        across = cross(along, self.bones.chest[2]) + 0.3 * sign * self.bones.chest[0]
         across = unit(across - along * (across @ along))
-        inward = np.cross(across, along)
+        inward = cross(across, along)
         knuckles = wrist + 0.085 * k * along
         tips = knuckles + 0.075 * k * unit(along - 0.35 * inward)
         thumb = wrist + 0.03 * k * (along + across)

@@ -499,16 +499,19 @@ class Canvas:
     def __init__(self, shape: tuple[int, int]):
         self.shape = shape
         self.layer = Image.new("L", (shape[1] * FINE, shape[0] * FINE))
-        self.pen = ImageDraw.Draw(self.layer)
+        self.pen, self.empty = ImageDraw.Draw(self.layer), True
 
     def stroke(self, x, y, widths, strength=1.0):
         """A line through the points (px), as wide as `widths` says at each of them."""
+        self.empty = False
         points = [(float(px) * FINE, float(py) * FINE) for px, py in zip(x, y, strict=True)]
         for start, end, width in zip(points[:-1], points[1:], widths, strict=False):
             self.pen.line((start, end), int(255 * strength), max(1, round(float(width) * FINE)))
 
     def array(self):
         """The layer at the size of the image, float32 (H, W)."""
+        if self.empty:
+            return np.zeros(self.shape, np.float32)
         return np.asarray(self.layer.reduce(FINE), np.float32) / 255
 
 

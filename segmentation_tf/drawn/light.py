@@ -12,7 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-CELL = 0.05  # size in m of a cell in a map of the floor
+CELL = 0.08  # size in m of a cell in a map of the floor
+SHADOW_REACH = 1.6  # m from the middle of the performer's shadow
 
 
 @dataclass
@@ -61,7 +62,10 @@ def lit(
         return np.zeros_like(points)
     light = lamps.ambient * (0.75 + 0.25 * normals[1])
     if spheres is not None:
-        centres, radius, distance2, sky = around(points, normals, spheres)
+        # Shadows are soft: a point stands for the next one too.
+        some = points[:, ::2]
+        centres, radius, distance2, open_sky = around(some, normals[:, ::2], spheres)
+        sky = np.repeat(open_sky, 2)[: points.shape[1]]
         light = light * sky
     ways = lamps.places[:, :, None] - points.mean(axis=1)[:, None]
     nearness = lamps.power.sum(axis=0) / (ways**2).sum(axis=(1, 2))
@@ -75,7 +79,8 @@ def lit(
         amount = np.maximum(0.92 * (way * normals).sum(axis=0) + 0.08, 0)
         amount *= np.maximum(way[1], 0) / far2
         if spheres is not None and rank < shadows:
-            amount *= passed(centres @ way - (way * points).sum(axis=0), distance2, radius)
+            ahead = centres @ way[:, ::2] - (way[:, ::2] * some).sum(axis=0)
+            amount *= np.repeat(passed(ahead, distance2, radius), 2)[: len(amount)]
         elif spheres is not None:
             amount *= 0.3 + 0.7 * sky
         light = light + lamps.power[:, lamp][:, None] * amount
@@ -104,17 +109,17 @@ def passed(ahead: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.n
     `ahead` is how far each ball lies towards the lamp. A ray that meets it is dark, and the
     farther the ball, the wider the soft rim of its shadow.
     """
-    aside = np.sqrt(np.maximum(distance2 - ahead * ahead, 0))
-    soft = 0.02 + 0.16 * np.maximum(ahead, 0)
-    dark = np.clip((radius - aside) / soft + 0.5, 0, 0.9) * np.clip(ahead / radius - 0.8, 0, 1)
+    dark = radius - np.sqrt(np.maximum(distance2 - ahead * ahead, 0))
+    dark /= 0.02 + 0.16 * np.maximum(ahead, 0)
+    dark = np.clip(dark + 0.5, 0, 0.9, out=dark) * np.clip(ahead / radius - 0.8, 0, 1)
     return np.prod(1 - dark, axis=0)
 
 
-def performer_shadow(lamps: Lamps, spheres: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Share of light that balls leave on the floor: a map, 3.2 x 3.2 m, from `origin` (x, z) on."""
-    shape = (int(3.2 / CELL),) * 2
-    z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL
-    points = np.stack([x + origin[0], np.zeros_like(x), z + origin[1]])
+def performer_shadow(lamps: Lamps, spheres: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Share of light that balls leave on the floor: a map of SHADOW_REACH m around (x, z)."""
+    shape = (round(2 * SHADOW_REACH / CELL),) * 2
+    z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL - SHADOW_REACH
+    points = np.stack([x + middle[0], np.zeros_like(x), z + middle[1]]).astype(np.float32)
     up = np.broadcast_to(np.array([[0], [1], [0]], np.float32), points.shape)
     there = lit(lamps, points, up, spheres, shadows=4).sum(axis=0)
     return (there / lit(lamps, points, up).sum(axis=0)).reshape(shape)

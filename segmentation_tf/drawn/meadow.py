@@ -28,10 +28,10 @@ from segmentation_tf.drawn.body import srgb
 from segmentation_tf.drawn.drawing import draw_parallel, one_of, smooth_noise, smoothstep
 from segmentation_tf.drawn.light import around, passed
 from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Stance, random_sheep
-from segmentation_tf.drawn.tracing import FINE, Camera, Surface, unit
+from segmentation_tf.drawn.tracing import FINE, Camera, Surface, one_a_pixel, reduce, unit
 from segmentation_tf.panoptic.maps import Panoptic, ids_to_colours, segments_info
 
-VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 3  # of the drawing: a change of any pixel needs a new number, and so a new folder
 
 SIZE = (192, 256)  # height and width
 MEADOWS, PICTURES = 152, 2  # of each meadow
@@ -137,8 +137,8 @@ class Scene:
         self.fence_at = -rng.uniform(8.5, 13), rng.uniform(-0.25, 0.25)  # z and its slope
 
     def _paint(self, where, colour, category, depth):
-        """Set pixels: `where` bool (H, W), `colour` (3, 1) or (3, n) light."""
-        self.light[:, where] = colour
+        """Set pixels: rows and columns (n,) of `where`, `colour` (3, 1) or (3, n) light."""
+        self.light[:, *where] = colour
         self.seen[where] = category
         self.depth[where] = depth
 
@@ -176,13 +176,12 @@ class Scene:
             if wooded:
                 high += 3 + 1.5 * np.abs(smooth_noise(rng, (8, FIELD[1]), 7)[0])
             top = max(int(self.horizon - high.max()), 0)
-            rows = np.arange(top, self.horizon + 2)[:, None]
-            where = np.zeros(FIELD, bool)
-            where[top : self.horizon + 2] = band = rows > self.horizon - high
+            band = np.arange(top, self.horizon + 2)[:, None] > self.horizon - high
+            rows, columns = np.nonzero(band)
             colour = place.leaves * 1.1 if wooded else place.grass * rng.uniform(0.9, 1.2)
             grain = smooth_noise(rng, band.shape, 8)[band] * (0.12 if wooded else 0.05)
             light = _misty((colour * self._full_light()) * (1 + grain), 0.6 - 0.2 * rank)
-            self._paint(where, light, BUSH if wooded else GRASS, 900)
+            self._paint((rows + top, columns), light, BUSH if wooded else GRASS, 900)
 
     def _full_light(self):
         """What falls on level ground in the sun."""
@@ -192,22 +191,24 @@ class Scene:
         """Grass with patches, tufts and blades that blur with the distance."""
         rng, place = self.rng, self.place
         start = self.horizon + 1
-        rays = self.rays[:, start:]
-        depth = -self.camera.position[1] / rays[1]
-        x, z = depth * rays[0], depth * rays[2]
+        self.seen[start:] = GRASS
+        self.depth[start:] = -self.camera.position[1] / self.rays[1, start:]
+        # Grass is soft: a fine pixel stands for FINE x FINE of them.
+        depth = self.depth[start::FINE, ::FINE]
+        x, _, z = depth * self.rays[:, start::FINE, ::FINE]
         near = np.exp(-depth / 9)
         patches = _texture(rng, x, z, 2.5) * 0.10 + _texture(rng, x, z, 0.9) * 0.10 * near**0.5
         tufts = _texture(rng, x, z, 0.22) * 0.20 * near
-        noise = rng.standard_normal(depth.shape, dtype=np.float32)
-        blades = ndimage.uniform_filter1d(noise, 7, axis=0)
-        tone = 1 + patches + tufts + 0.42 * blades * np.clip(6 / depth, 0.12, 1.1)
+        noise = rng.standard_normal((FIELD[0] - start, FIELD[1]), dtype=np.float32)[:, ::FINE]
+        blades = ndimage.uniform_filter1d(noise, 7, axis=0)[::FINE]
+        tone = 1 + patches + tufts + 0.3 * blades * np.clip(6 / depth, 0.12, 1.1)
         dry = np.clip(0.25 * _texture(rng, x, z, 1.8), 0, 0.6)
         straw = (srgb(176, 160, 92) - place.grass)[..., None]
         colour = place.grass[..., None] * tone + dry * 0.4 * straw
         light = colour * self._full_light()[..., None]
-        self.light[:, start:] = _misty(light, np.clip((depth - 10) / 150, 0, 0.42), HAZE[..., None])
-        self.seen[start:] = GRASS
-        self.depth[start:] = depth
+        light = _misty(light, np.clip((depth - 10) / 150, 0, 0.42), HAZE[..., None])
+        light = light.repeat(FINE, axis=1).repeat(FINE, axis=2)
+        self.light[:, start:] = light[:, : FIELD[0] - start]
         self._add_flowers()
 
     def _add_flowers(self):
@@ -240,20 +241,21 @@ class Scene:
         """Clumps of leaves, light where they face the sun and dark between."""
         rng, place = self.rng, self.place
         scale = FINE * self.camera.focal / -z
-        foot_x, foot_y = self.camera.project([[x, 0, z]])[0, :2] * FINE
+        foot_x, foot_y = (self.camera.project([[x, 0, z]])[0, :2] * FINE).tolist()
         reach = int(1.7 * size * scale) + 4
         top, bottom = max(int(foot_y) - 2 * reach, 0), min(int(foot_y) + 4, FIELD[0])
         left, right = max(int(foot_x) - reach, 0), min(int(foot_x) + reach, FIELD[1])
         if bottom - top < 4 or right - left < 4:
             return
         window = slice(top, bottom), slice(left, right)
-        rows, columns = np.mgrid[window].astype(np.float32)
-        v, u = (foot_y - rows) / scale, (columns - foot_x) / scale  # m above its foot, and aside
-        grain = smooth_noise(rng, rows.shape, max(0.11 * scale, 2.2))
+        v = (foot_y - np.arange(top, bottom, dtype=np.float32)[:, None]) / scale  # m above its foot
+        u = (np.arange(left, right, dtype=np.float32) - foot_x) / scale  # and aside
+        shape = bottom - top, right - left
+        grain = smooth_noise(rng, shape, max(0.11 * scale, 2.2))
         inside, facing = self._clumps(u, v, size)
         there = (inside + 0.16 * grain > 0.05) & (v > -0.02 - 0.04 * grain)
         there &= self.depth[window] > -z - 0.9
-        leaf = 1 + 0.3 * grain + 0.3 * rng.standard_normal(rows.shape, dtype=np.float32)
+        leaf = 1 + 0.3 * grain + 0.3 * rng.standard_normal(shape, dtype=np.float32)
         shade = np.clip(0.55 + 0.5 * facing, 0.12, 1.1) * np.clip(0.5 + 0.5 * v / size, 0.4, 1)
         amount = (np.clip(leaf, 0.3, 2) * shade)[there]
         light = place.leaves * (place.sunlight * amount + 0.6 * place.skylight * np.sqrt(amount))
@@ -261,21 +263,22 @@ class Scene:
         aside = u + 0.5 * place.sun[0] * size
         dark = np.exp(-((aside / (1.1 * size)) ** 2) - ((v + 0.02) / 0.22) ** 2)
         self.light[:, *window] *= 1 - 0.5 * dark * (self.seen[window] == GRASS)
-        where = np.zeros(FIELD, bool)
-        where[window] = there
+        rows, columns = np.nonzero(there)
+        where = rows + top, columns + left
         self._paint(where, _misty(light, np.clip((-z - 8) / 90, 0, 0.3)), BUSH, -z)
 
     def _clumps(self, u, v, size):
         """Nine balls of leaves: how deep a pixel lies in one, and how that faces the sun."""
-        rng, sun = self.rng, self.place.sun
-        inside, facing = np.full(u.shape, -1, np.float32), np.zeros(u.shape, np.float32)
+        rng, sun = self.rng, self.place.sun.tolist()
+        facing = np.zeros((len(v), len(u)), np.float32)
+        inside = facing - 1
         for _ in range(9):
             radius = size * rng.uniform(0.3, 0.55)
             a, b = size * rng.normal(0, 0.42), size * rng.uniform(0.25, 1.15)
-            level = 1 - np.hypot(u - a, v - b) / radius
-            towards_sun = ((u - a) * sun[0] + (v - b) * sun[1]) / radius
-            facing = np.where(level > inside, towards_sun, facing)
-            inside = np.maximum(inside, level)
+            level = 1 - np.sqrt((u - a) ** 2 + (v - b) ** 2) / radius
+            towards_sun = (u - a) * (sun[0] / radius) + (v - b) * (sun[1] / radius)
+            np.copyto(facing, towards_sun, where=level > inside)
+            np.maximum(inside, level, out=inside)
         return inside, facing
 
     def behind_fence(self, x: float, z: float) -> bool:
@@ -288,7 +291,7 @@ class Scene:
         tone = self._boards()
         z = self.rays[2] - slope * self.rays[0]
         depth = np.where(tone > 0, z0 / np.minimum(z, -1e-3), np.inf)
-        where = (tone > 0) & (depth < self.depth + 0.4)
+        where = np.nonzero((tone > 0) & (depth < self.depth + 0.4))
         grain = 1 + 0.12 * smooth_noise(self.rng, FIELD, 3)[where]
         light = place.wood * (0.75 * place.sunlight + 0.7 * place.skylight)
         self._paint(where, light * (tone[where] * grain), FENCE, depth[where])
@@ -342,14 +345,15 @@ class Scene:
         self.seen[rows, columns] = FIRST + np.array(owner)[surface.part[rows, columns]]
 
     def _light_on(self, surface, rows, columns, points, spheres):
-        """Light on the sheep: (3, n). Light is soft: of four fine pixels, one stands for all."""
-        pixels = rows // FINE * FIELD[1] + columns // FINE
-        _, chosen, back = np.unique(pixels, return_index=True, return_inverse=True)
+        """Light on the sheep: (3, n)."""
+        chosen, back = one_a_pixel(rows, columns)
         points = points[:, chosen]
         normals = surface.normals(rows[chosen], columns[chosen], points)
         place = self.place
         facing = place.sun.astype(np.float32) @ normals
-        sky, sun = _shadows(points, normals, place.sun, spheres)
+        # Shadows are soft: a point stands for the next one too.
+        shares = _shadows(points[:, ::2], normals[:, ::2], place.sun, spheres)
+        sky, sun = np.repeat(shares, 2, axis=1)[:, : len(chosen)]
         direct = place.sunlight * (np.clip(0.9 * facing + 0.1, 0, 1) * sun)
         bounce = 0.25 * place.grass * self._full_light() * (0.5 - 0.5 * normals[1])
         light = direct + place.skylight * ((0.62 + 0.38 * normals[1]) * sky) + bounce
@@ -359,7 +363,7 @@ class Scene:
         """Darken the grass under the sheep, on every fourth pixel, smooth between them."""
         step = 2 * FINE
         depth, seen = self.depth[::step, ::step], self.seen[::step, ::step]
-        rows, columns = np.nonzero((depth < 40) & (seen == GRASS))
+        rows, columns = np.nonzero((depth < 16) & (seen == GRASS))
         points = depth[rows, columns] * self.rays[:, rows * step, columns * step]
         points += self.camera.position.astype(np.float32)[:, None]
         up = np.zeros_like(points)
@@ -400,9 +404,13 @@ def _fill_cracks(surface):
 
 def _shadows(points, normals, sun, spheres):
     """Shares of the sky and of the sun that balls leave open above points (3, n): two (n,)."""
-    centres, radius, distance2, sky = around(points, normals, spheres)
-    sun = sun.astype(np.float32)
-    return sky, passed((centres @ sun)[:, None] - sun @ points, distance2, radius)
+    sun, shares = sun.astype(np.float32), np.empty((2, points.shape[1]), np.float32)
+    for start in range(0, points.shape[1], 1024):  # few enough for the processor's cache
+        some = slice(start, start + 1024)
+        here = points[:, some]
+        centres, radius, distance2, shares[0, some] = around(here, normals[:, some], spheres)
+        shares[1, some] = passed((centres @ sun)[:, None] - sun @ here, distance2, radius)
+    return shares
 
 
 def _texture(rng, x, z, scale):
@@ -447,15 +455,16 @@ def _random_stance(rng, x, z, turn, member):
     if member:
         x, z = x + rng.normal(0, 0.75), z - rng.uniform(-0.9, 1.0)
     turn = turn + rng.normal(0, 0.5) if rng.random() < 0.6 else rng.uniform(0, 2 * math.pi)
-    pose = str(rng.choice(["stands", "grazes", "lies"], p=[0.5, 0.38, 0.12]))
+    pose = ("stands", "grazes", "lies")[np.searchsorted((0.5, 0.88), rng.random(), "right")]
     return Stance(x, z, turn, pose, rng.normal(0, 0.5), rng.uniform(-1, 1))
 
 
 def _picture_box(camera, posed):
     """Left, top, right, bottom in px and the depth in m of the box around a sheep."""
     ends = (-0.58, 0.66), (-posed.back, 0.36), (-0.26, 0.26)
-    x, y, depth = camera.project([posed.at(*corner) for corner in itertools.product(*ends)]).T
-    return np.array([x.min(), y.min(), x.max(), y.max(), depth.mean()])
+    corners = camera.project(posed.at(*np.array(list(itertools.product(*ends))).T))
+    (left, top, _), (right, bottom, _) = corners.min(axis=0), corners.max(axis=0)
+    return left, top, right, bottom, corners[:, 2].mean()
 
 
 def _fits(posed, box, placed, boxes, touching):
@@ -485,11 +494,11 @@ def _fits(posed, box, placed, boxes, touching):
 
 def _take_picture(rng, light):
     """From fine light (3, H, W) to what a camera stores: uint8 (192, 256, 3)."""
-    light = light.reshape(3, SIZE[0], FINE, SIZE[1], FINE).mean(axis=(2, 4))
+    light = reduce(light)
     light = light * rng.uniform(0.9, 1.15) * rng.normal(1, 0.02, (3, 1, 1)).astype(np.float32)
     light = ndimage.gaussian_filter(light, (0, 0.35, 0.35))
     value = np.clip(1.18 * (1 - np.exp(-1.5 * np.maximum(light, 0))), 0, 1) ** (1 / 2.2)
-    value = 255 * value + rng.normal(0, rng.uniform(1, 3), light.shape)
+    value = 255 * value + rng.uniform(1, 3) * rng.standard_normal(light.shape, np.float32)
     return np.clip(value, 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 

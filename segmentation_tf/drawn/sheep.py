@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from segmentation_tf.drawn.body import srgb
-from segmentation_tf.drawn.tracing import Cloth, Limb, Part, unit
+from segmentation_tf.drawn.tracing import Cloth, Limb, Part, cross, unit
 
 # Breeds as they look: fleece, and face with legs (0 to 255).
 BREEDS = (
@@ -73,15 +73,10 @@ def random_sheep(rng: Generator, breed: int) -> Sheep:
 class Wool(Limb):
     """A limb with locks of wool all over."""
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
-        local = self.local(points)
-        side, along, front = local
-        t = np.clip(along / self.length, 0, 1)
-        phases = self.phase * np.arange(1, len(LOCKS) + 1, dtype=np.float32)[:, None]
-        locks = np.sin(LOCKS @ local + phases).sum(axis=0)
-        radius = self.radii[0] + (self.radii[1] - self.radii[0]) * t + self.folds * locks
-        away = np.sqrt(side**2 + (along - t * self.length) ** 2 + (front / self.flat) ** 2)
-        return (away - radius) * min(1, self.flat)
+    def _relief(self, local, t):
+        phases = np.arange(1, len(LOCKS) + 1, dtype=np.float32)[:, None, None] * self.phase
+        waves = LOCKS @ local.reshape(3, -1)
+        return np.sin(waves.reshape(len(LOCKS), *local.shape[1:]) + phases).sum(axis=0)
 
 
 class Posed:
@@ -97,8 +92,11 @@ class Posed:
         self.back = 0.2 if self.lies else self.legs + 0.25
 
     def at(self, along: float, up: float, right: float) -> np.ndarray:
-        """A place of the sheep in the world: metres before its middle, over the spine, right."""
-        local = self.sheep.size * np.array([along, self.back + up, right])
+        """A place of the sheep in the world: metres before its middle, over the spine, right.
+
+        Or many places, (N, 3), of arrays (N,).
+        """
+        local = self.sheep.size * np.array([along, self.back + up, right]).T
         return local @ self.frame + [self.stance.x, 0, self.stance.z]
 
     def _limb(self, start, end, radii):
@@ -164,8 +162,8 @@ class Posed:
         size = self.sheep.size * (1.25 if self.sheep.lamb else 1.0)  # lambs have big heads
         poll = self.at(*end) + self.sheep.size * 0.05 * (nose @ self.frame)
         forward = unit(nose @ self.frame)
-        across = unit(np.cross(forward, [0, 1.0, 0]))
-        crown = np.cross(across, forward)
+        across = unit(cross(forward, (0, 1.0, 0)))
+        crown = cross(across, forward)
 
         def spot(front, up, side):
             return poll + size * (front * forward + up * crown + side * across)

@@ -21,6 +21,8 @@ from segmentation_tf.drawn.tracing import FINE, Camera, Surface
 SIZE = (384, 512)  # height and width of all pictures in px
 CEILING, FLOOR, WALLS = 1, 4, (0, 2, 3, 5)  # faces of the room: +x +y +z -x -y -z
 THING = 6  # furniture before a face
+# Of the FINE x FINE pixels in each pixel of the picture, the room is drawn at two: rows, columns.
+SAMPLES = np.array([[0, 1], [0, 1]])[..., None, None]
 SCREEN = (90, 150)  # height and width of what the screen shows, in px
 
 
@@ -77,6 +79,7 @@ class Room:
     things: list  # parts
     cameras: list
     grain: np.ndarray  # noise for all surfaces, (512, 512)
+    shadow: np.ndarray  # of things: share of light that they leave of the floor's, a map
 
 
 def random_room(rng: Generator) -> Room:
@@ -95,7 +98,11 @@ def random_room(rng: Generator) -> Room:
     screen = Hanging(faces[0], middle - width / 2, middle + width / 2, low, low + 0.6 * width)
     show = rng.choice(["slides", "film", "white"], p=[0.45, 0.45, 0.1])
     things, grain = random_things(rng, bounds, cameras), smooth_noise(rng, (512, 512), 2.5)
-    return Room(bounds, lamps, walls, carpet, lines, pictures, screen, show, things, cameras, grain)
+    spheres = np.vstack([solid.spheres() for part in things for solid in part.solids])
+    shadow = furniture_shadow(bounds, spheres)
+    return Room(
+        bounds, lamps, walls, carpet, lines, pictures, screen, show, things, cameras, grain, shadow
+    )
 
 
 def _random_cameras(rng):
@@ -163,43 +170,53 @@ def _texture(rng, kind):
 
 @dataclass
 class View:
-    """A room seen by one camera, without the performer; fine pixels, where not said otherwise."""
+    """A room seen by one camera, without the performer; in pixels of the picture, but for depth."""
 
     camera: Camera
     light: np.ndarray  # (2, 3, H, W) float32, by each circuit of lamps
-    depth: np.ndarray  # (H, W) float32, m
-    floor: np.ndarray  # (3, H, W) of the picture's pixels: x and z in m, and 1 where it is floor
-    screen: tuple  # rows and columns that show the screen, and x, y on it
+    depth: np.ndarray  # of furniture and floor at fine pixels, (2 H, 2 W) float32, m
+    floor: np.ndarray  # (3, H, W): x and z in m, and 1 where it is floor
+    screen: tuple  # samples that show the screen, and x, y on it, each (N,)
+
+    def with_show(self, rng: Generator, show: str, levels: np.ndarray) -> np.ndarray:
+        """Light (3, H, W) at the levels of both circuits, with a new picture on the screen."""
+        light = np.tensordot(levels.astype(np.float32), self.light, 1)
+        samples, x, y = self.screen
+        shown = screen_light(rng, show, x, y) / np.float32(len(SAMPLES))
+        for plane, values in zip(light, shown):
+            pixels = samples % plane.size
+            plane += np.bincount(pixels, values, plane.size).reshape(SIZE).astype(np.float32)
+        return light
 
 
 def view_room(room: Room, camera: Camera) -> View:
-    """Draw a room once for all the frames of a camera."""
-    shape = height, width = FINE * SIZE[0], FINE * SIZE[1]
+    """Draw a room once for all the frames of a camera, by some SAMPLES of each pixel."""
+    height, width = FINE * SIZE[0], FINE * SIZE[1]
     surface = Surface(camera, (0, height, 0, width), room.things)
-    depth, face, points = _leave_room(room, camera)
-    face[~np.isinf(surface.depth.ravel())] = THING
+    rows, columns = (FINE * np.indices(SIZE)[:, None] + SAMPLES).reshape(2, -1)
+    depth, face, points = _leave_room(room, camera, rows, columns)
+    things = np.nonzero(np.isfinite(surface.depth[rows, columns]))[0]
+    face[things] = THING
     circuits = [room.lamps.dimmed(levels) for levels in ((1, 0), (0, 1))]
-    light = _light_of_faces(room, circuits, camera, depth, face, points).reshape(2, 3, *shape)
-    things = np.nonzero(face.reshape(shape) == THING)
-    light[:, :, *things] = _light_of_things(circuits, surface, *things)
-    depth = np.minimum(depth.reshape(shape), surface.depth)
-    is_floor = (face == FLOOR).reshape(shape)[::FINE, ::FINE]
-    x, _, z = points.reshape(3, *shape)[:, ::FINE, ::FINE]
-    screen = _find_screen(room.screen, face, points, width)
-    return View(camera, light, depth, np.stack([x, z, is_floor]), screen)
+    light = _light_of_faces(room, circuits, camera, depth, face, points)
+    light[..., things] = _light_of_things(circuits, surface, rows[things], columns[things])
+    screen = _find_screen(room.screen, face, points)
+    light[..., screen[0]] = 0
+    light = light.reshape(2, 3, len(SAMPLES[0]), *SIZE).mean(axis=2)
+    floor = np.stack([points[0], points[2], face == FLOOR])[:, : SIZE[0] * SIZE[1]]
+    depth = np.minimum(surface.depth, _floor_depth(camera, np.arange(height))[:, None])
+    return View(camera, light, depth, floor.reshape(3, *SIZE), screen)
 
 
 def _light_of_faces(room, circuits, camera, depth, face, points):
     """Light (2, 3, N) from walls, floor and ceiling, where nothing stands before them."""
-    spheres = np.vstack([solid.spheres() for part in room.things for solid in part.solids])
-    shadow = furniture_shadow(room.bounds, spheres)
     light = np.zeros((2, *points.shape), np.float32)
     for number in range(6):
         where = np.nonzero(face == number)[0]
         if len(where):
             some = points[:, where]
-            colour = _face_colour(room, camera, number, some, depth[where], shadow)
-            light[..., where] = _face_light(circuits, number, some) * colour
+            colour = _face_colour(room, camera, number, some, depth[where])
+            light[..., where] = _face_light(circuits, number, some, where) * colour
             if number == CEILING:
                 _add_panels(light, where, circuits, some)
     return light
@@ -214,38 +231,47 @@ def _light_of_things(circuits, surface, rows, columns):
     return surface.colour[:, rows, columns] * falling * dim
 
 
-def _find_screen(screen, face, points, width):
-    """Rows and columns (N,) of the pixels that show the screen, and where on it they lie: x, y."""
+def _find_screen(screen, face, points):
+    """Which points show the screen, and where on it they lie, x and y: each (n,)."""
     on_wall = np.nonzero(face == screen.wall)[0]
     u = _along_wall(screen.wall, points[:, on_wall])
     inside, x, y = screen.seen_at(u, points[1, on_wall])
-    return (*np.divmod(on_wall[inside], width), x, y)
+    return on_wall[inside], x, y
 
 
-def _leave_room(room, camera):
-    """Where the rays of all fine pixels meet the room: depth and face (N,), points (3, N)."""
-    rays = camera.rays(*np.indices((FINE * SIZE[0], FINE * SIZE[1])).reshape(2, -1))
+def _leave_room(room, camera, rows, columns):
+    """Where the rays of fine pixels meet the room: depth and face (N,), points (3, N)."""
+    rays = camera.rays(rows, columns)
     rays[rays == 0] = 1e-9  # one that runs along a wall meets it far away, and not at infinity
     start = camera.position.astype(np.float32)[:, None]
     low, high = room.bounds * [-1, 0, -1], room.bounds
-    ends = np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32)
-    exits = (ends - start) / rays
-    axis = exits.argmin(axis=0)
-    depth = np.take_along_axis(exits, axis[None], 0)[0]
-    face = axis + 3 * (np.take_along_axis(rays, axis[None], 0)[0] < 0)
+    exits = (np.where(rays > 0, high[:, None], low[:, None]).astype(np.float32) - start) / rays
+    depth, face = exits.min(axis=0), np.empty(len(rows), np.int8)
+    for axis in range(3):
+        here = exits[axis] == depth
+        face[here] = axis + 3 * (rays[axis, here] < 0)
     return depth, face, start + depth * rays
 
 
-def _face_light(circuits, face, points):
-    """Light of both circuits on points of a face: (2, 3, N); one stands for four, light is soft."""
-    some = points[:, ::4]
+def _floor_depth(camera, rows):
+    """How far the floor is in rows of fine pixels: (N,) float32 in m, infinite above it."""
+    down = -camera.rays(rows, np.zeros(len(rows)))[1]  # cameras are upright: a row has one depth
+    depth = np.where(down > 0, camera.position[1] / np.maximum(down, 1e-9), np.inf)
+    return depth.astype(np.float32)
+
+
+def _face_light(circuits, face, points, where):
+    """Light of both circuits on points of a face, which are at `where` in all: (2, 3, N)."""
+    # Light is soft: of up to eight pixels side by side, the first stands for all.
+    first = np.diff(where // 8, prepend=-1) > 0
+    some = points[:, first]
     normals = np.zeros_like(some)
     normals[face % 3] = -1 if face < 3 else 1
     light = np.stack([lit(lamps, some, normals) for lamps in circuits])
-    return np.repeat(light, 4, axis=-1)[..., : points.shape[1]]
+    return light[..., np.cumsum(first) - 1]
 
 
-def _face_colour(room, camera, face, points, depth, shadow):
+def _face_colour(room, camera, face, points, depth):
     """What points of a face of the room reflect, (3, N); for the floor also what reaches it."""
     if face == CEILING:  # dark tiles
         x, _, z = points
@@ -254,7 +280,7 @@ def _face_colour(room, camera, face, points, depth, shadow):
     if face == FLOOR:
         # How long a pixel lies on the floor: far lines blur into the carpet.
         long = depth**2 / float(camera.focal * camera.position[1])
-        reaching = sample(shadow, -room.bounds[[0, 2]], points[0], points[2])
+        reaching = sample(room.shadow, -room.bounds[[0, 2]], points[0], points[2])
         return reaching * _carpet(room, points, long)
     return _wall_colour(room, face, _along_wall(face, points), points[1])
 
@@ -361,9 +387,3 @@ def _slide(rng):
 def _any(rng, colours):
     """One of the colours: light (3, 1, 1)."""
     return srgb(*one_of(rng, colours))[..., None]
-
-
-def reduce(fine: np.ndarray) -> np.ndarray:
-    """Mean of each FINE x FINE block: from fine pixels to those of the picture."""
-    corners = [fine[..., y::FINE, x::FINE] for y in range(FINE) for x in range(FINE)]
-    return sum(corners) / np.float32(FINE**2)

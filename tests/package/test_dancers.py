@@ -16,7 +16,7 @@ from scipy import ndimage
 import drawn_sets
 from drawing_here import drawing_here
 from processes import contents
-from segmentation_tf.drawn import dancers, furniture, studio
+from segmentation_tf.drawn import dancers, furniture, tracing
 from segmentation_tf.drawn.body import Figure, plain
 from segmentation_tf.drawn.motion import POSES, Performance, as_pose, as_row, mirrored, skeleton
 from segmentation_tf.drawn.tracing import Box, Camera, Limb, Part, Surface
@@ -111,7 +111,7 @@ def test_nothing_but_the_performer_is_in_the_mask(film, moment):
         outline = np.zeros((768, 1024), bool)
         top, bottom, left, right = surface.window
         outline[top:bottom, left:right] = person
-        covered = studio.reduce(outline.astype(float))
+        covered = tracing.reduce(outline.astype(float))
         assert not (mask & (covered == 0)).any()
 
 
