@@ -1,5 +1,6 @@
 """From cases to batches: read once, keep in memory, augment image and mask by the same draw."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from segmentation_tf.images import map_files, open_image, read_mask, resize_image, resize_mask
 
-MAX_ROTATION = np.pi  # radians
+MAX_ROTATION = 0.3  # radians; larger ones fill more of the corners with mirror images
 ZOOM = (0.8, 1.25)
 MAX_SHIFT = 0.1  # share of the image's side
 BRIGHTNESS = 0.15
@@ -28,7 +29,8 @@ def make_dataset(
     """Make a finite dataset of `(image, mask)` batches.
 
     An image batch is float32 `(N, H, W, 3)` in [0, 1]; a mask batch is float32 `(N, H, W, 1)` in
-    {0, 1}. The last batch may be short.
+    {0, 1}. Training batches are always full: an epoch leaves out the last few shuffled cases, and a
+    set smaller than a batch is repeated. Without `training`, the last batch may be short.
 
     Args:
         cases: Case objects, or whatever `load_fn` reads.
@@ -49,8 +51,10 @@ def make_dataset(
         raise ValueError("make_dataset got no cases")
     data = tf.data.Dataset.from_tensor_slices(load_arrays(cases, size, load_fn))
     if training:
-        data = data.shuffle(len(cases), seed=seed)
-    data = data.batch(batch_size).map(_to_float)
+        rounds = math.ceil(batch_size / len(cases))  # one, if the cases fill a batch
+        data = data.repeat(rounds).shuffle(rounds * len(cases), seed=seed)
+    # A short training batch would upset batch normalisation's running statistics.
+    data = data.batch(batch_size, drop_remainder=training).map(_to_float)
     if training:
         augment_fn = augment_fn or augment
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
@@ -93,11 +97,12 @@ def load_arrays(
 def augment(images: tf.Tensor, masks: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Flip, rotate, zoom, shift and recolour a batch; one draw moves image and mask together.
 
+    A dermoscopic image has no top, so it is flipped upside down as often as left to right.
     Images, float32 `(N, H, W, 3)` in [0, 1], are interpolated. Masks `(N, H, W, C)` take the
     nearest pixel, so they keep their values. `seed` is two integers.
     """
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
-    transforms = random_transforms(tf.shape(images), seeds[0])
+    transforms = random_transforms(tf.shape(images), seeds[0], upside_down=True)
     images = recolour(warp(images, transforms, "BILINEAR"), seeds[1])
     return images, warp(masks, transforms, "NEAREST")
 
@@ -130,24 +135,29 @@ def random_windows(
 
 
 def random_transforms(
-    shape: tuple | tf.Tensor, seed: tf.Tensor, rotation: float = MAX_ROTATION
+    shape: tuple | tf.Tensor,
+    seed: tf.Tensor,
+    rotation: float = MAX_ROTATION,
+    *,
+    upside_down: bool = False,
 ) -> tf.Tensor:
     """Draw one geometric map for each image: float32 `(N, 8)`, in the form that `warp` expects.
-
-    A dermoscopic image has no top, so by default every rotation and mirror image is possible.
 
     Args:
         shape: `(N, H, W, ...)` of the images.
         seed: Two integers.
         rotation: The largest angle in radians.
+        upside_down: Whether to flip half of the images upside down. Half of them are always
+            flipped left to right.
     """
     n, height, width = shape[0], tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     draw = tf.random.stateless_uniform((6, n), seed)
     angle = (2 * draw[0] - 1) * rotation
     scale = ZOOM[0] * (ZOOM[1] / ZOOM[0]) ** draw[1]
-    mirror = tf.where(draw[2] < 0.5, -1.0, 1.0)
+    flip_x = tf.where(draw[2] < 0.5, -1.0, 1.0)
+    flip_y = tf.where(draw[5] < 0.5, -1.0, 1.0) if upside_down else 1.0
     cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    a, b, c, d = cos * mirror, -sin, sin * mirror, cos
+    a, b, c, d = cos * flip_x, -sin * flip_y, sin * flip_x, cos * flip_y
     # The map sends output pixels to input pixels: it turns about the centre, then shifts.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     x = middle_x * (1 - a) - middle_y * b + (2 * draw[3] - 1) * MAX_SHIFT * width

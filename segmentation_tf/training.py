@@ -5,6 +5,7 @@ their areas.
 """
 
 import contextlib
+import dataclasses
 import math
 import signal
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -20,7 +22,18 @@ from keras import ops
 register = keras.saving.register_keras_serializable("segmentation_tf")
 
 Tensor = Any  # of Keras' backend: TensorFlow, PyTorch or JAX
-STEPS = 900  # of train's recipe: with batches of 8 at 128 px, under two minutes on two cores
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What `train` is meant for. Its loss, optimizer and rates are its defaults."""
+
+    size: int = 96  # pixels, height and width of the images
+    batch_size: int = 8
+    steps: int = 1500
+
+
+RECIPE = Recipe()
 
 
 def train(
@@ -45,9 +58,9 @@ def train(
         model: Trained in place, with the `tf.distribute` strategy it was built under, if any.
         train_data: Finite dataset of `(image, mask)` batches, as `make_dataset` makes it.
         validation_data: A dataset of the same kind, made without `training=True`.
-        epochs: By default about as many as make STEPS steps, and at least one. So a small set gets
-            as many steps as a large one.
-        loss: Takes `(mask, logits)`. BCE + Dice loss by default.
+        epochs: By default about as many as make `RECIPE.steps` steps, and at least one. So a small
+            set gets as many steps as a large one.
+        loss: Takes `(mask, logits)`. BCE / 2 + Jaccard loss by default.
         metrics: Functions like the loss. Dice by default, which is meant for one output channel.
         callbacks: More Keras callbacks. At the end of an epoch they see the weights after the last
             step, not the running average.
@@ -71,9 +84,9 @@ def train(
     # training would skip that many epochs.
     model._initial_epoch = None
     with Interruption() as interruption:
-        _compile(model, epochs * steps_per_epoch, loss or bce_dice_loss, metrics)
-        # Interruption sees the averaged weights before SwapEMAWeights puts the raw ones back.
-        watching = [interruption, keras.callbacks.SwapEMAWeights()]
+        _compile(model, epochs * steps_per_epoch, loss or bce_jaccard_loss, metrics)
+        # Interruption sees the averaged weights before ValidateAverage puts the others back.
+        watching = [interruption, ValidateAverage()]
         if verbose:
             watching.append(Progress(epochs))
         history = model.fit(
@@ -101,6 +114,9 @@ def _compile(model, steps, loss, metrics):
     """Compile for a training of `steps`, under the strategy that the model was built under."""
     strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
     with strategy.scope() if strategy else contextlib.nullcontext():
+        # Keras would make the variables of a function's mean inside the graph. It then traces the
+        # graph twice, which costs seconds.
+        metrics = [keras.metrics.MeanMetricWrapper(f, name=f.__name__) for f in metrics]
         model.compile(
             make_optimizer(steps),
             loss,
@@ -109,20 +125,19 @@ def _compile(model, steps, loss, metrics):
             # the start. JAX would run operation by operation without it.
             jit_compile=keras.backend.backend() == "jax",
         )
-        # If the optimizer made its variables inside the graph, the graph would be traced twice.
-        model.optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)  # for the same reason
 
 
 def default_epochs(steps_per_epoch: int) -> int:
-    """The number of epochs that makes about STEPS steps, at least one."""
-    return max(1, round(STEPS / steps_per_epoch))
+    """The number of epochs that makes about `RECIPE.steps` steps, at least one."""
+    return max(1, round(RECIPE.steps / steps_per_epoch))
 
 
 # --- optimizer
 
 
 def make_optimizer(
-    steps: int, learning_rate: float = 4e-3, weight_decay: float = 1e-3
+    steps: int, learning_rate: float = 2e-3, weight_decay: float = 1e-3
 ) -> keras.optimizers.Optimizer:
     """Make AdamW with warm-up, cosine decay, and a running average of the weights.
 
@@ -133,17 +148,101 @@ def make_optimizer(
         steps: Steps of the whole training.
         learning_rate: The highest rate.
         weight_decay: Each step subtracts this share of each weight, multiplied by the rate.
+    """
+    rate = WarmCosine(learning_rate, steps)
+    return AveragingAdamW(rate, decay=weight_decay, average_momentum=max(0, 1 - 16 / steps))
+
+
+@register
+class AveragingAdamW(keras.optimizers.Optimizer):
+    """AdamW on one long vector of all weights, with their running average.
+
+    keras.optimizers.AdamW computes the same, by some fifteen small operations for each of a
+    network's thirty variables. As one vector they need the operations once: a training starts in a
+    quarter of the CPU time, and a step takes a little less.
+
+    Args:
+        learning_rate: A schedule or a number.
+        decay: Each step subtracts this share of each weight, multiplied by the rate.
+        average_momentum: Share of the old average that stays in each step, in [0, 1).
 
     Source:
         I. Loshchilov, F. Hutter, arXiv:1711.05101 and arXiv:1608.03983; B. Polyak, A. Juditsky,
         "Acceleration of stochastic approximation by averaging", 1992.
     """
-    return keras.optimizers.AdamW(
-        WarmCosine(learning_rate, steps),
-        weight_decay=weight_decay,
-        use_ema=True,
-        ema_momentum=max(0, 1 - 16 / steps),
-    )
+
+    MOMENTUM, VELOCITY_MOMENTUM, EPSILON = 0.9, 0.999, 1e-7
+
+    def __init__(self, learning_rate, decay, average_momentum, name="adamw", **options):
+        super().__init__(learning_rate, name=name, **options)
+        self.decay, self.average_momentum = decay, average_momentum
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.places = np.cumsum([math.prod(v.shape) for v in variables]).tolist()
+        self.momentum, self.velocity, self.average = (
+            self.add_variable((self.places[-1],), dtype=variables[0].dtype, name=name)
+            for name in ("momentum", "velocity", "average")
+        )
+
+    def _filter_empty_gradients(self, grads, variables):
+        super()._filter_empty_gradients(grads, variables)  # warns
+        filled = [ops.zeros_like(v) if g is None else g for g, v in zip(grads, variables)]
+        return filled, variables
+
+    def _backend_update_step(self, grads, variables, learning_rate):
+        if keras.backend.backend() == "tensorflow":  # sums up the gradients of several devices
+            return super()._backend_update_step(grads, variables, learning_rate)
+        self._update(grads, variables, learning_rate)
+
+    def _distributed_tf_update_step(self, strategy, grads_and_vars, learning_rate):
+        grads, variables = zip(*grads_and_vars, strict=True)
+
+        def update(momentum, grads, learning_rate):
+            self._update(grads, variables, learning_rate)
+
+        strategy.extended.update(
+            self.momentum.value, update, args=(grads, learning_rate), group=False
+        )
+
+    def _update(self, grads, variables, rate):
+        gradient, weights = _as_vector(grads), _as_vector(variables)
+        step, rate = (ops.cast(x, weights.dtype) for x in (self.iterations + 1, rate))
+        momentum = self.momentum + (1 - self.MOMENTUM) * (gradient - self.momentum)
+        velocity = self.velocity + (1 - self.VELOCITY_MOMENTUM) * (gradient**2 - self.velocity)
+        # Both begin at zero, which the two powers make good.
+        pace = rate * ops.sqrt(1 - self.VELOCITY_MOMENTUM**step) / (1 - self.MOMENTUM**step)
+        weights -= rate * self.decay * weights
+        weights -= pace * momentum / (ops.sqrt(velocity) + self.EPSILON)
+        kept = ops.where(step > 1, self.average_momentum, 0.0)
+        self.average.assign(weights + kept * (self.average - weights))
+        self.momentum.assign(momentum)
+        self.velocity.assign(velocity)
+        self._set(variables, weights)
+
+    def _set(self, variables, vector):
+        for variable, part in zip(variables, ops.split(vector, self.places[:-1]), strict=True):
+            variable.assign(ops.reshape(part, variable.shape))
+
+    def swap_average(self, variables):
+        """Exchange the weights of `variables`, a model's, with their average."""
+        weights = _as_vector(variables)
+        self._set(variables, ops.convert_to_tensor(self.average))
+        self.average.assign(weights)
+
+    def finalize_variable_values(self, variables):
+        """Leave the average in the model; Keras calls this at the end of `fit`."""
+        self._set(variables, ops.convert_to_tensor(self.average))
+
+    def get_config(self) -> dict:
+        own = {"decay": self.decay, "average_momentum": self.average_momentum}
+        return {**super().get_config(), **own}
+
+
+def _as_vector(tensors):
+    return ops.concatenate([ops.reshape(tensor, (-1,)) for tensor in tensors])
 
 
 @register
@@ -190,6 +289,24 @@ def dice_loss(mask: Tensor, logits: Tensor) -> Tensor:
 
 
 @register
+def jaccard_loss(mask: Tensor, logits: Tensor) -> Tensor:
+    """One minus IoU of each image, `(N,)`, with probabilities in place of a predicted mask.
+
+    Source:
+        M. A. Rahman, Y. Wang, "Optimizing intersection-over-union in deep neural networks for
+        image segmentation", ISVC 2016.
+    """
+    both = _soft_dice(mask, ops.sigmoid(logits))
+    return 1 - both / (2 - both)  # IoU as a function of Dice
+
+
+@register
+def bce_jaccard_loss(mask: Tensor, logits: Tensor) -> Tensor:
+    """Half of BCE, which sees each pixel, plus Jaccard loss, which sees the whole: `(N,)`."""
+    return bce_loss(mask, logits) / 2 + jaccard_loss(mask, logits)
+
+
+@register
 def bce_dice_loss(mask: Tensor, logits: Tensor) -> Tensor:
     """BCE, which looks at each pixel, plus Dice loss, which looks at the whole: `(N,)`."""
     return bce_loss(mask, logits) + dice_loss(mask, logits)
@@ -211,6 +328,17 @@ def _soft_dice(a, b):
 
 
 # --- callbacks
+
+
+class ValidateAverage(keras.callbacks.Callback):
+    """Validates the running average of the weights, not those after the last step."""
+
+    def on_test_begin(self, logs=None):
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of mixed precision
+        optimizer.swap_average(self.model.trainable_variables)
+
+    on_test_end = on_test_begin  # a second swap puts them back
 
 
 class Progress(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -47,10 +48,18 @@ from segmentation_tf.evaluation import (
 from segmentation_tf.images import read_image
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.training import STEPS, bce_dice_loss, dice, make_optimizer, train
+from segmentation_tf.training import (
+    RECIPE,
+    Recipe,
+    WarmCosine,
+    bce_dice_loss,
+    dice,
+    train,
+)
 
 RUN = REPOSITORY / "notebooks" / "run.py"
 SOLUTION = REPOSITORY / "lab" / "solution" / "BodySegmentation.ipynb"
+SHAPE = (RECIPE.size, RECIPE.size, 3)
 GOAL = 0.85  # mean Dice on the test cases
 CUT_OFF = 20 * 60  # seconds of training
 SAMPLE = os.environ.get("PH2_SAMPLE")
@@ -144,25 +153,28 @@ def train_and_score(splits):
     seconds, scores = [], []
     for seed, (train_cases, test_cases) in enumerate(splits):
         keras.utils.set_random_seed(seed)
-        model = build_unet((128, 128, 3))
-        data = make_dataset(train_cases, 128, 8, training=True, seed=seed)
-        start = time.perf_counter()
+        start = cpu_seconds()
+        model, data = build_unet(SHAPE), recipe_data(train_cases, seed)
         train(model, data, verbose=False)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(cpu_seconds() - start)
         scores += [row["dice"] for row in evaluate(model, test_cases).rows]
     found = bootstrap(scores)
     return {
-        "s of training, each": round(np.mean(seconds)),
+        "CPU s of reading and training, each": round(np.mean(seconds), 1),
         f"mean Dice of {len(scores)} cases (95 %)": f"{found.mean:.3f} "
         f"({found.low:.3f} to {found.high:.3f})",
     }
 
 
+def recipe_data(cases, seed=0):
+    return make_dataset(cases, RECIPE.size, RECIPE.batch_size, training=True, seed=seed)
+
+
 def goal_course():
     """Seconds of training until the test cases reach a mean Dice of .85, by train's defaults."""
     train_cases, test_cases = split_cases(ph2.load_cases())
-    data, clock = make_dataset(train_cases, 128, 8, training=True), Clock(test_cases)
-    train(build_unet((128, 128, 3)), data, verbose=False, callbacks=[clock])
+    clock = Clock(test_cases)
+    train(build_unet(SHAPE), recipe_data(train_cases), verbose=False, callbacks=[clock])
     return clock.result()
 
 
@@ -170,15 +182,18 @@ def goal_textbook():
     """The same for a textbook recipe: 256 px, 16-256 channels, batch 64, Adam 3e-4."""
     train_cases, test_cases = split_cases(ph2.load_cases())
     data, clock = make_dataset(train_cases, 256, 64, training=True), Clock(test_cases)
-    model = textbook_unet((256, 256, 3))
+    fit_as_a_textbook(textbook_unet((256, 256, 3)), data, epochs=200, callbacks=[clock])
+    return clock.result()
+
+
+def fit_as_a_textbook(model, data, epochs, callbacks=()):
     model.compile(
         keras.optimizers.Adam(3e-4),
         keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[dice],
         jit_compile=keras.backend.backend() == "jax",
     )
-    model.fit(data, epochs=200, callbacks=[clock], verbose=0, shuffle=False)
-    return clock.result()
+    model.fit(data, epochs=epochs, callbacks=callbacks, verbose=0, shuffle=False)
 
 
 class Clock(keras.callbacks.Callback):
@@ -228,39 +243,141 @@ def textbook_unet(shape, filters=(16, 32, 64, 128, 256)):
     return keras.Model(inputs, layers.Conv2D(1, 1)(x))
 
 
-# --- Speed of the networks ----------------------------------------------------------------------
+# --- The cost of a training ---------------------------------------------------------------------
+
+
+def training():
+    """A training by three recipes in CPU seconds: its start, a step, and (computed) all of it."""
+    cases, _ = split_cases(ph2.load_cases())
+    peak = matrix_multiply_peak()
+    table = {
+        "matrix multiply, all cores, GFLOP/s": round(peak / 1e9),
+        "": "start, s  step, ms  all, s  images/s  share of the peak",
+    }
+    for name, recipe, build, fit in RECIPES:
+        data = make_dataset(cases, recipe.size, recipe.batch_size, training=True)
+        start, step, images = cost(build, fit, data, recipe)
+        # Forward, and back to inputs and to weights.
+        share = 3 * flops(build((recipe.size, recipe.size, 3))) * images / peak
+        total = start + recipe.steps * step
+        what = f"{name}: {recipe.size} px, batch {recipe.batch_size}, {recipe.steps} steps"
+        table[what] = f"{start:8.2f} {1000 * step:9.1f} {total:7.0f} {images:9.0f} {share:8.0%}"
+    return {**table, **where_a_step_goes(cases), **peak_memory()}
+
+
+def cost(build, fit, data, recipe, steps=40):
+    """CPU seconds of a start with one step and of each further step; images a second."""
+
+    def measure(count):
+        keras.utils.set_random_seed(0)
+        cpu, wall = cpu_seconds(), time.perf_counter()
+        fit(build((recipe.size, recipe.size, 3)), data.repeat().take(count), epochs=1)
+        return cpu_seconds() - cpu, time.perf_counter() - wall
+
+    measure(1)  # TensorFlow starts up outside of the clocks
+    start, wall_of_start = measure(1)
+    cpu, wall = measure(1 + steps)
+    return start, (cpu - start) / steps, steps * recipe.batch_size / (wall - wall_of_start)
+
+
+def fit_by_default(model, data, epochs):
+    train(model, data, epochs=epochs, verbose=False)
+
+
+def fit_as_first_edition(model, data, epochs):
+    """The recipe of the course's first edition: Keras' AdamW, a metric that is a function."""
+    steps = epochs * int(data.cardinality())
+    optimizer = keras.optimizers.AdamW(
+        WarmCosine(4e-3, steps),
+        weight_decay=1e-3,
+        use_ema=True,
+        ema_momentum=max(0, 1 - 16 / steps),
+    )
+    model.compile(optimizer, bce_dice_loss, metrics=[dice], jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    callbacks = [keras.callbacks.SwapEMAWeights()]
+    model.fit(data, epochs=epochs, callbacks=callbacks, verbose=0, shuffle=False)
+
+
+# A kind of operation, and a part of its names in TensorFlow's profile.
+KINDS = {
+    "convolutions": ("Conv2D",),
+    "augmentation": ("ImageProjective", "StatelessRandom"),
+    "bilinear enlarging": ("ResizeBilinear",),
+    "pooling": ("MaxPool",),
+    "moving data": ("Concat", "Slice", "Tile", "Split", "Reshape", "Transpose", "Pad"),
+}
+ARITHMETIC = "Mul Sub Add Mean Sum Div Sqrt Square Relu Sigmoid Log Select Max Min Cast Assign Neg Pow".split()
+
+
+def where_a_step_goes(cases, steps=40):
+    """Shares of the time of TensorFlow's operations in steps of train's recipe, on one thread."""
+    model, data = build_unet(SHAPE), recipe_data(cases).repeat().take(steps)
+    with TemporaryDirectory() as folder:
+        recorder = Profile(folder)
+        train(model, data, epochs=2, verbose=False, callbacks=[recorder])
+        seconds = seconds_by_operation(Path(folder))
+    kinds = dict.fromkeys([*KINDS, "arithmetic (normalisation, loss, optimizer)"], 0)
+    for operation, value in seconds.items():
+        for kind, names in {**KINDS, [*kinds][-1]: ARITHMETIC}.items():
+            if any(name in operation for name in names):
+                kinds[kind] += value
+                break
+    total = sum(kinds.values())
+    return {f"share of a step: {kind}": f"{value / total:.0%}" for kind, value in kinds.items()}
+
+
+class Profile(keras.callbacks.Callback):
+    """Records the second epoch with TensorFlow's profiler: the first one begins with tracing."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            tf.profiler.experimental.start(self.folder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            tf.profiler.experimental.stop()
+
+
+def seconds_by_operation(folder):
+    """The seconds of each kind of TensorFlow's operations in a recorded profile."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space, seconds = xplane_pb2.XSpace(), defaultdict(float)
+    (file,) = folder.rglob("*.xplane.pb")
+    space.ParseFromString(file.read_bytes())
+    for plane in space.planes:
+        names = {number: event.name for number, event in plane.event_metadata.items()}
+        for event in (event for line in plane.lines for event in line.events):
+            name, _, operation = names[event.metadata_id].rpartition(":")
+            if name:  # of an operation: "name:Type"
+                seconds[operation] += event.duration_ps / 1e12
+    return seconds
 
 
 def speed():
-    """Images a second at 128 px, batch 8; training as a share of this CPU's matrix multiply."""
-    peak = matrix_multiply_peak()
-    table = {"matrix multiply, GFLOP/s": round(peak / 1e9)}
+    """Images a second of a network that is trained, batches of 8."""
+    images, table = np.random.default_rng(0).random((8, *SHAPE), "float32"), {}
     for name, build in (
         ("build_unet", build_unet),
         ("build_segnet", build_segnet),
         ("plain Keras U-Net", textbook_unet),
     ):
-        model = build((128, 128, 3))
-        training, inference = images_a_second(model)
-        share = 3 * flops(model) * training / peak  # forward, and back to inputs and to weights
-        table[f"{name}, {model.count_params():,} parameters: training"] = round(training, 1)
-        table[f"{name}: share of the peak"] = f"{share:.0%}"
-        table[f"{name}: inference"] = round(inference)
+        model = build(SHAPE)
+        model.predict_on_batch(images)  # traces
+        seconds = fastest(partial(predict_often, model, images))
+        what = f"{name}, {model.count_params():,} parameters, {RECIPE.size} px"
+        table[what] = round(8 * 10 / seconds)
     return {**table, **peak_memory()}
 
 
-def images_a_second(model, batch=8, steps=10):
-    rng = np.random.default_rng(0)
-    images = rng.random((batch, 128, 128, 3), "float32")
-    masks = (images[..., :1] > 0.5).astype("float32")
-    model.compile(
-        make_optimizer(STEPS), bce_dice_loss, jit_compile=keras.backend.backend() == "jax"
-    )
-    model.train_on_batch(images, masks)
-    model.predict_on_batch(images)
-    training = fastest(lambda: [model.train_on_batch(images, masks) for _ in range(steps)])
-    inference = fastest(lambda: [model.predict_on_batch(images) for _ in range(steps)])
-    return batch * steps / training, batch * steps / inference
+def predict_often(model, images, times=10):
+    for _ in range(times):
+        model.predict_on_batch(images)
 
 
 def flops(model):
@@ -293,11 +410,11 @@ EXPORTS = {
 
 
 def export():
-    """Lesson 4's U-Net exported: ms for one image of 128 px, and its masks against Keras' own."""
+    """A trained U-Net exported: ms for one image, and its masks against Keras' own."""
     if keras.backend.backend() != "tensorflow":
         return {"skipped": "TensorFlow is the backend that exports to both"}
     cases, test_cases = split_cases(ph2.load_cases())
-    model = train_as_lesson_4(cases)
+    model = train_by_default(cases)
     photos = [read_image(case.image) for case in test_cases]
     expected = list(predict_masks(model, photos))
     table = {"one thread; Keras: all cores, optimizer in its file": "  MB     ms   differ   Dice"}
@@ -333,20 +450,16 @@ def save_and_export(model, folder):
     return networks, missing
 
 
-def train_as_lesson_4(cases):
+def train_by_default(cases):
     keras.utils.set_random_seed(0)
-    train_cases, validation_cases = split_cases(cases, test_fraction=0.1)
-    model = build_unet((128, 128, 3))
-    train_data = make_dataset(train_cases, 128, 8, training=True)
-    validation_data = make_dataset(validation_cases, 128, 8)
-    loss, epochs = keras.losses.BinaryCrossentropy(from_logits=True), round(540 / len(train_data))
-    train(model, train_data, validation_data, loss=loss, epochs=epochs, verbose=False)
+    model = build_unet(SHAPE)
+    train(model, recipe_data(cases), verbose=False)
     return model
 
 
 def milliseconds(runs, turns=20, calls=10):
     """Median time of a call on one image, in the fastest turn of each: others are disturbed."""
-    image = np.random.default_rng(0).random((1, 128, 128, 3), "float32")
+    image = np.random.default_rng(0).random((1, *SHAPE), "float32")
     times = {name: [] for name in runs}
     for _ in range(turns):
         for name, run in runs.items():
@@ -359,13 +472,13 @@ def milliseconds(runs, turns=20, calls=10):
 
 
 def drawing():
-    """The three built-in data sets, drawn into a folder that is then thrown away."""
+    """The three built-in data sets in CPU seconds, drawn into a folder that is then thrown away."""
     measured = {}
     for draw in (dermoscopy.draw_ph2, dancers.draw_mads, meadow.draw_meadows):
         with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
-            start = time.perf_counter()
+            start = cpu_seconds()
             drawn = draw(Path(folder) / "drawn")
-            measured[f"{draw.__name__}, s"] = round(time.perf_counter() - start)
+            measured[f"{draw.__name__}, CPU s"] = round(cpu_seconds() - start)
             size = sum(file.stat().st_size for file in drawn.rglob("*") if file.is_file())
             measured[f"{draw.__name__}, MB"] = round(size / 1e6)
     return measured
@@ -410,6 +523,12 @@ def lessons():
 # --- Clocks and memory --------------------------------------------------------------------------
 
 
+def cpu_seconds():
+    """User and system time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
 def fastest(work, times=3):
     seconds = []
     for _ in range(times):
@@ -424,6 +543,11 @@ def peak_memory(who=resource.RUSAGE_SELF):
     return {"peak memory, GB": round(resource.getrusage(who).ru_maxrss / unit, 2)}
 
 
+RECIPES = (
+    ("train", RECIPE, build_unet, fit_by_default),
+    ("first edition", Recipe(128, 8, 900), build_unet, fit_as_first_edition),
+    ("textbook", Recipe(256, 64, 900), textbook_unet, fit_as_a_textbook),
+)
 PARTS = {
     part.__name__: part
     for part in (
@@ -434,6 +558,7 @@ PARTS = {
         folds,
         goal_course,
         goal_textbook,
+        training,
         speed,
         export,
         drawing,

@@ -35,15 +35,31 @@ def test_shapes_types_and_ranges(cases, size, shape, training):
     images, masks = next(iter(dataset))
     assert images.shape == (5, *shape, 3) and images.dtype == tf.float32
     assert masks.shape == (5, *shape, 1) and masks.dtype == tf.float32
-    assert dataset.element_spec[0].shape.as_list() == [None, *shape, 3]
+    assert dataset.element_spec[0].shape.as_list() == [5 if training else None, *shape, 3]
     images, masks = collect(dataset)
-    assert len(images) == len(masks) == 12
+    assert len(images) == len(masks) == (10 if training else 12)
     assert 0 <= images.min() < 0.4 and 0.6 < images.max() <= 1
 
 
-def test_short_last_batch_is_kept(cases):
-    assert [len(images) for images, _ in make_dataset(cases, 32, 5)] == [5, 5, 2]
-    assert int(make_dataset(cases, 32, 5, training=True).cardinality()) == 3
+def test_short_last_batch_is_kept_but_not_in_training(cases):
+    def batches(count, training):
+        data = make_dataset(cases[:count], 32, 5, training=training)
+        assert int(data.cardinality()) == len(list(data))
+        return [len(images) for images, _ in data]
+
+    assert batches(12, training=False) == [5, 5, 2]
+    assert batches(12, training=True) == [5, 5]
+    assert batches(3, training=False) == [3]
+    assert batches(3, training=True) == [5]  # of the three cases, taken twice
+
+
+def test_training_leaves_out_other_cases_in_each_epoch(cases):
+    data = make_dataset(
+        cases, 16, 5, training=True, load_fn=load_number, augment_fn=lambda *batch: batch[:2]
+    )
+    epochs = [set(collect(data)[1][:, 0, 0]) for _ in range(5)]
+    assert all(len(numbers) == 10 for numbers in epochs)
+    assert len(set.union(*epochs)) == 12
 
 
 def test_mask_is_binary_after_every_transform(cases):
@@ -119,7 +135,23 @@ def test_augmentation_zooms_shifts_and_turns_within_its_limits():
     assert np.abs(middles).max() < 11.5
     (rows, both), (_, columns) = np.moveaxis([np.cov(places.T) for places in points], 0, -1)
     angles = np.arctan2(2 * both, columns - rows) / 2  # of the bar to the horizontal
-    assert np.histogram(angles, 6, (-np.pi / 2, np.pi / 2))[0].min() > 0, "bars in all directions"
+    assert 0.2 < angles.max() < 0.33 and -0.33 < angles.min() < -0.2  # 0.3, and whole pixels
+
+
+def test_augmentation_flips_to_all_four_corners_and_windows_only_left_to_right():
+    corner = disc_batch(32, centre=(16, 16), radius=6)
+    pictures = tf.repeat(corner, 3, axis=3)
+    _, augmented = augment(pictures, corner, (1, 2))
+    _, windows = random_windows(pictures, corner, (64, 64), seed=(1, 2))
+    assert corners_of(augmented) == {"upper left", "upper right", "lower left", "lower right"}
+    assert corners_of(windows) == {"upper left", "upper right"}
+
+
+def corners_of(masks):
+    """The corners of the image in which the marks of masks `(N, H, W, 1)` lie."""
+    middles = [np.argwhere(mask[..., 0]).mean(axis=0) < 31.5 for mask in masks.numpy()]
+    names = (("lower", "upper"), ("right", "left"))
+    return {" ".join(pair[int(side)] for pair, side in zip(names, m)) for m in middles}
 
 
 def test_colours_change_and_stay_in_range():
@@ -137,7 +169,7 @@ def test_a_case_is_augmented_in_another_way_in_each_epoch(cases):
 
 def test_each_epoch_has_the_same_cases_in_another_order(cases):
     data = make_dataset(
-        cases[:8], 16, 3, training=True, load_fn=load_number, augment_fn=lambda *batch: batch[:2]
+        cases[:8], 16, 4, training=True, load_fn=load_number, augment_fn=lambda *batch: batch[:2]
     )
     first, second = (collect(data)[1][:, 0, 0].tolist() for _ in range(2))
     assert first != second
@@ -179,7 +211,7 @@ def test_augment_fn_takes_the_place_of_augment_in_training_alone(cases):
         return images[:, :8, 4:], (numbers[:, 0, 0], tf.repeat(seed[None], len(numbers), axis=0))
 
     def make(training):
-        return make_dataset(cases, 16, 5, training=training, load_fn=load_number, augment_fn=crop)
+        return make_dataset(cases, 16, 4, training=training, load_fn=load_number, augment_fn=crop)
 
     images, targets = zip(*make(training=True), strict=True)
     numbers, seeds = (np.concatenate(part) for part in zip(*targets, strict=True))
