@@ -28,8 +28,9 @@ from drawing.sheet import (
     text,
 )
 from segmentation_tf.models import build_segnet, build_unet
+from segmentation_tf.training import RECIPE
 
-INPUT_SHAPE = (128, 128, 3)
+INPUT_SHAPE = (RECIPE.size, RECIPE.size, 3)
 FIRST, LAST = 46, 555  # x of the first and the last box
 ROW_GAP, ARROW = 38, 15  # free space between rows, and for an arrow between two boxes
 DEPTH, THICKNESS = 0.24, 1.95  # of a box; its depth in parts of its height, and its thickness

@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import json
-import math
 
 import keras
 
@@ -17,7 +16,7 @@ from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
 
 NAMES = ("IMD285", "IMD394", "IMD301", "IMD245")
-SEED, SIZE, BATCH = 0, 128, 8
+SEED, SIZE, BATCH = 0, training.RECIPE.size, training.RECIPE.batch_size
 EARLY = (1, 2, 5, 10)  # epochs; the last row is the end of the run
 LABELS, MARGIN, SPACE = 66, 16, 8
 PAUSE = 12  # between what is given and what is predicted
@@ -41,7 +40,7 @@ def draw_training():
 def make_recipe():
     """All that decides how the strip looks, in words and numbers: a dict that JSON can hold."""
     fit, _, shown = split_drawn_cases()
-    steps_an_epoch = math.ceil(len(fit) / BATCH)
+    steps_an_epoch = len(fit) // BATCH  # only full batches
     epochs = training.default_epochs(steps_an_epoch)
     parameters = inspect.signature(training.train).parameters.values()
     optimizer = training.make_optimizer(epochs * steps_an_epoch)

@@ -15,6 +15,7 @@ from drawing import flock, networks, nevi, strip
 from drawing.sheet import SMALL, STYLE
 from segmentation_tf.datasets import ph2
 from segmentation_tf.models import build_segnet, build_unet
+from segmentation_tf.training import Recipe
 
 HINT = "run .venv/bin/python images/draw.py"
 
@@ -118,7 +119,7 @@ def test_training_strip_was_drawn_by_the_recipe_of_now():
 
 def test_recipe_changes_with_model_and_training(monkeypatch):
     before = strip.make_recipe()
-    monkeypatch.setattr(strip.training, "STEPS", 400)
+    monkeypatch.setattr(strip.training, "RECIPE", Recipe(steps=400))
     monkeypatch.setattr(strip, "build_unet", lambda shape: build_unet(shape, momentum=0.8))
     after = strip.make_recipe()
     assert {key for key in before if before[key] != after[key]} == {
