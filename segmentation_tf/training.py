@@ -26,7 +26,12 @@ Tensor = Any  # of Keras' backend: TensorFlow, PyTorch or JAX
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What `train` is meant for. Its loss, optimizer and rates are its defaults."""
+    """The images and the number of steps that `train` is meant for.
+
+    Loss, optimizer and learning rate are the defaults of `train` and `make_optimizer`. All of it
+    was chosen on real cases of PH2 by 5-fold cross-validation, first on all 200 and then on 60 of
+    them. So the scores of this recipe on PH2 are a little too good.
+    """
 
     size: int = 96  # pixels, height and width of the images
     batch_size: int = 8

@@ -26,7 +26,7 @@ validation_data = pipeline.make_dataset(cases, 32, 4)
 for build in models.build_unet, models.build_segnet:
     keras.utils.set_random_seed(0)
     model = build((32, 32, 3), filters=(8, 16))
-    history = training.train(model, data, validation_data, epochs=25)
+    history = training.train(model, data, validation_data, epochs=50)
     assert set(history.history) == {"loss", "dice", "val_loss", "val_dice"}
     model.save(sys.argv[2])
     loaded = keras.models.load_model(sys.argv[2], safe_mode=True)

@@ -77,7 +77,7 @@ def test_mixed_precision_learns_and_keeps_logits_in_float32(root, mixed, build):
     keras.utils.set_random_seed(0)
     model = build((32, 32, 3), filters=(8, 16))
     data = make_dataset(cases, 32, 4, training=True), make_dataset(cases, 32, 4)
-    history = train(model, *data, epochs=25, verbose=False).history
+    history = train(model, *data, epochs=50, verbose=False).history
     assert model.output.dtype == "float32"
     assert model.layers[1].compute_dtype == mixed.removeprefix("mixed_")
     assert np.isfinite(history["loss"]).all()

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parent / "distributed" / "two_processes.py"
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_two_processes_train_as_one_does(tmp_path):
-    root = write_ph2(tmp_path / "PH2Dataset", [0, 1, 2] * 8)  # batches of 8, 8 and 2
+    root = write_ph2(tmp_path / "PH2Dataset", [0, 1, 2] * 8)  # two full batches of 8
     (one,) = train_in(1, root, tmp_path / "one")
     first, second = train_in(2, root, tmp_path / "two")
     assert one["loss"][-1] < one["loss"][0] - 0.1 and len(one["val_loss"]) == 6

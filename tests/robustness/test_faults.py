@@ -121,8 +121,7 @@ def spoil(model, epoch):
 
     def on_epoch_begin(number, logs):
         if number + 1 == epoch:
-            for average in model.optimizer._model_variables_moving_average:
-                average.assign(-9 * average)
+            model.optimizer.average.assign(-9 * model.optimizer.average)
 
     return keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
 
@@ -169,9 +168,8 @@ def test_without_validation_it_keeps_the_average_and_ends_what_is_silent(
         train(model, data, epochs=9, verbose=False, callbacks=[press(3)])
 
     assert "stopped in epoch 3; without a validation, the weights are" in capsys.readouterr().out
-    averages = model.optimizer._model_variables_moving_average
-    for weight, average in zip(model.trainable_weights, averages):
-        np.testing.assert_array_equal(weight.numpy(), average.numpy())
+    weights = np.concatenate([weight.numpy().ravel() for weight in model.trainable_weights])
+    np.testing.assert_array_equal(weights, model.optimizer.average.numpy())
 
 
 def test_ctrl_c_twice_interrupts_at_once(model, data, ctrl_c, capsys):

@@ -13,7 +13,7 @@ from segmentation_tf.evaluation import evaluate, evaluate_masks, otsu_mask
 from segmentation_tf.images import read_image, read_mask
 from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
-from segmentation_tf.training import train
+from segmentation_tf.training import RECIPE, train
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("PH2_SAMPLE"),
@@ -62,7 +62,7 @@ def test_lesions_are_darker_than_skin(cases):
 def test_brief_training_beats_the_threshold(cases):
     keras.utils.set_random_seed(0)
     fit, held_out = split_cases(cases)
-    model = build_unet((128, 128, 3))
-    train(model, make_dataset(fit, 128, 8, training=True), epochs=25)
+    model = build_unet((RECIPE.size, RECIPE.size, 3))
+    train(model, make_dataset(fit, RECIPE.size, RECIPE.batch_size, training=True), epochs=25)
     threshold = evaluate_masks(held_out, [otsu_mask(read_image(case.image)) for case in held_out])
     assert evaluate(model, held_out).means["dice"].mean > threshold.means["dice"].mean
