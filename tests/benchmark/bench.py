@@ -265,8 +265,9 @@ def training():
     return {**table, **where_a_step_goes(cases), **peak_memory()}
 
 
-def cost(build, fit, data, recipe, steps=20):
+def cost(build, fit, data, recipe, images=160):
     """CPU seconds of a start with one step and of each further step; images a second."""
+    steps = images // recipe.batch_size
 
     def measure(count):
         keras.utils.set_random_seed(0)
