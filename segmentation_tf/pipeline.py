@@ -147,8 +147,8 @@ def random_transforms(
         shape: `(N, H, W, ...)` of the images.
         seed: Two integers.
         rotation: The largest angle in radians.
-        upside_down: Whether to flip half of the images upside down. Half of them are always
-            flipped left to right.
+        upside_down: Whether to flip half of the images upside down. In any case, half of all
+            images are flipped left to right.
     """
     n, height, width = shape[0], tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     draw = tf.random.stateless_uniform((6, n), seed)

@@ -26,11 +26,11 @@ Tensor = Any  # of Keras' backend: TensorFlow, PyTorch or JAX
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """The images and the number of steps that `train` is meant for.
+    """Image size, batch size and number of steps for which `train`'s defaults were chosen.
 
-    Loss, optimizer and learning rate are the defaults of `train` and `make_optimizer`. All of it
-    was chosen on real cases of PH2 by 5-fold cross-validation, first on all 200 and then on 60 of
-    them. So the scores of this recipe on PH2 are a little too good.
+    Loss, optimizer and learning rate are the defaults of `train` and `make_optimizer`. We chose
+    them and these numbers by 5-fold cross-validation on real cases of PH2, first on all 200 and
+    then on 60. So the scores of this recipe on PH2 are too good, by an unknown amount.
     """
 
     size: int = 96  # pixels, height and width of the images
@@ -90,7 +90,8 @@ def train(
     model._initial_epoch = None
     with Interruption() as interruption:
         _compile(model, epochs * steps_per_epoch, loss or bce_jaccard_loss, metrics)
-        # Interruption sees the averaged weights before ValidateAverage puts the others back.
+        # The order matters: Interruption must see the averaged weights before ValidateAverage
+        # puts the others back.
         watching = [interruption, ValidateAverage()]
         if verbose:
             watching.append(Progress(epochs))
@@ -119,8 +120,8 @@ def _compile(model, steps, loss, metrics):
     """Compile for a training of `steps`, under the strategy that the model was built under."""
     strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
     with strategy.scope() if strategy else contextlib.nullcontext():
-        # Keras would make the variables of a function's mean inside the graph. It then traces the
-        # graph twice, which costs seconds.
+        # For a bare function, Keras creates the metric's variables inside the graph. It then has
+        # to trace the graph twice, which costs seconds.
         metrics = [keras.metrics.MeanMetricWrapper(f, name=f.__name__) for f in metrics]
         model.compile(
             make_optimizer(steps),
@@ -130,7 +131,7 @@ def _compile(model, steps, loss, metrics):
             # the start. JAX would run operation by operation without it.
             jit_compile=keras.backend.backend() == "jax",
         )
-        model.optimizer.build(model.trainable_variables)  # for the same reason
+        model.optimizer.build(model.trainable_variables)  # its variables too come before the graph
 
 
 def default_epochs(steps_per_epoch: int) -> int:
@@ -152,7 +153,7 @@ def make_optimizer(
     Args:
         steps: Steps of the whole training.
         learning_rate: The highest rate.
-        weight_decay: Each step subtracts this share of each weight, multiplied by the rate.
+        weight_decay: Each step multiplies each weight by 1 - weight_decay * learning rate.
     """
     rate = WarmCosine(learning_rate, steps)
     return AveragingAdamW(rate, decay=weight_decay, average_momentum=max(0, 1 - 16 / steps))
@@ -163,12 +164,12 @@ class AveragingAdamW(keras.optimizers.Optimizer):
     """AdamW on one long vector of all weights, with their running average.
 
     keras.optimizers.AdamW computes the same, by some fifteen small operations for each of a
-    network's thirty variables. As one vector they need the operations once: a training starts in a
-    quarter of the CPU time, and a step takes a little less.
+    network's thirty variables. On one long vector each operation runs once. A training then starts
+    in about a third of the CPU time, and a step takes a little less.
 
     Args:
         learning_rate: A schedule or a number.
-        decay: Each step subtracts this share of each weight, multiplied by the rate.
+        decay: Each step multiplies each weight by 1 - decay * learning rate.
         average_momentum: Share of the old average that stays in each step, in [0, 1).
 
     Source:
@@ -193,12 +194,12 @@ class AveragingAdamW(keras.optimizers.Optimizer):
         )
 
     def _filter_empty_gradients(self, grads, variables):
-        super()._filter_empty_gradients(grads, variables)  # warns
+        super()._filter_empty_gradients(grads, variables)  # warns of those without one
         filled = [ops.zeros_like(v) if g is None else g for g, v in zip(grads, variables)]
         return filled, variables
 
     def _backend_update_step(self, grads, variables, learning_rate):
-        if keras.backend.backend() == "tensorflow":  # sums up the gradients of several devices
+        if keras.backend.backend() == "tensorflow":  # its version adds up all devices
             return super()._backend_update_step(grads, variables, learning_rate)
         self._update(grads, variables, learning_rate)
 
@@ -217,7 +218,7 @@ class AveragingAdamW(keras.optimizers.Optimizer):
         step, rate = (ops.cast(x, weights.dtype) for x in (self.iterations + 1, rate))
         momentum = self.momentum + (1 - self.MOMENTUM) * (gradient - self.momentum)
         velocity = self.velocity + (1 - self.VELOCITY_MOMENTUM) * (gradient**2 - self.velocity)
-        # Both begin at zero, which the two powers make good.
+        # Both begin at zero; the two powers correct for that.
         pace = rate * ops.sqrt(1 - self.VELOCITY_MOMENTUM**step) / (1 - self.MOMENTUM**step)
         weights -= rate * self.decay * weights
         weights -= pace * momentum / (ops.sqrt(velocity) + self.EPSILON)
@@ -232,7 +233,7 @@ class AveragingAdamW(keras.optimizers.Optimizer):
             variable.assign(ops.reshape(part, variable.shape))
 
     def swap_average(self, variables):
-        """Exchange the weights of `variables`, a model's, with their average."""
+        """Exchange a model's weights, `variables`, with their running average."""
         weights = _as_vector(variables)
         self._set(variables, ops.convert_to_tensor(self.average))
         self.average.assign(weights)
@@ -340,7 +341,7 @@ class ValidateAverage(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of mixed precision
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
         optimizer.swap_average(self.model.trainable_variables)
 
     on_test_end = on_test_begin  # a second swap puts them back

@@ -40,7 +40,7 @@ from segmentation_tf.drawn.studio import SIZE, View, random_room, view_room
 from segmentation_tf.drawn.tracing import FINE, Limb, Part, Surface, reduce, unit
 from segmentation_tf.pose.joints import JOINTS
 
-VERSION = 4  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 4  # raise it when any pixel changes: the folder's name contains it
 
 SEQUENCES = (
     *(f"HipHop_HipHop{i}" for i in range(1, 15)),
@@ -71,8 +71,8 @@ DEEPEST = {"nose": 0.04, "eye": 0.04, "ear": 0.04, "shoulder": 0.11, "elbow": 0.
            "hip": 0.2, "knee": 0.13, "ankle": 0.1}  # fmt: skip
 
 
-LIGHT = ((np.arange(2000) + 0.5) / 1000) ** 2  # whose roots are in steps of 1/1000
-# What the camera makes of it: levels, 0 to 255 and above. Bright light is pressed together.
+LIGHT = ((np.arange(2000) + 0.5) / 1000) ** 2  # its square roots are 1/1000 apart
+# The level that the camera gives each light, 6 to 312. Bright light is compressed.
 TONES = (6 + 235 * (LIGHT / np.sqrt(1 + 0.25 * LIGHT**2)) ** (1 / 2.2)).astype(np.float32)
 
 
@@ -103,14 +103,14 @@ class Moment:
         self.figure = Figure(film.body, self.bones)
         self.parts, self.racket = self.figure.dressed(), racket(film.name, self.bones)
         self.spheres = self.figure.spheres()
-        # The lamps are dimmed a little from frame to frame.
+        # Each circuit of lamps is a little brighter or darker in each frame.
         self.levels = np.exp(np.random.default_rng([*film.key, frame]).normal(0, DIMMING, 2))
         self.lamps = film.room.lamps.dimmed(self.levels)
-        self.middle = self.bones.joints["pelvis"][[0, 2]]  # of the shadow on the floor
+        self.middle = self.bones.joints["pelvis"][[0, 2]]  # x, z of the shadow map, m
         self.shadow = performer_shadow(self.lamps, self.spheres, self.middle)
 
 
-# Two sequences of FRAMES moments each are filmed on a day.
+# A day has at most two sequences, of FRAMES moments each.
 open_film = lru_cache(maxsize=2)(Film)
 open_moment = lru_cache(maxsize=2 * FRAMES)(Moment)
 
@@ -188,7 +188,7 @@ def _picture_part(window):
 
 
 def _shaded(lamps, surface, spheres):
-    """Light from a surface to the camera and how much it covers: (4, H, W), pixels."""
+    """Light from a surface, and the share of each picture pixel that it covers: (4, H, W)."""
     seen = surface.part >= 0
     rows, columns = np.nonzero(seen)
     chosen, _ = tracing.one_a_pixel(rows, columns)
@@ -308,7 +308,7 @@ def _take_picture(film, camera, frame, rng, light):
 
 
 def _blurred(light, share):
-    """Light (3, H, W) of which each pixel gets `share` times that of its neighbours as well."""
+    """Blur light (3, H, W): along each axis, a neighbour counts `share` times the pixel."""
     for axis in (1, 2):
         light = np.moveaxis(light, axis, 0)
         padded = np.pad(light, [(1, 1), (0, 0), (0, 0)], "edge")
@@ -318,7 +318,7 @@ def _blurred(light, share):
 
 
 def _glow(light):
-    """The haze of a lens around what is too bright, made on a grid of 8 x 8 px."""
+    """The haze of a lens around what is too bright, computed for blocks of 8 x 8 px."""
     coarse = np.stack([Image.fromarray(plane).reduce(8) for plane in light])
     haze = 0.12 * ndimage.gaussian_filter(coarse, (0, 1, 1))
     haze += 0.05 * ndimage.gaussian_filter(coarse, (0, 3.5, 3.5))
@@ -344,7 +344,7 @@ def draw_mads(folder: Path, sequences: Iterable[int] = ALL, processes: int = 0) 
 
 
 def _save_frames(folder, sequences):
-    """Draw what the cameras film of the sequences of a day; return the joints by image name."""
+    """Draw all frames of a day's sequences; return the joints by image name."""
     joints = {}
     films = [(sequence, frame) for sequence in sequences for frame in frame_numbers(sequence)]
     for camera, (sequence, frame) in itertools.product(range(len(CAMERAS)), films):
@@ -353,7 +353,7 @@ def _save_frames(folder, sequences):
         mask = np.repeat(mask[..., None], 3, axis=-1) * np.uint8(255)
         collage = Image.fromarray(np.hstack([image, mask]))
         image, mask = Image.fromarray(image), Image.fromarray(mask)
-        # A fifth larger than at level 6, in a quarter of the time.
+        # The file is a fifth larger than at level 6, and takes a quarter of the time.
         image.save(folder / "images" / f"{name}.png", compress_level=1, compress_type=3)
         mask.save(folder / "masks" / f"{name}.png", compress_level=1)
         collage.save(folder / "collages" / f"{name}.jpg", quality=85)

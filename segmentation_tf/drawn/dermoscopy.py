@@ -28,7 +28,7 @@ from scipy import ndimage
 from segmentation_tf.drawn.drawing import cells, draw_parallel, smooth_noise, smoothstep
 from segmentation_tf.images import largest_component
 
-VERSION = 2  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 2  # raise it when any pixel changes: the folder's name contains it
 
 COMMON, ATYPICAL, MELANOMA = 0, 1, 2
 COUNTS = {COMMON: 80, ATYPICAL: 80, MELANOMA: 40}

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from scipy import ndimage
 
 CELL = 0.08  # size in m of a cell in a map of the floor
-SHADOW_REACH = 1.6  # m from the middle of the performer's shadow
+SHADOW_REACH = 1.6  # m from the middle of the performer's shadow map to its edges
 
 
 @dataclass
@@ -62,7 +62,7 @@ def lit(
         return np.zeros_like(points)
     light = lamps.ambient * (0.75 + 0.25 * normals[1])
     if spheres is not None:
-        # Shadows are soft: a point stands for the next one too.
+        # Shadows are soft: every second point stands for the one after it too.
         some = points[:, ::2]
         centres, radius, distance2, open_sky = around(some, normals[:, ::2], spheres)
         sky = np.repeat(open_sky, 2)[: points.shape[1]]
@@ -116,7 +116,7 @@ def passed(ahead: np.ndarray, distance2: np.ndarray, radius: np.ndarray) -> np.n
 
 
 def performer_shadow(lamps: Lamps, spheres: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Share of light that balls leave on the floor: a map of SHADOW_REACH m around (x, z)."""
+    """Map of the share of light that balls let through, up to SHADOW_REACH m from `middle`."""
     shape = (round(2 * SHADOW_REACH / CELL),) * 2
     z, x = np.indices(shape, dtype=np.float32).reshape(2, -1) * CELL - SHADOW_REACH
     points = np.stack([x + middle[0], np.zeros_like(x), z + middle[1]]).astype(np.float32)

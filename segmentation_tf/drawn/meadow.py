@@ -31,7 +31,7 @@ from segmentation_tf.drawn.sheep import FLOCK_BREEDS, Posed, Stance, random_shee
 from segmentation_tf.drawn.tracing import FINE, Camera, Surface, one_a_pixel, reduce, unit
 from segmentation_tf.panoptic.maps import Panoptic, ids_to_colours, segments_info
 
-VERSION = 3  # of the drawing: a change of any pixel needs a new number, and so a new folder
+VERSION = 3  # raise it when any pixel changes: the folder's name contains it
 
 SIZE = (192, 256)  # height and width
 MEADOWS, PICTURES = 152, 2  # of each meadow
@@ -137,7 +137,7 @@ class Scene:
         self.fence_at = -rng.uniform(8.5, 13), rng.uniform(-0.25, 0.25)  # z and its slope
 
     def _paint(self, where, colour, category, depth):
-        """Set pixels: rows and columns (n,) of `where`, `colour` (3, 1) or (3, n) light."""
+        """Set pixels, rows and columns (n,) in `where`, to the light `colour`, (3, 1) or (3, n)."""
         self.light[:, *where] = colour
         self.seen[where] = category
         self.depth[where] = depth
@@ -193,7 +193,7 @@ class Scene:
         start = self.horizon + 1
         self.seen[start:] = GRASS
         self.depth[start:] = -self.camera.position[1] / self.rays[1, start:]
-        # Grass is soft: a fine pixel stands for FINE x FINE of them.
+        # Grass is soft: one fine pixel stands for its block of FINE x FINE.
         depth = self.depth[start::FINE, ::FINE]
         x, _, z = depth * self.rays[:, start::FINE, ::FINE]
         near = np.exp(-depth / 9)
@@ -249,7 +249,7 @@ class Scene:
             return
         window = slice(top, bottom), slice(left, right)
         v = (foot_y - np.arange(top, bottom, dtype=np.float32)[:, None]) / scale  # m above its foot
-        u = (np.arange(left, right, dtype=np.float32) - foot_x) / scale  # and aside
+        u = (np.arange(left, right, dtype=np.float32) - foot_x) / scale  # m to its right
         shape = bottom - top, right - left
         grain = smooth_noise(rng, shape, max(0.11 * scale, 2.2))
         inside, facing = self._clumps(u, v, size)
@@ -351,7 +351,7 @@ class Scene:
         normals = surface.normals(rows[chosen], columns[chosen], points)
         place = self.place
         facing = place.sun.astype(np.float32) @ normals
-        # Shadows are soft: a point stands for the next one too.
+        # Shadows are soft: every second point stands for the one after it too.
         shares = _shadows(points[:, ::2], normals[:, ::2], place.sun, spheres)
         sky, sun = np.repeat(shares, 2, axis=1)[:, : len(chosen)]
         direct = place.sunlight * (np.clip(0.9 * facing + 0.1, 0, 1) * sun)

@@ -92,7 +92,7 @@ class Posed:
         self.back = 0.2 if self.lies else self.legs + 0.25
 
     def at(self, along: float, up: float, right: float) -> np.ndarray:
-        """A place of the sheep in the world: metres before its middle, over the spine, right.
+        """World place: forward of the middle, above the spine, to the right, in m at size 1.
 
         Or many places, (N, 3), of arrays (N,).
         """

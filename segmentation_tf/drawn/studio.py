@@ -21,7 +21,7 @@ from segmentation_tf.drawn.tracing import FINE, Camera, Surface
 SIZE = (384, 512)  # height and width of all pictures in px
 CEILING, FLOOR, WALLS = 1, 4, (0, 2, 3, 5)  # faces of the room: +x +y +z -x -y -z
 THING = 6  # furniture before a face
-# Of the FINE x FINE pixels in each pixel of the picture, the room is drawn at two: rows, columns.
+# The room is drawn at two of the fine pixels in each picture pixel: their rows, their columns.
 SAMPLES = np.array([[0, 1], [0, 1]])[..., None, None]
 SCREEN = (90, 150)  # height and width of what the screen shows, in px
 
@@ -79,7 +79,7 @@ class Room:
     things: list  # parts
     cameras: list
     grain: np.ndarray  # noise for all surfaces, (512, 512)
-    shadow: np.ndarray  # of things: share of light that they leave of the floor's, a map
+    shadow: np.ndarray  # map of the floor: the share of light that the things let through
 
 
 def random_room(rng: Generator) -> Room:
@@ -170,7 +170,7 @@ def _texture(rng, kind):
 
 @dataclass
 class View:
-    """A room seen by one camera, without the performer; in pixels of the picture, but for depth."""
+    """A room as one camera sees it, without the performer. Light and floor are by picture pixel."""
 
     camera: Camera
     light: np.ndarray  # (2, 3, H, W) float32, by each circuit of lamps
@@ -190,7 +190,7 @@ class View:
 
 
 def view_room(room: Room, camera: Camera) -> View:
-    """Draw a room once for all the frames of a camera, by some SAMPLES of each pixel."""
+    """Draw a room once for all frames of a camera, at the SAMPLES of each pixel."""
     height, width = FINE * SIZE[0], FINE * SIZE[1]
     surface = Surface(camera, (0, height, 0, width), room.things)
     rows, columns = (FINE * np.indices(SIZE)[:, None] + SAMPLES).reshape(2, -1)
@@ -261,8 +261,8 @@ def _floor_depth(camera, rows):
 
 
 def _face_light(circuits, face, points, where):
-    """Light of both circuits on points of a face, which are at `where` in all: (2, 3, N)."""
-    # Light is soft: of up to eight pixels side by side, the first stands for all.
+    """Light of both circuits on points of a face: (2, 3, N); `where`: their places among all."""
+    # Light is soft: of up to eight pixels side by side, it is computed for the first only.
     first = np.diff(where // 8, prepend=-1) > 0
     some = points[:, first]
     normals = np.zeros_like(some)

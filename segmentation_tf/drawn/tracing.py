@@ -23,8 +23,8 @@ import numpy as np
 
 FINE = 2  # surfaces are traced this many times finer than the picture: smooth edges
 BLOCK = 4  # 4 x 4 rays go together as long as they can
-STEPS = 10  # along a ray
-BLOCK_STEPS = 7  # along all rays of a block together
+STEPS = 10  # at most, along a ray
+BLOCK_STEPS = 7  # at most, for a block of rays together
 NEAR_ENOUGH = 0.003  # a pixel is about 8 mm wide where people are
 
 Numbers = Sequence[float]
@@ -100,7 +100,7 @@ class Limb:
         has = {"swell": swell, "folds": cloth.folds, "cut": cloth.cut}
         self.features = {name for name, value in has.items() if value}
         self.centre = (start + end) / 2
-        self.thin = min(radii) * min(1, flat)  # about half as thick as it is at least
+        self.thin = min(radii) * min(1, flat)  # about half of its smallest thickness
         self.reach = self.length / 2 + (max(radii) + swell + cloth.folds) * max(1, flat)
 
     def local(self, points: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ class Limb:
         return np.maximum(away, along - self.cut_at) if "cut" in self.features else away
 
     def _relief(self, local, t):
-        """Wrinkles, waves around the limb, bent by waves along it: -1 to 1."""
+        """Wrinkles: rings around the limb, bent by a second wave: -1.35 to 1.35."""
         side, along, front = local
         bend = np.sin(17 * side + 11 * front + 9 * along + self.phase)
         waves = np.sin(40 * along + 2.4 * bend + 34 * side - 26 * front + 2 * self.phase)
@@ -180,13 +180,13 @@ Solid = Limb | Box | Ring
 
 
 def _turned(solid, points):
-    """Points along the rows of a solid's frame, from where it is: (3, N), or (3, n, N) of n."""
+    """Points in the coordinates of a solid's frame: (3, N), or (3, n, N) for n solids at once."""
     frame = solid.frame
     return (frame.reshape(-1, 3) @ points).reshape(*frame.shape[:-1], -1) - solid.offset
 
 
 def _together(solids):
-    """Limbs, or boxes, as one, whose distances are (n, N): NumPy is fast in few large steps."""
+    """Join n limbs or boxes into one, whose distances are (n, N): NumPy likes few large steps."""
     first, *others = solids
     if not others:
         return first
@@ -375,7 +375,7 @@ def _march(part, position, rays, depth, last, width=0.0):
         near = NEAR_ENOUGH if step < steps - 1 else 2 * NEAR_ENOUGH
         there = away < np.maximum(near, 2 * width * depth)
         arrived.append((alive[there], depth[there]))
-        # A step of a ray is longer than is safe, but does not jump over what is thin.
+        # A single ray steps 1.4 times the safe distance, but at most `thin` beyond it.
         away = away - width * depth if width else np.minimum(1.4 * away, away + part.thin)
         depth = depth + away / speed[alive]
         going = ~there & (depth < last[alive])

@@ -160,7 +160,7 @@ def train_and_score(splits):
         scores += [row["dice"] for row in evaluate(model, test_cases).rows]
     found = bootstrap(scores)
     return {
-        "CPU s of reading and training, each": round(np.mean(seconds), 1),
+        "CPU s of reading and training, mean of the splits": round(np.mean(seconds), 1),
         f"mean Dice of {len(scores)} cases (95 %)": f"{found.mean:.3f} "
         f"({found.low:.3f} to {found.high:.3f})",
     }
@@ -257,7 +257,7 @@ def training():
     for name, recipe, build, fit in RECIPES:
         data = make_dataset(cases, recipe.size, recipe.batch_size, training=True)
         start, step, images = cost(build, fit, data, recipe)
-        # Forward, and back to inputs and to weights.
+        # Three passes: forward, gradients of inputs, gradients of weights.
         share = 3 * flops(build((recipe.size, recipe.size, 3))) * images / peak
         total = start + recipe.steps * step
         what = f"{name}: {recipe.size} px, batch {recipe.batch_size}, {recipe.steps} steps"
@@ -300,7 +300,7 @@ def fit_as_first_edition(model, data, epochs):
     model.fit(data, epochs=epochs, callbacks=callbacks, verbose=0, shuffle=False)
 
 
-# A kind of operation, and a part of its names in TensorFlow's profile.
+# Kinds of operations, and what their names in TensorFlow's profile contain.
 KINDS = {
     "convolutions": ("Conv2D",),
     "augmentation": ("ImageProjective", "StatelessRandom"),
@@ -356,13 +356,13 @@ def seconds_by_operation(folder):
         names = {number: event.name for number, event in plane.event_metadata.items()}
         for event in (event for line in plane.lines for event in line.events):
             name, _, operation = names[event.metadata_id].rpartition(":")
-            if name:  # of an operation: "name:Type"
+            if name:  # operations are called "name:Type"
                 seconds[operation] += event.duration_ps / 1e12
     return seconds
 
 
 def speed():
-    """Images a second of a network that is trained, batches of 8."""
+    """Images a second in prediction, in batches of 8."""
     images, table = np.random.default_rng(0).random((8, *SHAPE), "float32"), {}
     for name, build in (
         ("build_unet", build_unet),
@@ -370,7 +370,7 @@ def speed():
         ("plain Keras U-Net", textbook_unet),
     ):
         model = build(SHAPE)
-        model.predict_on_batch(images)  # traces
+        model.predict_on_batch(images)  # the first call traces the graph
         seconds = fastest(partial(predict_often, model, images))
         what = f"{name}, {model.count_params():,} parameters, {RECIPE.size} px"
         table[what] = round(8 * 10 / seconds)
@@ -474,7 +474,7 @@ def milliseconds(runs, turns=20, calls=10):
 
 
 def drawing():
-    """The three built-in data sets in CPU seconds, drawn into a folder that is then thrown away."""
+    """CPU seconds and MB of drawing the three built-in data sets, in a temporary folder."""
     measured = {}
     for draw in (dermoscopy.draw_ph2, dancers.draw_mads, meadow.draw_meadows):
         with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
