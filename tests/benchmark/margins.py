@@ -1,8 +1,8 @@
 """How far the scores that the notebooks assert lie from their bounds, over several seeds.
 
 Runs every lesson and the lab's solution as they are, but with other seeds for the training, and
-notes both sides of every comparison (<, >, <=, >=) of numbers in an assert. About 25 minutes of
-two cores a seed; not run in CI. The seed replaces the 0 in `keras.utils.set_random_seed(0)`, also
+notes both sides of every comparison (<, >, <=, >=) of numbers in an assert. Ten to fifteen minutes
+of two cores a seed; not run in CI. The seed replaces the 0 in `keras.utils.set_random_seed(0)`, also
 inside of functions: it changes the first weights and, as TensorFlow mixes it with the seeds of
 datasets, the order of the cases and how they are augmented. The split into training and test stays.
 
