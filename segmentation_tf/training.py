@@ -6,6 +6,7 @@ their areas.
 
 import contextlib
 import dataclasses
+import inspect
 import math
 import signal
 import threading
@@ -48,7 +49,7 @@ def train(
     *,
     epochs: int | None = None,
     loss: Callable | None = None,
-    metrics: Sequence[Callable] | None = None,
+    metrics: Sequence[Callable | str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: bool = True,
 ) -> keras.callbacks.History:
@@ -66,7 +67,8 @@ def train(
         epochs: By default about as many as make `RECIPE.steps` steps, and at least one. So a small
             set gets as many steps as a large one.
         loss: Takes `(mask, logits)`. BCE / 2 + Jaccard loss by default.
-        metrics: Functions like the loss. Dice by default, which is meant for one output channel.
+        metrics: Functions like the loss, or Keras metrics. Dice by default, which is meant for one
+            output channel.
         callbacks: More Keras callbacks. At the end of an epoch they see the weights after the last
             step, not the running average.
         verbose: Print a line for each epoch, or about ten lines for a long training. If False,
@@ -122,7 +124,12 @@ def _compile(model, steps, loss, metrics):
     with strategy.scope() if strategy else contextlib.nullcontext():
         # For a bare function, Keras creates the metric's variables inside the graph. It then has
         # to trace the graph twice, which costs seconds.
-        metrics = [keras.metrics.MeanMetricWrapper(f, name=f.__name__) for f in metrics]
+        metrics = [
+            keras.metrics.MeanMetricWrapper(metric, name=metric.__name__)
+            if inspect.isfunction(metric)
+            else metric
+            for metric in metrics
+        ]
         model.compile(
             make_optimizer(steps),
             loss,

@@ -1,10 +1,11 @@
 """How far the scores that the notebooks assert lie from their bounds, over several seeds.
 
 Runs every lesson and the lab's solution as they are, but with other seeds for the training, and
-notes both sides of every comparison (<, >, <=, >=) of numbers in an assert. Ten to fifteen minutes
-of two cores a seed; not run in CI. The seed replaces the 0 in `keras.utils.set_random_seed(0)`, also
-inside of functions: it changes the first weights and, as TensorFlow mixes it with the seeds of
-datasets, the order of the cases and how they are augmented. The split into training and test stays.
+notes both sides of every comparison (<, >, <=, >=) of numbers in an assert. It takes ten to fifteen
+minutes a seed on two cores, and is not run in CI. The seed replaces the 0 in
+`keras.utils.set_random_seed(0)`, also inside of functions: it changes the first weights. As
+TensorFlow mixes it with the seeds of datasets, it also changes the order of the cases and how they
+are augmented. The split into training and test stays.
 
     python tests/benchmark/margins.py                           all, ten seeds
     python tests/benchmark/margins.py --seeds 1-4,0 02_segnet   only these

@@ -239,6 +239,13 @@ def test_loss_and_metrics_can_be_chosen(cases):
     assert history["val_loss"] == [pytest.approx(expected, rel=1e-4)]
 
 
+def test_metrics_can_be_those_of_keras(cases):
+    data = make_dataset(cases, 32, 4)
+    mine = keras.metrics.BinaryIoU([1], name="iou")
+    history = train(one_layer(), data, epochs=1, metrics=[mine, "mse"], verbose=False).history
+    assert set(history) == {"loss", "iou", "mse"}
+
+
 def test_metrics_can_be_left_out(cases):
     data = make_dataset(cases, 32, 4)
     history = train(one_layer(), data, epochs=1, metrics=[], verbose=False).history
