@@ -45,10 +45,12 @@ def make_dataset(
 
     Raises:
         DatasetError: A file cannot be used. All files are read here, before the first batch.
-        ValueError: There are no cases.
+        ValueError: There are no cases, or `batch_size` is below 1.
     """
     if not cases:
         raise ValueError("make_dataset got no cases")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     data = tf.data.Dataset.from_tensor_slices(load_arrays(cases, size, load_fn))
     if training:
         rounds = math.ceil(batch_size / len(cases))  # one, if the cases fill a batch

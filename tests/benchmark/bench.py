@@ -86,13 +86,13 @@ def main(names):
 
 
 def reading():
-    """PH2 into batches of 128 px; checking every file is part of the course's way."""
+    """PH2 into batches; checking every file is part of the course's way."""
     cases = ph2.load_cases()
     root = cases[0].image.parents[2]
-    make_dataset(cases[:2], 128, 2)  # TensorFlow starts up outside of the clocks
-    course = fastest(lambda: drain(make_dataset(ph2.load_cases(root), 128, 8)))
+    make_dataset(cases[:2], RECIPE.size, 2)  # TensorFlow starts up outside of the clocks
+    course = fastest(lambda: drain(make_dataset(ph2.load_cases(root), RECIPE.size, 8)))
     loop = fastest(lambda: read_with_loop(cases))
-    data = make_dataset(cases, 128, 8, training=True)
+    data = recipe_data(cases)
     later = fastest(lambda: drain(data))
     return {
         "the course, first epoch, images/s": round(len(cases) / course),
@@ -109,9 +109,9 @@ def drain(data):
 
 
 def read_with_loop(cases):
-    images = [transform.resize(io.imread(c.image), (128, 128), anti_aliasing=True) for c in cases]
+    images = [transform.resize(io.imread(c.image), SHAPE[:2], anti_aliasing=True) for c in cases]
     # One mask of the real set has three channels.
-    masks = [transform.resize(io.imread(c.mask, as_gray=True), (128, 128), order=0) for c in cases]
+    masks = [transform.resize(io.imread(c.mask, as_gray=True), SHAPE[:2], order=0) for c in cases]
     for start in range(0, len(cases), 8):
         np.stack(images[start : start + 8]), np.stack(masks[start : start + 8])
 
@@ -313,7 +313,7 @@ ARITHMETIC = ["Mean", "Sum", *ELEMENTWISE]
 
 
 def where_a_step_goes(cases, steps=40):
-    """Shares of the time of TensorFlow's operations in steps of train's recipe, on one thread."""
+    """Shares of the time of TensorFlow's operations in steps of train's recipe."""
     model, data = build_unet(SHAPE), recipe_data(cases).repeat().take(steps)
     with TemporaryDirectory() as folder:
         recorder = Profile(folder)

@@ -53,6 +53,11 @@ def test_short_last_batch_is_kept_but_not_in_training(cases):
     assert batches(3, training=True) == [5]  # of the three cases, taken twice
 
 
+def test_batch_without_images_is_refused(cases):
+    with pytest.raises(ValueError, match="batch_size is 0; it must be at least 1"):
+        make_dataset(cases, 32, 0, training=True)
+
+
 def test_training_leaves_out_other_cases_in_each_epoch(cases):
     data = make_dataset(
         cases, 16, 5, training=True, load_fn=load_number, augment_fn=lambda *batch: batch[:2]

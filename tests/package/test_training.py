@@ -279,6 +279,16 @@ def test_endless_or_empty_data_are_refused(cases):
             train(one_layer(), data, bad)
 
 
+def test_frozen_or_unbuilt_models_and_no_epochs_are_refused(cases):
+    data, frozen = make_dataset(cases, 32, 4), one_layer()
+    frozen.trainable = False
+    for model in (frozen, keras.Sequential([keras.layers.Conv2D(1, 1)])):
+        with pytest.raises(ValueError, match="no trainable weights: build it, or unfreeze"):
+            train(model, data)
+    with pytest.raises(ValueError, match="epochs is 0; it must be at least 1"):
+        train(one_layer(), data, epochs=0)
+
+
 def test_data_set_of_another_size_fails_early(cases):
     with pytest.raises(ValueError):
         train(one_layer(), make_dataset(cases, 48, 4), epochs=1)
