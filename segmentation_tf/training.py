@@ -178,7 +178,8 @@ class AveragingAdamW(keras.optimizers.Optimizer):
 
     keras.optimizers.AdamW computes the same, except that it does not decay variables without a
     gradient. It needs some fifteen small operations for each of a network's thirty variables. On
-    one long vector each operation runs once. So a training starts in less than half of the CPU time.
+    one long vector each operation runs once. So a training starts in less than half of the CPU
+    time.
 
     Args:
         learning_rate: A schedule or a number.
