@@ -1,7 +1,8 @@
 """Run the lessons from top to bottom and write each as a page to read: build/index.html.
 
 python notebooks/run.py                  every lesson
-python notebooks/run.py 03_unet.ipynb    only this one
+python notebooks/run.py 04_unet.ipynb    only this one
+python notebooks/run.py solutions/04_unet.ipynb    the solutions of its exercises
 python notebooks/run.py --store          also store the outputs in the notebooks (maintainers)
 """
 
@@ -34,7 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow")
-LESSON = re.compile(r"\d\d_")  # lessons are numbered, the lab is not
+# What the repository keeps of a cell: marks, and that the cell for Colab is folded.
+KEPT = ("tags", "nbgrader", "jupyter", "cellView")
 
 
 @dataclass
@@ -72,7 +74,9 @@ def find_lessons(names: Sequence[str], folder: Path) -> list[Path]:
     """The notebooks named, by path or by file name in `folder`; without names, every lesson."""
     paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if names:
-        paths = [Path(n) if Path(n).is_file() else folder / f"{Path(n).stem}.ipynb" for n in names]
+        paths = [
+            Path(n) if Path(n).is_file() else folder / Path(n).with_suffix(".ipynb") for n in names
+        ]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
         sys.exit(f"No such notebook: {', '.join(missing) or folder / '01_....ipynb'}")
@@ -138,12 +142,13 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
         error = execute(notebook, path.parent, say)
     seconds = time.monotonic() - start
     title, promise = opening(notebook)
-    page = build / f"{path.stem}.html"
+    page = page_of(path, build)
     result = Result(path.stem, title, promise, seconds, main_score(notebook), error, page)
     print(f"{label}: failed at {error}" if error else f"{label}: {seconds:.0f} s, {result.score}")
     if not error:
         notebook = stored_form(notebook)
     write_page(notebook, path.parent, title, page)
+    write_solutions_page(path, build)
     if store and error:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
     elif store:
@@ -151,11 +156,18 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
     return result
 
 
+def page_of(path: Path, build: Path) -> Path:
+    """Where the page of a notebook goes; solutions have the names of their lessons."""
+    folder = build / "solutions" if path.parent.name == "solutions" else build
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{path.stem}.html"
+
+
 def store_notebook(notebook: NotebookNode, path: Path, seconds: float) -> None:
     """Write a notebook with its outputs; of a lesson, also how long it took."""
     with path.open("w", encoding="utf-8", newline="\n") as file:  # on Windows too
         nbformat.write(notebook, file)
-    if LESSON.match(path.name):
+    if path.parent.name == "notebooks":
         store_minutes(path.parent / "minutes.json", path.stem, seconds)
 
 
@@ -299,7 +311,7 @@ def stored_form(notebook: NotebookNode) -> NotebookNode:
         }
     )
     for cell in notebook.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             for output in cell.outputs:
@@ -325,11 +337,29 @@ def in_256_colours(png: str) -> str:
 
 def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> None:
     """One HTML file with its figures inside; links between lessons lead to their pages."""
+    notebook = nbformat.from_dict({**notebook, "cells": [folded(c) for c in notebook.cells]})
     # Without embed_images, which closes <details> at once, so that every answer would lie open.
     exporter = HTMLExporter(require_js_url="")
     about = {"metadata": {"name": title, "path": str(folder)}}
     body, _ = exporter.from_notebook_node(notebook, resources=about)
-    page.write_text(re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body), encoding="utf-8")
+    body = re.sub(r'href="((?:solutions/|\.\./)?\d\d_\w+)\.ipynb', r'href="\1.html', body)
+    page.write_text(body, encoding="utf-8")
+
+
+def write_solutions_page(lesson: Path, build: Path) -> None:
+    """Write the solutions of a lesson's exercises, if it has any, as they are stored."""
+    path = lesson.parent / "solutions" / lesson.name
+    if path.is_file():
+        notebook = nbformat.read(path, as_version=4)
+        write_page(notebook, path.parent, opening(notebook)[0], page_of(path, build))
+
+
+def folded(cell: NotebookNode) -> NotebookNode:
+    """The cell for Colab as text that opens on a click; any other cell as it is."""
+    if "colab" not in cell.metadata.get("tags", []):
+        return cell
+    text = "<details>\n<summary>The cell for Google Colab</summary>\n\n```python\n"
+    return nbformat.v4.new_markdown_cell(f"{text}{cell.source}\n```\n\n</details>")
 
 
 INDEX = """<!DOCTYPE html>
@@ -358,7 +388,8 @@ def write_index(results: Sequence[Result], path: Path) -> None:
     """Write the page that links to the others, with times and main scores."""
     rows = []
     for result in results:
-        link = f'<a href="{html.escape(result.page.name)}">{html.escape(result.title)}</a>'
+        page = html.escape(result.page.relative_to(path.parent).as_posix())
+        link = f'<a href="{page}">{html.escape(result.title)}</a>'
         about, time_taken = html.escape(result.promise), f"{result.seconds:.0f} s"
         rows.append(f"<tr><td>{link}<br>{about}<td>{time_taken}<td>{html.escape(shown(result))}")
     path.write_text(INDEX % (time.strftime("%Y-%m-%d"), "\n".join(rows)), encoding="utf-8")

@@ -123,7 +123,7 @@ def threshold():
     """Otsu's threshold on all cases at full resolution: what every network must beat."""
     cases, table = ph2.load_cases(), {}
     for name, clean in (("plain", False), ("cleaned", True)):
-        masks = [otsu_mask(read_image(case.image), clean) for case in cases]
+        masks = [otsu_mask(read_image(case.image), clean=clean) for case in cases]
         mean = evaluate_masks(cases, masks).means["dice"].mean
         table[f"{name}, mean Dice"] = round(mean, 3)
     return table

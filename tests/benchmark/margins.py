@@ -8,7 +8,7 @@ TensorFlow mixes it with the seeds of datasets, it also changes the order of the
 are augmented. The split into training and test stays.
 
     python tests/benchmark/margins.py                           all, ten seeds
-    python tests/benchmark/margins.py --seeds 1-4,0 02_segnet   only these
+    python tests/benchmark/margins.py --seeds 1-4,0 04_unet     only these
 
 What was noted lies in build/margins.jsonl, and a later run goes on with what is missing there:
 delete the file after changes in a notebook or in the package. The standard deviation is that of

@@ -1,4 +1,4 @@
-"""The calibration curve that lesson 4 works out by hand is scikit-learn's."""
+"""The calibration curve that lesson 6 works out by hand is scikit-learn's."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "04_honest_scores.ipynb"
+LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "06_honest_scores.ipynb"
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ Image(base64.b64decode("{PIXEL}"))
 """
 DEAD = "import os\nos.write(2, b'no memory\\n')\nos._exit(1)"
 ANSWER = "<details>\n<summary>Answer</summary>\n\nBecause **so**.\n\n</details>\n\n"
-LINK = "[next](02_more.ipynb#a)"
+LINK = "[next](02_more.ipynb#a) [how](solutions/01_good.ipynb)"
 
 
 def write(path, *sources):
@@ -53,12 +53,19 @@ def lessons(tmp_path_factory):
         write(folder / "02_bad.ipynb", "x = 0", "1 / x  # oops\nprint('never')", "print('never')"),
         write(folder / "03_dead.ipynb", "print('alive')", DEAD),
     ]
+    answer = new_markdown_cell("# Solutions\n\nBecause one and one. [back](../01_good.ipynb)")
+    (folder / "solutions").mkdir()
+    nbformat.write(new_notebook(cells=[answer]), folder / "solutions" / "01_good.ipynb")
     before = [path.read_bytes() for path in paths]
     out = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", out)
         status = run.run_lessons(paths, folder / "build")
-    pages = {page.stem: page.read_text(encoding="utf-8") for page in folder.glob("build/*.html")}
+    build = folder / "build"
+    pages = {
+        page.relative_to(build).with_suffix("").as_posix(): page.read_text(encoding="utf-8")
+        for page in build.rglob("*.html")
+    }
     return SimpleNamespace(
         paths=paths, before=before, status=status, said=out.getvalue(), pages=pages
     )
@@ -83,7 +90,23 @@ def test_answers_stay_folded_and_links_between_lessons_lead_to_pages(lessons):
     page = lessons.pages["01_good"]
     folded = page.partition("<details>")[2].partition("</details>")[0]
     assert "Because <strong>so</strong>." in folded
-    assert 'href="02_more.html#a"' in page
+    assert 'href="02_more.html#a"' in page and 'href="solutions/01_good.html"' in page
+
+
+def test_solutions_become_pages_as_they_are_stored(lessons):
+    page = lessons.pages["solutions/01_good"]
+    assert "Because one and one" in page and 'href="../01_good.html"' in page
+
+
+def test_the_cell_for_colab_is_folded_on_the_page(tmp_path):
+    cell = new_code_cell("import sys", metadata={"tags": ["colab"], "cellView": "form"})
+    other = new_code_cell("import os")
+    assert run.folded(other) is other
+    notebook = new_notebook(cells=[new_markdown_cell("# A"), cell])
+    run.write_page(notebook, tmp_path, "A", tmp_path / "a.html")
+    folded = (tmp_path / "a.html").read_text(encoding="utf-8").partition("<details>")[2]
+    assert "sys" in folded.partition("</details>")[0]
+    assert notebook.cells[1] is cell, "the notebook itself stays as it is"
 
 
 def test_a_failing_lesson_is_named_and_the_next_still_runs(lessons):
@@ -120,12 +143,14 @@ def test_long_errors_are_cut_and_cells_without_end_are_named(tmp_path):
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """The files of two lessons, stored one after the other: the first, its cells' ids, minutes."""
-    folder = tmp_path_factory.mktemp("stored")
+    folder = tmp_path_factory.mktemp("stored") / "notebooks"
     source = "import sys\nprint('to stderr', file=sys.stderr)\nprint('to stdout')\n1 + 1"
     paths = [write(folder / "01_a.ipynb", source, "print(1)"), write(folder / "02_b.ipynb", "2")]
     ids = [cell.id for cell in nbformat.read(paths[0], as_version=4).cells]
-    for path in paths:
+    solutions = write(folder / "solutions" / "01_a.ipynb", "3")
+    for path in [*paths, solutions]:
         assert run.run_lessons([path], folder / "build", store=True) == 0
+    assert nbformat.read(solutions, as_version=4).cells[1].outputs
     minutes = json.loads((folder / "minutes.json").read_text(encoding="utf-8"))
     return paths[0].read_text(encoding="utf-8"), ids, minutes
 
@@ -145,7 +170,7 @@ def test_a_stored_notebook_holds_nothing_of_the_machine(stored):
     assert text.startswith('{\n "cells"') and text.endswith("}\n")
 
 
-def test_storing_keeps_the_minutes_of_every_lesson(stored):
+def test_storing_keeps_the_minutes_of_every_lesson_and_of_no_solutions(stored):
     _, _, minutes = stored
     assert set(minutes) == {"01_a", "02_b"} and all(0 <= m < 5 for m in minutes.values())
 
@@ -194,6 +219,9 @@ def test_lessons_are_found_in_order_and_by_name(tmp_path):
     assert run.find_lessons([], folder) == [one, two]
     assert run.find_lessons(["02_two.ipynb"], folder) == [two]
     assert run.find_lessons([str(one)], tmp_path) == [one]
+    solution = write(folder / "solutions" / "01_one.ipynb", "0")
+    assert run.find_lessons(["solutions/01_one"], folder) == [solution]
+    assert run.find_lessons([], folder) == [one, two]
     for names, where in ((["03_no.ipynb"], folder), ([], tmp_path)):
         with pytest.raises(SystemExit, match="No such notebook"):
             run.find_lessons(names, where)

@@ -270,6 +270,15 @@ def test_cleaning_drops_specks_and_fills_holes():
     np.testing.assert_array_equal(otsu_mask(image), disc())
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_only_the_channel_that_was_asked_for_counts(channel):
+    image = np.full((57, 77, 3), 200, np.uint8)
+    image[..., channel] = skin(disc())[..., channel]
+    assert (otsu_mask(image, channel) == disc()).mean() > 0.99
+    assert (otsu_mask(image, None) == disc()).mean() > 0.99
+    assert otsu_mask(image, (channel + 1) % 3).all(), "a flat channel has no darker side"
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_flat_image_gives_a_mask_and_no_error(value):
     mask = otsu_mask(np.full((20, 30, 3), value, np.uint8))
