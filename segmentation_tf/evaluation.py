@@ -299,18 +299,23 @@ def bootstrap(values: Sequence[float], draws: int = 2000, seed: int = 0) -> Inte
 # --- a baseline that learns nothing
 
 
-def otsu_mask(image: np.ndarray, clean: bool = True) -> np.ndarray:
+def otsu_mask(image: np.ndarray, channel: int | None = 2, *, clean: bool = True) -> np.ndarray:
     """Segment uint8 RGB `(H, W, 3)` by darkness: bool `(H, W)`. Every network must beat it.
 
-    The threshold splits the grey values so that the variance within the two sides, weighted by
-    their sizes, is as small as possible. With `clean`, only the largest connected part stays, with
-    its holes filled.
+    The threshold splits the values of one channel so that the variance within the two sides,
+    weighted by their sizes, is as small as possible.
+
+    Args:
+        channel: 0 is red, 1 green, 2 blue, and None is grey. Lesion and skin differ most in blue.
+        clean: Keep only the largest connected part, and fill its holes.
 
     Source:
         N. Otsu, "A threshold selection method from gray-level histograms", 1979.
     """
-    grey = np.asarray(Image.fromarray(image).convert("L"))
-    dark = grey <= threshold_otsu(grey)
+    values = np.asarray(Image.fromarray(image).convert("L"))
+    if channel is not None:
+        values = image[..., channel]
+    dark = values <= threshold_otsu(values)
     return ndimage.binary_fill_holes(largest_component(dark)) if clean else dark
 
 

@@ -11,10 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from segmentation_tf.cases import Case
-from segmentation_tf.evaluation import check_masks, predict_masks, score
+from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
 from segmentation_tf.images import read_image, read_mask
 
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
@@ -23,8 +24,102 @@ ERRORS = {
     "false negative": FALSE_NEGATIVE,
     "false positive": FALSE_POSITIVE,
 }
-TRAINING, VALIDATION = "#0072B2", "#D55E00"
+# One meaning for each colour. What is right or wrong has the colours of ERRORS.
+SKIN, LESION = "#E3B59A", "#7A4B2A"
+SEGNET, UNET, BASELINE = "#009E73", "#0072B2", "#999999"
+TRAINING, VALIDATION = "#CC79A7", "#000000"
+OTHER = ("#E69F00", "#332288", "#661100")  # for curves that are none of these
 PANEL = 2.3  # inches
+
+
+def set_style() -> None:
+    """Make matplotlib draw as the lessons do: 140 dots an inch, text of at least 9 points."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 140,
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "axes.labelsize": 9.5,
+            "legend.fontsize": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": False,
+        }
+    )
+
+
+def show_arrays(pictures: dict[str, np.ndarray], values: str | None = None, **options) -> None:
+    """Draw arrays side by side, each below its name.
+
+    Args:
+        pictures: Maps `(H, W)` or pictures `(H, W, 3)`.
+        values: How to write the number of each pixel into the maps, such as "d" or ".2f".
+        options: More for matplotlib's imshow, such as cmap.
+    """
+    tallest = max(len(picture) / len(picture[0]) for picture in pictures.values())
+    size = (4 * PANEL, 4 * PANEL * tallest / len(pictures) + 0.3)
+    _, axes = plt.subplots(1, len(pictures), figsize=size, squeeze=False, layout="constrained")
+    for axis, (title, picture) in zip(axes[0], pictures.items(), strict=True):
+        numbered = values and picture.ndim == 2
+        pale = {"cmap": "Blues", "vmin": 0, "vmax": 2 * np.max(picture)} if numbered else {}
+        axis.imshow(picture, interpolation="nearest", **{**pale, **options})
+        axis.set(xticks=[], yticks=[], title=title)
+        axis.spines[:].set_visible(True)
+        for (row, column), value in np.ndenumerate(picture) if numbered else ():
+            axis.text(column, row, f"{value:{values}}", ha="center", va="center")
+    plt.show()
+
+
+def show_outlines(
+    images: dict[str, np.ndarray],
+    outlines: dict[str, Sequence[np.ndarray]],
+    colours: dict[str, str],
+    *,
+    zoom: Sequence[tuple[slice, slice]] | None = None,
+) -> None:
+    """Draw images in a row with several outlines in each.
+
+    Args:
+        images: uint8 RGB `(H, W, 3)` below their names.
+        outlines: For each name of the legend, one bool mask `(H, W)` for each image.
+        colours: For each name of the legend its colour.
+        zoom: For each image the rows and columns to show; all of them by default.
+    """
+    width = 4 * PANEL / len(images)
+    size = (4 * PANEL, width * (1.0 if zoom else 0.78) + 0.5)
+    figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    for i, (axis, (title, image)) in enumerate(zip(axes[0], images.items(), strict=True)):
+        axis.imshow(image)
+        for name, masks in outlines.items():
+            axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
+        if zoom:
+            rows, columns = zoom[i]
+            axis.set(xlim=(columns.start, columns.stop), ylim=(rows.stop, rows.start))
+        axis.set(xticks=[], yticks=[], title=title)
+    lines = [Line2D([], [], color=colours[name], linewidth=2) for name in outlines]
+    figure.legend(
+        lines, outlines, loc="outside lower center", ncols=len(lines), facecolor="#D9D9D9"
+    )
+    plt.show()
+
+
+def show_intervals(intervals: dict[str, Interval], label: str, zero: bool = True) -> None:
+    """Draw means with their 95 % intervals, one below the other.
+
+    Args:
+        intervals: Mean, low and high end for each name.
+        label: What the horizontal axis shows.
+        zero: Draw a line at 0, where two things that are compared are equal.
+    """
+    _, axis = plt.subplots(figsize=(7, 0.42 * len(intervals) + 0.8), layout="constrained")
+    for place, (mean, low, high) in enumerate(intervals.values()):
+        axis.plot([low, high], [place, place], color="black", linewidth=2)
+        axis.plot(mean, place, "o", color="black")
+    if zero:
+        axis.axvline(0, color="grey", linestyle=":")
+    axis.set(yticks=range(len(intervals)), yticklabels=intervals, xlabel=label)
+    axis.set_ylim(len(intervals) - 0.5, -0.5)
+    plt.show()
 
 
 def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
@@ -60,7 +155,7 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
-        row[0].set_ylabel(case.name, fontsize=7)
+        row[0].set_ylabel(case.name, fontsize=9)
         row[3].set_title(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
@@ -145,7 +240,7 @@ def show_maps(
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set_title(title, fontsize=10)
     for panel, label in zip(axes[:, 0], labels, strict=False):
-        panel.set_ylabel(label, fontsize=8)
+        panel.set_ylabel(label, fontsize=9)
     if legend:
         add_legend(figure, legend)
     plt.show()
