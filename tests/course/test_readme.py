@@ -52,7 +52,7 @@ def broken_links(path, text):
     return faults
 
 
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
 OF_TESTS = sorted((ROOT / "tests").glob("**/README.md"))
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"

@@ -21,18 +21,15 @@ import run
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SOLUTIONS = sorted((ROOT / "lab" / "solution").glob("*.ipynb"))
+ANSWERS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+LAB = sorted((ROOT / "lab" / "solution").glob("*.ipynb"))
+# The later lessons and the lab are longer, and their text names no printed number.
+SECOND_EDITION = [path for path in LESSONS if path.name < "06"]
 
 # What a '## ' heading must contain, in this order; other headings may stand between.
 SKELETON = [
     "what you will learn",
     "set-up",
-    "data",
-    "look",
-    "model",
-    "train",
-    "judge",
-    "where it fails",
     "summary",
     "exercises",
     "check yourself",
@@ -51,6 +48,16 @@ READS_ENVIRONMENT = re.compile(
     r"getenv|environ\.get|in (os\.)?environ|environ\[[^\]]*\](?!\s*=[^=])|sys\.modules|sys\.argv"
 )
 MAX_BYTES = 1_500_000
+MAX_CELLS, MAX_WORDS = 70, 2400  # of a lesson
+# A decimal such as 0.93 or .93, or a percentage such as 64 %. Versions (3.11.2) are neither.
+NUMBER = re.compile(r"(?<![\w.,])(\d*\.\d+|\d+(?= ?%))(?!\.?\w)(?!\.\d)( ?%)?")
+TAGS = ("nbval-check-output", "main-score", "colab")
+WHOLE = ("what you will learn", "summary", "exercises", "check yourself", "next")
+# Decimals in prose that no cell prints, and what they are.
+CONSTANTS = {
+    "0.5": "the threshold of a probability",
+    "95 %": "the level of confidence intervals",
+}
 
 
 # --- Reading a notebook -------------------------------------------------------------------------
@@ -171,13 +178,69 @@ def prose_is_brief(notebook):
             yield f"{count} words of prose, over 120, in the cell {cell.source[:40]!r}"
 
 
-def prose_repeats_no_printed_number(notebook):
-    """Decimals and long counts belong to the outputs: in prose they would grow old."""
-    number = r"(?<![\d.,])(?:\d+\.\d{2,}|\d{1,3}(?:,\d{3})+|\d{5,})(?![\d.,]*\d)"
-    outputs = "\n".join(text for _, cell in code_cells(notebook) for text in texts(cell))
-    printed = set(re.findall(number, outputs))
-    for said in sorted(set(re.findall(number, markdown(notebook))) & printed):
-        yield f"the text says {said}, which a cell prints"
+def numbers_in_prose_are_printed(notebook):
+    """A decimal or percentage in the text is one of CONSTANTS, or a cell of its section prints it.
+
+    A cell prints it if some number of its stored output gives it when rounded. The sections WHOLE
+    speak of the whole notebook.
+    """
+    everything = printed_numbers(notebook.cells)
+    for heading, cells in sections(notebook):
+        printed = everything if heading.startswith(WHOLE) else printed_numbers(cells)
+        for cell in cells:
+            if cell.cell_type == "markdown":
+                for said, value, digits in numbers(plain(cell.source)):
+                    if said not in CONSTANTS and not is_among(value, digits, printed):
+                        yield f"the text says {said}, but no cell of '{heading}' prints it"
+
+
+def sections(notebook):
+    """Yields (heading in small letters, its cells) for each '## ' heading; the first has none."""
+    heading, cells = "", []
+    for cell in notebook.cells:
+        found = cell.cell_type == "markdown" and re.match(r"## (.*)", cell.source)
+        if found:
+            yield heading, cells
+            heading, cells = found[1].lower(), []
+        cells.append(cell)
+    yield heading, cells
+
+
+def plain(text):
+    """Text without code, formulas, and what links lead to."""
+    hidden = r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|https?://\S+|arXiv:\S+"
+    return re.sub(hidden, " ", text, flags=re.DOTALL)
+
+
+def numbers(text):
+    """Yields (as written, value, digits behind the point) for each NUMBER; 64 % is 0.64."""
+    for match in NUMBER.finditer(text):
+        digits = len(match[1].partition(".")[2])
+        percent = match[2] is not None
+        yield match[0], float(match[1]) / (100 if percent else 1), digits + 2 * percent
+
+
+def printed_numbers(cells):
+    """All numbers in the stored outputs, as values; 64% counts as 64 and as 0.64."""
+    found = []
+    for cell in cells:
+        for text in texts(cell):
+            for number, percent in re.findall(r"(\d+\.?\d*|\.\d+) ?(%?)", text.replace(",", "")):
+                found.append(float(number))
+                if percent:
+                    found.append(float(number) / 100)
+    return found
+
+
+def is_among(value, digits, printed):
+    """Whether one of the printed numbers gives `value` when it is rounded to so many digits."""
+    return any(abs(value - number) <= 0.5 * 10**-digits + 1e-9 for number in printed)
+
+
+def is_not_too_long(notebook):
+    count = words(markdown(notebook))
+    if len(notebook.cells) > MAX_CELLS or count > MAX_WORDS:
+        yield f"{len(notebook.cells)} cells and {count} words, over {MAX_CELLS} and {MAX_WORDS}"
 
 
 def has_figures(notebook):
@@ -271,6 +334,8 @@ def begins_with_the_cell_for_colab(notebook):
         yield "the first code cell, and no other, must have the tag colab"
     elif cells[0].source != colab_cell():
         yield "the cell tagged colab is not that of the first lesson"
+    elif not cells[0].metadata.get("jupyter", {}).get("source_hidden"):
+        yield "the cell tagged colab is not folded"
 
 
 def downloads_nothing(notebook):
@@ -288,21 +353,20 @@ def runs_the_same_everywhere(notebook):
 
 
 def nbval_skips_nothing(notebook):
-    """Misspelt markers do nothing at all, and these tags and markers switch a check off."""
+    """Misspelt tags do nothing at all, and some tags and comments switch a check off."""
     for number, cell in code_cells(notebook):
-        for line in cell.source.splitlines():
-            if "nbval" in line.lower() and line.strip() != "# NBVAL_CHECK_OUTPUT":
-                yield f"[{number}] has {line.strip()!r}; only # NBVAL_CHECK_OUTPUT counts"
+        if "nbval" in cell.source.lower():
+            yield f"[{number}] has a marker of nbval in its code; tag it nbval-check-output"
         for tag in tags(cell):
-            if tag.startswith("nbval") or tag in ("raises-exception", "skip-execution"):
-                yield f"[{number}] is tagged {tag}"
+            if tag not in TAGS:
+                yield f"[{number}] is tagged {tag}; only {', '.join(TAGS)} are known"
 
 
 def checked_cells_hold_text(notebook):
     """nbval compares text: a cell that prints nothing, or was never run, passes silently."""
-    checked = [(n, c) for n, c in code_cells(notebook) if "# NBVAL_CHECK_OUTPUT" in c.source]
+    checked = [(n, c) for n, c in code_cells(notebook) if "nbval-check-output" in tags(c)]
     if not checked:
-        yield "no cell is checked: mark one that prints a fact with # NBVAL_CHECK_OUTPUT"
+        yield "no cell is checked: tag one that prints a fact with nbval-check-output"
     for number, cell in checked:
         if not any(t.strip() and not t.startswith("<Figure") for t in texts(cell)):
             yield f"[{number}] is checked and has no text to compare"
@@ -360,6 +424,12 @@ def has_three_exercises(notebook):
         yield "no exercise says that it is answered in writing"
 
 
+def answers_three_exercises(notebook):
+    found = re.findall(r"^## (\d)\.", markdown(notebook), re.MULTILINE)
+    if found != ["1", "2", "3"]:
+        yield f"the headings '## 1. ...' to '## 3. ...' are {found}"
+
+
 def has_three_folded_answers(notebook):
     body = section(notebook, "check yourself")
     for tag in ("<details>", "</details>", "<summary>", "</summary>"):
@@ -378,11 +448,11 @@ def has_one_main_score(notebook):
             yield f"[{number}] is tagged main-score and prints nothing"
 
 
+# Of a notebook that learners step through: a lesson, or the lab with its solutions.
 RULES = [
     code_cells_are_short,
     prose_comes_before_code,
     prose_is_brief,
-    prose_repeats_no_printed_number,
     has_figures,
     figures_are_not_blank,
     was_run_from_top_to_bottom,
@@ -407,3 +477,37 @@ RULES = [
     has_three_folded_answers,
     has_one_main_score,
 ]
+
+RULES_OF_SECOND_EDITION = [is_not_too_long, numbers_in_prose_are_printed]
+
+# The solutions of exercises need no figures, and have no sections of their own.
+RULES_OF_ANSWERS = [
+    code_cells_are_short,
+    prose_comes_before_code,
+    numbers_in_prose_are_printed,
+    figures_are_not_blank,
+    was_run_from_top_to_bottom,
+    has_no_stderr,
+    has_no_error,
+    outputs_are_the_same_everywhere,
+    outputs_are_short,
+    file_is_small,
+    is_in_stored_form,
+    has_no_shell_line,
+    installs_nothing,
+    begins_with_the_cell_for_colab,
+    downloads_nothing,
+    runs_the_same_everywhere,
+    nbval_skips_nothing,
+    checked_cells_hold_text,
+    asserts_give_a_reason,
+    opens_with_title_and_promise,
+    answers_three_exercises,
+]
+
+CHECKS = [
+    *[(path, rule) for path in LESSONS + LAB for rule in RULES],
+    *[(path, rule) for path in SECOND_EDITION for rule in RULES_OF_SECOND_EDITION],
+    *[(path, rule) for path in ANSWERS for rule in RULES_OF_ANSWERS],
+]
+ALL_RULES = {*RULES, *RULES_OF_SECOND_EDITION, *RULES_OF_ANSWERS}
