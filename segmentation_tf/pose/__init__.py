@@ -1,4 +1,4 @@
-"""Joints of people (lesson 6).
+"""Joints of people (lesson 8).
 
 joints.py      names of the joints, their mirror images, and the limbs between them
 targets.py     joints.json, pictures of one or two people, and the maps that a network learns
