@@ -11,6 +11,7 @@ import pytest
 from ph2_tree import write_ph2
 from segmentation_tf import plotting
 from segmentation_tf.datasets import ph2
+from segmentation_tf.evaluation import Interval
 from segmentation_tf.images import read_mask
 from segmentation_tf.panoptic.plotting import class_colours
 
@@ -74,6 +75,54 @@ def test_batch_shows_every_image_with_its_outline():
     plotting.show_batch(np.random.default_rng(0).random((6, 16, 16, 3)), masks)
     assert [len(panel.images) for panel in plt.gcf().axes] == [1] * 6 + [0] * 2
     assert all(panel.collections for panel in plt.gcf().axes[:6])
+
+
+def test_small_maps_have_their_numbers_written_in_and_pictures_do_not():
+    pictures = {"mask": np.eye(2, dtype=int), "photograph": np.zeros((2, 2, 3), np.uint8)}
+    plotting.show_arrays(pictures, values="d")
+    left, right = plt.gcf().axes
+    assert [text.get_text() for text in left.texts] == ["1", "0", "0", "1"]
+    assert not right.texts and [left.get_title(), right.get_title()] == ["mask", "photograph"]
+
+
+def test_outlines_have_their_colours_a_legend_and_a_window():
+    image, mask = np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), bool)
+    mask[5:15, 5:15] = True
+    colours = {"mask": "white", "U-Net": plotting.UNET}
+    window = [(slice(2, 12), slice(3, 23))]
+    plotting.show_outlines(
+        {"IMD002": image}, {"mask": [mask], "U-Net": [mask]}, colours, zoom=window
+    )
+    figure = plt.gcf()
+    (axis,) = figure.axes
+    assert len(axis.collections) == 2 and axis.get_xlim() == (3, 23) and axis.get_ylim() == (12, 2)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mask", "U-Net"]
+
+
+def test_intervals_stand_below_each_other_in_their_order():
+    plotting.show_intervals(
+        {"Dice": Interval(0.2, 0.1, 0.3), "NSD": Interval(0, -0.1, 0.1)}, "difference"
+    )
+    (axis,) = plt.gcf().axes
+    np.testing.assert_array_equal(axis.lines[0].get_xdata(), [0.1, 0.3])
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Dice", "NSD"]
+    assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first one is the upper one"
+
+
+def test_the_style_writes_no_text_below_nine_points():
+    with plt.rc_context():
+        plotting.set_style()
+        sizes = [plt.rcParams[name] for name in ("font.size", "axes.labelsize", "legend.fontsize")]
+        assert min(sizes) >= 9 and plt.rcParams["figure.dpi"] == 140
+
+
+def test_no_colour_has_two_meanings():
+    right_or_wrong = [matplotlib.colors.to_hex(np.array(c) / 255).upper() for c in COLOURS]
+    others = [
+        plotting.SKIN, plotting.LESION, plotting.SEGNET, plotting.UNET, plotting.BASELINE,
+        plotting.TRAINING, plotting.VALIDATION, *plotting.OTHER,
+    ]  # fmt: skip
+    assert len({*right_or_wrong, *others}) == len(right_or_wrong) + len(others)
 
 
 def test_history_shows_loss_and_dice(cases):
