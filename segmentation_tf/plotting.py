@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
@@ -100,6 +100,35 @@ def show_outlines(
     figure.legend(
         lines, outlines, loc="outside lower center", ncols=len(lines), facecolor="#D9D9D9"
     )
+    plt.show()
+
+
+def show_boxes(
+    images: dict[str, np.ndarray],
+    boxes: Sequence[dict[str, tuple[slice, slice]]],
+    colours: Sequence[str],
+) -> None:
+    """Draw images in a row with boxes in each; the name of a box stands in its corner.
+
+    Args:
+        images: uint8 RGB `(H, W, 3)` below their names.
+        boxes: For each image, names with the rows and columns of their boxes.
+        colours: For each image the colour of its boxes.
+    """
+    size = (4 * PANEL, 4 * PANEL / len(images) + 0.3)
+    _, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    for axis, (title, image), named, colour in zip(
+        axes[0], images.items(), boxes, colours, strict=True
+    ):
+        axis.imshow(image)
+        for name, (rows, columns) in named.items():
+            left, top = columns.start - 0.5, rows.start - 0.5
+            width, height = columns.stop - columns.start, rows.stop - rows.start
+            axis.add_patch(
+                Rectangle((left, top), width, height, fill=False, color=colour, linewidth=2.5)
+            )
+            axis.text(left + 1, top + 1, name, va="top", color="white", backgroundcolor=colour)
+        axis.set(xticks=[], yticks=[], title=title)
     plt.show()
 
 

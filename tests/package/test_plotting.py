@@ -99,6 +99,15 @@ def test_outlines_have_their_colours_a_legend_and_a_window():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mask", "U-Net"]
 
 
+def test_boxes_lie_around_their_pixels_with_their_names():
+    image = np.zeros((10, 12, 3), np.uint8)
+    plotting.show_boxes({"a": image}, [{"4 x 3": (slice(2, 6), slice(1, 4))}], [plotting.SEGNET])
+    (axis,) = plt.gcf().axes
+    (box,) = axis.patches
+    assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (0.5, 1.5, 3, 4)
+    assert [text.get_text() for text in axis.texts] == ["4 x 3"]
+
+
 def test_intervals_stand_below_each_other_in_their_order():
     plotting.show_intervals(
         {"Dice": Interval(0.2, 0.1, 0.3), "NSD": Interval(0, -0.1, 0.1)}, "difference"
