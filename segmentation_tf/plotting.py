@@ -151,6 +151,71 @@ def show_intervals(intervals: dict[str, Interval], label: str, zero: bool = True
     plt.show()
 
 
+def show_curves(
+    x: Sequence[float],
+    curves: dict[str, Sequence[float]],
+    labels: tuple[str, str],
+    *,
+    colours: dict[str, str] | None = None,
+    **options,
+) -> None:
+    """Draw curves over the same x, each with its name in a legend.
+
+    Args:
+        x: Up to 30 places are marked by points.
+        curves: For each name its values, at most four unless `colours` names more.
+        labels: What the horizontal and the vertical axis show.
+        colours: For some names their colours. The others take UNET and OTHER in turn.
+        options: More for matplotlib's Axes.set, such as xscale or ylim.
+    """
+    _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    free = iter((UNET, *OTHER))
+    for name, values in curves.items():
+        colour = (colours or {}).get(name) or next(free)
+        axis.plot(x, values, "o-" if len(x) <= 30 else "-", color=colour, label=name)
+    axis.set(xlabel=labels[0], ylabel=labels[1], **options)
+    axis.grid(alpha=0.3)
+    if len(curves) > 1:
+        axis.legend()
+    plt.show()
+
+
+def show_thresholds(
+    channels: dict[str, np.ndarray],
+    mask: np.ndarray,
+    thresholds: Sequence[float],
+    *,
+    dices: dict[str, Sequence[float]],
+    chosen: dict[str, float],
+) -> None:
+    """Draw for each channel how bright skin and lesion are, and below it Dice by threshold.
+
+    Args:
+        channels: uint8 maps `(H, W)` below their names.
+        mask: Ground truth, bool `(H, W)`.
+        thresholds: The values from 0 to 255 that were tried.
+        dices: For each channel the Dice of each threshold.
+        chosen: For each channel the threshold that a dashed line marks.
+    """
+    size = (4 * PANEL, 4.4)
+    _, axes = plt.subplots(
+        2, len(channels), figsize=size, sharex=True, sharey="row", squeeze=False, layout="tight"
+    )
+    bins = np.arange(0, 257, 4)
+    for (pixels, curve), (name, values) in zip(axes.T, channels.items(), strict=True):
+        for region, colour, label in ((~mask, SKIN, "skin"), (mask, LESION, "lesion")):
+            pixels.hist(values[region], bins=bins, color=colour, alpha=0.75, label=label)
+        curve.plot(thresholds, dices[name], color=OTHER[1])
+        for axis in (pixels, curve):
+            axis.axvline(chosen[name], color="black", linestyle="--", label="Otsu's threshold")
+        pixels.set_title(name)
+        curve.set(xlabel="value of the pixel, and threshold", xlim=(0, 255), ylim=(0, 1))
+    axes[0, 0].set_ylabel("pixels")
+    axes[1, 0].set_ylabel("Dice")
+    axes[0, -1].legend()
+    plt.show()
+
+
 def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
     """Draw the image of each case with the outline of its mask; the title has name and label."""
     panels = grid(len(cases), columns, height=0.95)

@@ -163,3 +163,33 @@ def test_maps_have_titles_labels_and_a_legend():
 def test_maps_of_nothing_are_refused(rows, titles):
     with pytest.raises(ValueError, match="show_maps got no pictures"):
         plotting.show_maps(rows, titles)
+
+
+def test_curves_have_their_colours_and_a_legend():
+    curves = {"a": [1, 2], "b": [2, 3], "c": [3, 4]}
+    colours = {"b": plotting.BASELINE}
+    plotting.show_curves([0.1, 10], curves, ("rate", "loss"), colours=colours, xscale="log")
+    (axis,) = plt.gcf().axes
+    drawn = [line.get_color() for line in axis.lines]
+    assert drawn == [plotting.UNET, plotting.BASELINE, plotting.OTHER[0]]
+    np.testing.assert_array_equal(axis.lines[1].get_ydata(), [2, 3])
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b", "c"]
+    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_xscale()) == ("rate", "loss", "log")
+
+
+def test_thresholds_have_a_histogram_and_a_curve_for_each_channel():
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
+    mask = image < 100
+    plotting.show_thresholds(
+        {"grey": image, "blue": image // 2},
+        mask,
+        [0, 100, 200],
+        dices={"grey": [0, 1, 0.6], "blue": [0, 0.7, 0.6]},
+        chosen={"grey": 100, "blue": 50},
+    )
+    histograms, curves = plt.gcf().axes[:2], plt.gcf().axes[2:]
+    assert [axis.get_title() for axis in histograms] == ["grey", "blue"]
+    drawn = [patch.get_height() for axis in histograms for patch in axis.patches]
+    assert sum(drawn) == 2 * image.size
+    assert [list(axis.lines[0].get_ydata()) for axis in curves] == [[0, 1, 0.6], [0, 0.7, 0.6]]
+    assert [axis.lines[1].get_xdata()[0] for axis in curves] == [100, 50]
