@@ -198,9 +198,10 @@ def show_thresholds(
         chosen: For each channel the threshold that a dashed line marks.
     """
     size = (4 * PANEL, 4.4)
-    _, axes = plt.subplots(
-        2, len(channels), figsize=size, sharex=True, sharey="row", squeeze=False, layout="tight"
+    figure, axes = plt.subplots(
+        2, len(channels), figsize=size, sharex=True, sharey="row", squeeze=False
     )
+    figure.set_layout_engine("constrained")
     bins = np.arange(0, 257, 4)
     for (pixels, curve), (name, values) in zip(axes.T, channels.items(), strict=True):
         for region, colour, label in ((~mask, SKIN, "skin"), (mask, LESION, "lesion")):
@@ -212,7 +213,8 @@ def show_thresholds(
         curve.set(xlabel="value of the pixel, and threshold", xlim=(0, 255), ylim=(0, 1))
     axes[0, 0].set_ylabel("pixels")
     axes[1, 0].set_ylabel("Dice")
-    axes[0, -1].legend()
+    parts = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*parts, loc="outside lower center", ncols=3)
     plt.show()
 
 
