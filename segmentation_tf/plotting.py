@@ -108,7 +108,7 @@ def show_boxes(
     boxes: Sequence[dict[str, tuple[slice, slice]]],
     colours: Sequence[str],
 ) -> None:
-    """Draw images in a row with boxes in each; the name of a box stands in its corner.
+    """Draw images in a row with boxes in each; the name of a box stands at its upper right corner.
 
     Args:
         images: uint8 RGB `(H, W, 3)` below their names.
@@ -127,7 +127,17 @@ def show_boxes(
             axis.add_patch(
                 Rectangle((left, top), width, height, fill=False, color=colour, linewidth=2.5)
             )
-            axis.text(left + 1, top + 1, name, va="top", color="white", backgroundcolor=colour)
+            # Beside the box, or inside where the image ends: so nested boxes hide no name.
+            inside = columns.stop > 0.85 * image.shape[1]
+            axis.text(
+                left + width + (-1 if inside else 1),
+                top + 1,
+                name,
+                ha="right" if inside else "left",
+                va="top",
+                color="white",
+                bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
+            )
         axis.set(xticks=[], yticks=[], title=title)
     plt.show()
 
