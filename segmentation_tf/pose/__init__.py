@@ -1,8 +1,8 @@
-"""Joints of people (lesson 8).
+"""Joints of people (lesson 9).
 
 joints.py      names of the joints, their mirror images, and the limbs between them
 targets.py     joints.json, pictures of one or two people, and the maps that a network learns
 skeletons.py   from predicted maps to skeletons
-scores.py      the percentage of correct keypoints (PCK)
+scores.py      PCK, OKS, and kinds of errors
 plotting.py    skeletons over pictures
 """

@@ -5,13 +5,15 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 
-from segmentation_tf.plotting import add_legend, grid
+from segmentation_tf.plotting import grid
 from segmentation_tf.pose.joints import JOINTS, LIMBS
 
 SIDES = {"left": (230, 159, 0), "right": (86, 180, 233), "middle": (255, 255, 255)}
-PEOPLE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (204, 121, 167))
+PEOPLE = ((240, 228, 66), (204, 121, 167), (0, 158, 115), (213, 94, 0))  # none of SIDES
 CERTAIN = 0.5  # joints with a smaller third number are drawn as rings
+DOT, RING = "dot: seen, or the network is sure", "ring: hidden, or it is not sure"
 
 
 def show_skeletons(
@@ -22,7 +24,7 @@ def show_skeletons(
     columns: int = 4,
     by_person: bool = False,
 ) -> None:
-    """Draw pictures with the skeletons of their people.
+    """Draw pictures with the skeletons of their people, and a legend.
 
     A joint is a ring if it is hidden, or if the network is not certain of it.
 
@@ -42,8 +44,36 @@ def show_skeletons(
         panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     for panel, title in zip(panels, titles):
         panel.set_title(title, fontsize=9)
-    if not by_person:
-        add_legend(plt.gcf(), SIDES)
+    _add_legend(plt.gcf(), {} if by_person else SIDES)
+    plt.show()
+
+
+def show_field(picture: np.ndarray, field: np.ndarray, title: str) -> None:
+    """Draw the field of one limb over its picture: an arrow for each cell that the limb covers.
+
+    `picture` is RGB `(H, H, 3)`; `field` is float `(G, G, 2)`, x and y of the arrow of each cell.
+    """
+    _, axis = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
+    end = len(field) - 0.5
+    axis.imshow(picture, extent=(-0.5, end, end, -0.5))
+    rows, columns = np.nonzero(np.abs(field).sum(axis=-1))
+    x, y = field[rows, columns].T
+    axis.quiver(columns, rows, x, y, color="#F0E442", angles="xy", scale_units="xy", scale=1)
+    axis.set(title=title, xticks=[], yticks=[])
+    plt.show()
+
+
+def show_joint_shares(shares: dict[str, np.ndarray], label: str, colours: dict[str, str]) -> None:
+    """Draw a group of bars for each joint; `shares` gives 17 numbers in [0, 1] for each name."""
+    _, axis = plt.subplots(figsize=(9.2, 3.2), layout="constrained")
+    width, places = 0.8 / len(shares), np.arange(len(JOINTS))
+    for number, (name, values) in enumerate(shares.items()):
+        shift = (number - (len(shares) - 1) / 2) * width
+        axis.bar(places + shift, values, width, color=colours[name], label=name)
+    axis.set(ylabel=label, ylim=(0, 1), xticks=places)
+    axis.set_xticklabels([name.replace("_", " ") for name in JOINTS], rotation=45, ha="right")
+    if len(shares) > 1:
+        axis.legend(ncols=len(shares), loc="lower center", bbox_to_anchor=(0.5, 1))
     plt.show()
 
 
@@ -61,3 +91,21 @@ def _side_colour(*joints):
     """The colour of the side that all these joints are on, else that of the middle."""
     sides = {JOINTS[joint].split("_")[0] for joint in joints}
     return SIDES.get(sides.pop(), SIDES["middle"]) if len(sides) == 1 else SIDES["middle"]
+
+
+def _add_legend(figure, colours):
+    lines = [
+        Line2D([], [], color=np.array(colour) / 255, linewidth=3, label=name)
+        for name, colour in colours.items()
+    ]
+    dots = [
+        Line2D([], [], color="black", marker="o", markerfacecolor=face, linestyle="", label=name)
+        for name, face in ((DOT, "black"), (RING, "none"))
+    ]
+    figure.legend(
+        handles=lines + dots,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        ncols=len(lines) + len(dots),
+        facecolor="#D9D9D9",
+    )

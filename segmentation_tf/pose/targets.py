@@ -166,10 +166,8 @@ def read_crop(
     Raises:
         DatasetError: A file cannot be used, a mask is empty, or the frames differ in size.
     """
-    image, people, mask = _read_scene(scene)
-    left, top, right, bottom = Image.fromarray(mask).getbbox()
-    side = round(margin * max(right - left, bottom - top))
-    left, top = round((left + right - side) / 2), round((top + bottom - side) / 2)
+    image, people, masks = _read_scene(scene)
+    side, left, top = _square(masks, margin)
     square = Image.fromarray(image).crop((left, top, left + side, top + side))
     picture = square.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
     people = np.stack([*people, AWAY][:2])
@@ -177,25 +175,43 @@ def read_crop(
     return picture, people
 
 
+def read_areas(scene: Case | Duo, size: int, margin: float = MARGIN) -> np.ndarray:
+    """Compute how many pixels of the crop of `read_crop` each person covers: float `(P,)`.
+
+    What the person in front hides of the other counts too. OKS needs these areas.
+    """
+    _, _, masks = _read_scene(scene)
+    side, _, _ = _square(masks, margin)
+    return masks.sum(axis=(1, 2)) * (size / side) ** 2
+
+
+def _square(masks, margin):
+    """Side, left and top of the square about the masks `(P, H, W)`."""
+    left, top, right, bottom = Image.fromarray(masks.any(axis=0)).getbbox()
+    side = round(margin * max(right - left, bottom - top))
+    return side, round((left + right - side) / 2), round((top + bottom - side) / 2)
+
+
 def _read_scene(scene):
-    """A scene at full size: uint8 image `(H, W, 3)`, people `(P, 17, 3)`, and the mask of all."""
+    """A scene at full size: uint8 image `(H, W, 3)`, people `(P, 17, 3)`, masks `(P, H, W)`."""
     if isinstance(scene, Case):
         return _read_person(scene)
-    image, people, mask = _read_person(scene.back)
-    front_image, front_people, front_mask = _read_person(scene.front, scene.shift)
-    if mask.shape != front_mask.shape:
+    image, people, masks = _read_person(scene.back)
+    front_image, front_people, front_masks = _read_person(scene.front, scene.shift)
+    if masks.shape != front_masks.shape:
         raise DatasetError(
             f"{scene.front.image} and {scene.back.image} differ in size, but a film has one size; "
             "take the original frames, or leave one of the two out"
         )
+    (front_mask,) = front_masks
     image = np.where(front_mask[..., None], front_image, image)
     places = np.moveaxis(people[..., 1::-1], -1, 0)  # rows and columns
     people[..., 2] *= ~ndimage.map_coordinates(front_mask, places, order=0, mode="grid-constant")
-    return image, np.concatenate([front_people, people]), mask | front_mask
+    return image, np.concatenate([front_people, people]), np.concatenate([front_masks, masks])
 
 
 def _read_person(case, shift=0):
-    """Image, people `(1, 17, 3)` and mask of a case, moved `shift` pixels to the right."""
+    """Image, people `(1, 17, 3)`, masks `(1, H, W)` of a case, moved `shift` pixels right."""
     mask = read_mask(case.mask)
     if not mask.any():
         raise DatasetError(
@@ -203,7 +219,7 @@ def _read_person(case, shift=0):
             "leave the case out"
         )
     image, people = read_image(case.image), read_skeleton(case)[None] + np.float32([shift, 0, 0])
-    return np.roll(image, shift, axis=1), people, np.roll(mask, shift, axis=1)
+    return np.roll(image, shift, axis=1), people, np.roll(mask, shift, axis=1)[None]
 
 
 # --- targets -----------------------------------------------------------------------------------

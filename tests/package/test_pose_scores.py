@@ -1,9 +1,15 @@
-"""Scores of skeletons against numbers worked out by hand."""
+"""Scores of skeletons against numbers worked out by hand, and against COCO's own tools."""
+
+from contextlib import redirect_stdout
+from io import StringIO
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from segmentation_tf.pose.joints import JOINTS
+from segmentation_tf.pose.scores import SPREAD, joint_similarity, kinds_of_error
 from segmentation_tf.pose.scores import match_people, pck, right_joints
 
 NAN = float("nan")
@@ -68,6 +74,75 @@ def test_pck_of_all_of_nothing_and_of_nobody():
 def test_pck_refuses_other_shapes(truth, predicted):
     with pytest.raises(ValueError, match=r"give \(N, 17, 3\) and \(N, 17, 2 or more\), not"):
         pck(np.zeros(truth), np.zeros(predicted))
+
+
+# --- similarity ------------------------------------------------------------------------------
+
+
+def coco_similarity(truth, predicted, area):
+    """OKS of one person by COCO's own tools."""
+    place = {"image_id": 1, "category_id": 1, "area": area, "bbox": [0, 0, 1, 1]}
+    true = place | {"id": 1, "iscrowd": 0, "num_keypoints": 17, "keypoints": [*truth.ravel()]}
+    data = COCO()
+    with redirect_stdout(StringIO()):
+        data.dataset = {
+            "images": [{"id": 1}],
+            "categories": [{"id": 1}],
+            "annotations": [true],
+        }
+        data.createIndex()
+        found = data.loadRes([place | {"keypoints": [*predicted.ravel()], "score": 1.0}])
+        evaluation = COCOeval(data, found, "keypoints")
+        evaluation.evaluate()
+    return evaluation.ious[1, 1].item()
+
+
+@pytest.mark.parametrize("area", [300.0, 4000.0])
+def test_the_mean_similarity_is_that_of_cocos_own_tools(area):
+    rng = np.random.default_rng(0)
+    predicted = person() + np.c_[rng.normal(0, 5, (17, 2)), np.zeros(17)]
+    found = joint_similarity(person(), predicted, np.array(area)).mean()
+    assert found == pytest.approx(coco_similarity(person(), predicted, area), abs=1e-6)
+
+
+def test_similarity_by_hand_for_each_person_with_their_own_area():
+    truth = np.stack([person(), person()])
+    wide = 2 * SPREAD[JOINTS.index("left_hip")] * 10  # the Gaussian's width at 100 px
+    found = np.stack([moved(person(), left_hip=(wide, 0), nose=(NAN, 0))] * 2)
+    similarity = joint_similarity(truth, found, np.array([100.0, 400.0]))
+    hip = JOINTS.index("left_hip")
+    assert similarity[:, hip] == pytest.approx(np.exp([-1 / 2, -1 / 8]))
+    assert similarity[:, 0].tolist() == [0, 0] and (similarity[:, 1:hip] == 1).all()
+
+
+# --- kinds of errors -------------------------------------------------------------------------
+
+
+def standing():
+    """A skeleton whose left is 40 px to the right of its right, in rows 20 px apart."""
+    rows = [0] + [20 * (joint + 1) // 2 for joint in range(1, 17)]
+    across = [0] + [40 * (joint % 2) for joint in range(1, 17)]
+    return np.c_[across, rows, np.ones(17)].astype(float)
+
+
+def test_sides_are_exchanged_only_if_both_joints_of_a_pair_are():
+    truth, found = standing(), standing()
+    left, right = JOINTS.index("left_knee"), JOINTS.index("right_knee")
+    found[[left, right]] = truth[[right, left]]
+    found[JOINTS.index("left_hip")] = truth[JOINTS.index("right_hip")]  # both hips at one place
+    found[JOINTS.index("left_ear"), :2] = truth[JOINTS.index("right_ear"), :2]
+    found[JOINTS.index("right_ear"), 0] -= 50
+    found[JOINTS.index("left_wrist")] = NAN
+    kinds = kinds_of_error(truth, found)
+    named = {kind: [JOINTS[i] for i in np.flatnonzero(kinds[kind])] for kind in kinds}
+    assert named["exchanged"] == ["left_knee", "right_knee"]
+    assert named["collapsed"] == ["left_hip"]
+    assert named["elsewhere"] == ["left_ear", "right_ear", "left_wrist"]
+    assert np.sum(list(kinds.values()), axis=0).tolist() == [1] * 17
+    np.testing.assert_array_equal(kinds["right"], right_joints(truth, found))
+
+
+# --- people ----------------------------------------------------------------------------------
 
 
 def test_people_are_matched_by_their_right_joints_in_any_order():

@@ -188,6 +188,13 @@ def test_joints_lie_on_the_crop_where_they_lay_on_the_picture(cases, size, joint
     np.testing.assert_allclose(people[0, joint, :2], middle(light), atol=0.05)
 
 
+def test_areas_are_those_of_the_masks_on_the_crop_hidden_parts_too(cases):
+    # The person is 10 x 30; the square of two, as below, is 36 px wide.
+    duo = Duo(front=cases[1], back=cases[0], shift=5)
+    assert targets.read_areas(cases[0], 66, margin=1.1) == pytest.approx([300 * 2**2])
+    assert targets.read_areas(duo, 72, margin=1.2) == pytest.approx([300 * 2**2] * 2)
+
+
 def test_an_empty_mask_is_refused(home):
     write_frame(home, FIRST, np.zeros(SIZE, bool))
     empty, other = targets.load_cases(home)
