@@ -1,7 +1,8 @@
 """The colours of classes and of instances, painted over pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
 
@@ -13,8 +14,11 @@ RGB = tuple[int, int, int]
 # By index of the class. Those of the drawn meadow come first and differ in lightness too.
 CLASS_COLOURS = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
                  (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
-INSTANCE_COLOURS = ((230, 159, 0), (0, 114, 178), (240, 228, 66), (204, 121, 167), (0, 158, 115),
-                    (213, 94, 0))  # fmt: skip
+# None of them is a colour of an error.
+INSTANCE_COLOURS = ((230, 159, 0), (0, 114, 178), (204, 121, 167), (0, 158, 115), (136, 34, 85),
+                    (150, 130, 220))  # fmt: skip
+FALSE_NEGATIVE, FALSE_POSITIVE = (240, 228, 66), (213, 94, 0)  # as in segmentation_tf.plotting
+MATCHES = {"missed: false negative": FALSE_NEGATIVE, "wrong: false positive": FALSE_POSITIVE}
 
 
 def class_colours(names: Sequence[str]) -> dict[str, RGB]:
@@ -44,7 +48,7 @@ def paint_instances(
     # also draws lines against the background.
     instances, painted = np.maximum(instances, 0), picture.copy()
     inside, table = instances > 0, np.zeros((instances.max() + 1, 3))
-    for number, colour in (colours or _distinct_colours(instances)).items():
+    for number, colour in (colours or instance_colours(instances)).items():
         table[number] = colour
     painted[inside] = 0.3 * picture[inside] + 0.7 * table[instances[inside]]
     lowest = ndimage.minimum_filter(np.where(inside, instances, instances.max() + 1), 3)
@@ -52,8 +56,70 @@ def paint_instances(
     return painted
 
 
-def _distinct_colours(instances):
+def paint_matches(
+    picture: np.ndarray,
+    truth: np.ndarray,
+    found: np.ndarray,
+    pairs: Iterable[tuple[int, int]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paint true and found instances; those that match have the same colour in both pictures.
+
+    What has no match has the colours of MATCHES.
+
+    Args:
+        picture: uint8 RGB `(H, W, 3)`.
+        truth, found: int `(H, W)`, as in `paint_instances`.
+        pairs: the numbers of matches, true and found.
+    """
+    pairs, of_truth = list(pairs), instance_colours(truth)
+    of_found = dict.fromkeys(np.unique(found[found > 0]).tolist(), FALSE_POSITIVE)
+    of_found.update({b: of_truth[a] for a, b in pairs})
+    of_truth.update(dict.fromkeys(of_truth.keys() - {a for a, _ in pairs}, FALSE_NEGATIVE))
+    return paint_instances(picture, truth, of_truth), paint_instances(picture, found, of_found)
+
+
+def paint_overlaps(
+    picture: np.ndarray, truth: np.ndarray, found: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paint true and found instances; a found one has the colour of the true one it overlaps most.
+
+    A found instance that lies mostly on the background is not painted. Arguments are as in
+    `paint_matches`.
+    """
+    truth, of_truth = np.maximum(truth, 0), instance_colours(truth)
+    numbers = np.unique(found[found > 0]).tolist()
+    largest = {number: np.bincount(truth[found == number]).argmax() for number in numbers}
+    of_found = {number: of_truth[a] for number, a in largest.items() if a > 0}
+    kept = np.where(np.isin(found, list(of_found)), found, 0)
+    if not of_found:
+        return paint_instances(picture, truth, of_truth), picture.copy()
+    return paint_instances(picture, truth, of_truth), paint_instances(picture, kept, of_found)
+
+
+def show_counts(true: np.ndarray, counted: Mapping[str, np.ndarray], colours: Sequence) -> None:
+    """Draw for each way of counting the counted against the true number, one dot a picture.
+
+    Args:
+        true: the number of things on each picture.
+        counted: for each way, the numbers that it counts.
+        colours: of the ways.
+    """
+    # Many dots have the same whole numbers and would hide each other.
+    nudge = np.random.default_rng(0).uniform(-0.2, 0.2, len(true))
+    size = (3.4 * len(counted) + 0.6, 3.4)
+    _, axes = plt.subplots(1, len(counted), figsize=size, sharey=True, squeeze=False)
+    plt.gcf().set_layout_engine("constrained")
+    for axis, (name, numbers), colour in zip(axes[0], counted.items(), colours, strict=True):
+        axis.plot([0, max(true)], [0, max(true)], color="black", linewidth=1)
+        axis.plot(true + nudge, numbers, "o", markersize=5, alpha=0.6, color=colour)
+        axis.set(title=name, xlabel="true number")
+    axes[0, 0].set_ylabel("counted")
+    plt.show()
+
+
+def instance_colours(instances: np.ndarray) -> dict[int, RGB]:
     """Choose a colour for each instance; as far as six colours allow, those that touch differ."""
+    instances = np.maximum(instances, 0)
     below = overlaps(instances[1:], instances[:-1])
     beside = overlaps(instances[:, 1:], instances[:, :-1])
     colours = {}

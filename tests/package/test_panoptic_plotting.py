@@ -1,14 +1,24 @@
 """Colours of classes and instances: they mean what the legend says, and tell things apart."""
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
 
+from segmentation_tf import plotting
 from segmentation_tf.drawn import meadow
 from segmentation_tf.panoptic.plotting import (
     CLASS_COLOURS,
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
     INSTANCE_COLOURS,
     class_colours,
     paint_classes,
     paint_instances,
+    paint_matches,
+    paint_overlaps,
+    show_counts,
 )
 
 
@@ -60,3 +70,51 @@ def test_colours_can_be_chosen():
 
 def test_a_picture_without_instances_stays_as_it_is():
     np.testing.assert_array_equal(painted_row(0, 0), 100)
+
+
+def test_matches_have_one_colour_in_both_pictures_and_errors_have_theirs():
+    grey = np.full((3, 6, 3), 100, np.uint8)
+    truth, found = np.tile([1, 1, 0, 2, 2, -1], (3, 1)), np.tile([7, 7, 0, 0, 0, 5], (3, 1))
+
+    true_row, found_row = (painted[1] for painted in paint_matches(grey, truth, found, [(1, 7)]))
+
+    tinted = [0.3 * 100 + 0.7 * np.array(colour) for colour in (FALSE_NEGATIVE, FALSE_POSITIVE)]
+    np.testing.assert_array_equal(true_row[0], found_row[0])
+    np.testing.assert_allclose(true_row[3], tinted[0], atol=1)
+    np.testing.assert_allclose(found_row[5], tinted[1], atol=1)
+    np.testing.assert_array_equal(true_row[5], 100)  # a crowd
+
+
+def test_errors_have_the_colours_of_the_other_lessons_and_no_instance_has_them():
+    errors = {FALSE_NEGATIVE, FALSE_POSITIVE}
+
+    assert errors == {plotting.FALSE_NEGATIVE, plotting.FALSE_POSITIVE}
+    assert not errors & set(INSTANCE_COLOURS)
+
+
+def test_a_found_instance_has_the_colour_of_the_true_one_it_overlaps_most():
+    grey = np.full((3, 6, 3), 100, np.uint8)
+    truth, found = np.tile([1, 1, 1, 2, 0, 0], (3, 1)), np.tile([9, 9, 9, 9, 0, 4], (3, 1))
+
+    true_row, found_row = (painted[1] for painted in paint_overlaps(grey, truth, found))
+
+    np.testing.assert_array_equal(found_row[1], true_row[1])
+    np.testing.assert_array_equal(found_row[3], true_row[1])
+    np.testing.assert_array_equal(found_row[5], 100)  # it overlaps nothing
+
+
+def test_nothing_found_leaves_the_picture_as_it_is():
+    grey = np.full((3, 2, 3), 100, np.uint8)
+    truth, nothing = np.ones((3, 2), int), np.zeros((3, 2), int)
+
+    np.testing.assert_array_equal(paint_overlaps(grey, truth, nothing)[1], grey)
+    np.testing.assert_array_equal(paint_matches(grey, truth, nothing, [])[1], grey)
+
+
+def test_counts_have_a_panel_for_each_way_and_a_dot_for_each_picture():
+    show_counts(np.array([3, 5]), {"a": np.array([3, 4]), "b": np.array([3, 5])}, ["red", "blue"])
+
+    panels = plt.gcf().axes
+    assert [panel.get_title() for panel in panels] == ["a", "b"]
+    np.testing.assert_array_equal(panels[0].lines[1].get_ydata(), [3, 4])
+    plt.close("all")
