@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
-from segmentation_tf.plotting import grid
+from segmentation_tf.plotting import PANEL
 from segmentation_tf.pose.joints import JOINTS, LIMBS
 
 SIDES = {"left": (230, 159, 0), "right": (86, 180, 233), "middle": (255, 255, 255)}
@@ -36,7 +36,12 @@ def show_skeletons(
     if not len(pictures):
         raise ValueError("show_skeletons got no pictures; give it one or more")
     height, width = np.shape(pictures[0])[:2]
-    panels = grid(len(pictures), columns, height / width + (0.1 if titles else 0))[: len(pictures)]
+    rows, across = -(-len(pictures) // columns), 4 * PANEL / columns
+    size = 4 * PANEL, rows * (across * height / width + 0.25) + 0.3
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    panels = axes.flat[: len(pictures)]
+    for panel in axes.flat:
+        panel.axis("off")
     for panel, picture, skeletons in zip(panels, pictures, people, strict=True):
         panel.imshow(picture)
         for skeleton, colour in zip(skeletons, cycle(PEOPLE)):
@@ -44,7 +49,9 @@ def show_skeletons(
         panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     for panel, title in zip(panels, titles):
         panel.set_title(title, fontsize=9)
-    _add_legend(plt.gcf(), {} if by_person else SIDES)
+    count = min(max(map(len, people)), len(PEOPLE))
+    persons = {f"person {number}": PEOPLE[number - 1] for number in range(1, count + 1)}
+    _add_legend(figure, persons if by_person else SIDES)
     plt.show()
 
 
@@ -58,7 +65,20 @@ def show_field(picture: np.ndarray, field: np.ndarray, title: str) -> None:
     axis.imshow(picture, extent=(-0.5, end, end, -0.5))
     rows, columns = np.nonzero(np.abs(field).sum(axis=-1))
     x, y = field[rows, columns].T
-    axis.quiver(columns, rows, x, y, color="#F0E442", angles="xy", scale_units="xy", scale=1)
+    axis.quiver(
+        columns,
+        rows,
+        x,
+        y,
+        color="#F0E442",
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        width=0.006,
+        headwidth=3,
+        headlength=3,
+        headaxislength=3,
+    )
     axis.set(title=title, xticks=[], yticks=[])
     plt.show()
 
@@ -104,8 +124,7 @@ def _add_legend(figure, colours):
     ]
     figure.legend(
         handles=lines + dots,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
+        loc="outside lower center",
         ncols=len(lines) + len(dots),
         facecolor="#D9D9D9",
     )

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from segmentation_tf.pose.joints import JOINTS, LIMBS
-from segmentation_tf.pose.plotting import DOT, PEOPLE, RING, SIDES
-from segmentation_tf.pose.plotting import show_field, show_joint_shares, show_skeletons
+from segmentation_tf.pose.plotting import (
+    DOT,
+    PEOPLE,
+    RING,
+    SIDES,
+    show_field,
+    show_joint_shares,
+    show_skeletons,
+)
 
 PICTURE = np.zeros((24, 32, 3), np.uint8)
 
@@ -43,7 +50,8 @@ def test_people_have_colours_that_no_side_has():
     dots = [line for line in plt.gcf().axes[0].lines if line.get_marker() == "o"]
     assert [colour(dot) for dot in dots] == [PEOPLE[0]] * 17 + [PEOPLE[1]] * 17
     assert len(plt.gcf().axes[0].lines) == 2 * (17 + len(LIMBS))
-    assert [text.get_text() for text in plt.gcf().legends[0].get_texts()] == [DOT, RING]
+    named = [text.get_text() for text in plt.gcf().legends[0].get_texts()]
+    assert named == ["person 1", "person 2", DOT, RING]
 
 
 def test_no_pictures_are_refused():

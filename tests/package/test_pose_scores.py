@@ -9,8 +9,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from segmentation_tf.pose.joints import JOINTS
-from segmentation_tf.pose.scores import SPREAD, joint_similarity, kinds_of_error
-from segmentation_tf.pose.scores import match_people, pck, right_joints
+from segmentation_tf.pose.scores import (
+    SPREAD,
+    joint_similarity,
+    kinds_of_error,
+    match_people,
+    pck,
+    right_joints,
+)
 
 NAN = float("nan")
 
