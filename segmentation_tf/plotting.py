@@ -161,6 +161,25 @@ def show_intervals(intervals: dict[str, Interval], label: str, zero: bool = True
     plt.show()
 
 
+def show_stacked_bars(bars: dict[str, dict[str, float]], label: str) -> None:
+    """Draw one bar below the other, each made of parts.
+
+    Args:
+        bars: For each bar the sizes of its parts by name. All bars have the same parts, at most
+            four.
+        label: What the horizontal axis shows.
+    """
+    figure, axis = plt.subplots(figsize=(7, 0.42 * len(bars) + 1.1), layout="constrained")
+    ends = np.zeros(len(bars))
+    for part, colour in zip(next(iter(bars.values())), (*OTHER, UNET), strict=False):
+        sizes = np.array([parts[part] for parts in bars.values()])
+        axis.barh(list(bars), sizes, left=ends, color=colour, edgecolor="white", label=part)
+        ends += sizes
+    axis.set(xlabel=label, ylim=(len(bars) - 0.5, -0.5))
+    figure.legend(loc="outside lower center", ncols=4)
+    plt.show()
+
+
 def show_curves(
     x: Sequence[float],
     curves: dict[str, Sequence[float]],
@@ -225,6 +244,39 @@ def show_thresholds(
     axes[1, 0].set_ylabel("Dice")
     parts = axes[0, 0].get_legend_handles_labels()
     figure.legend(*parts, loc="outside lower center", ncols=3)
+    plt.show()
+
+
+def show_reliability(diagrams: dict[str, np.ndarray]) -> None:
+    """Draw reliability diagrams side by side, and below each how many pixels every bin has.
+
+    Args:
+        diagrams: For each title an array `(5, bins)`: the mean probability of the bin's pixels,
+            the share of them that is lesion, the low and the high end of its interval, and the
+            bin's share of all pixels. A bin without pixels is NaN.
+    """
+    figure, axes = plt.subplots(
+        2,
+        len(diagrams),
+        figsize=(3.05 * len(diagrams), 4.2),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        height_ratios=(3, 1),
+        layout="constrained",
+    )
+    for (curve, counts), (title, bins) in zip(axes.T, diagrams.items(), strict=True):
+        said, true, low, high, share = bins
+        curve.plot([0, 1], [0, 1], color=BASELINE, linestyle=":", label="calibrated")
+        curve.vlines(said, low, high, color=UNET, linewidth=1.5)
+        curve.plot(said, true, "o-", color=UNET, markersize=4, label="measured")
+        curve.set(title=title, xticks=(0, 0.5, 1), xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        places = (np.arange(len(share)) + 0.5) / len(share)
+        counts.bar(places, share, width=0.9 / len(share), color=UNET)
+        counts.set(xlabel="predicted probability", ylim=(0, 1))
+    axes[0, 0].set_ylabel("share that is lesion")
+    axes[1, 0].set_ylabel("share of pixels")
+    axes[0, 0].legend(loc="upper left")
     plt.show()
 
 

@@ -118,6 +118,16 @@ def test_intervals_stand_below_each_other_in_their_order():
     assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first one is the upper one"
 
 
+def test_reliability_has_a_curve_and_a_histogram_for_each_diagram():
+    said = np.array([0.1, 0.6, 0.9])
+    bins = np.array([said, said**2, said**2 - 0.05, said**2 + 0.05, [0.5, 0.2, 0.3]])
+    plotting.show_reliability({"before": bins, "after": bins})
+    curve, other, counts, _ = plt.gcf().axes
+    assert [axis.get_title() for axis in (curve, other)] == ["before", "after"]
+    np.testing.assert_allclose(curve.lines[1].get_xydata(), np.stack([said, said**2], axis=1))
+    assert [bar.get_height() for bar in counts.patches] == [0.5, 0.2, 0.3]
+
+
 def test_the_style_writes_no_text_below_nine_points():
     with plt.rc_context():
         plotting.set_style()
@@ -163,6 +173,21 @@ def test_maps_have_titles_labels_and_a_legend():
 def test_maps_of_nothing_are_refused(rows, titles):
     with pytest.raises(ValueError, match="show_maps got no pictures"):
         plotting.show_maps(rows, titles)
+
+
+def test_stacked_bars_begin_where_the_part_before_ends():
+    bars = {"one run": {"seeds": 2.0, "cases": 1.0}, "five runs": {"seeds": 0.5, "cases": 1.0}}
+    plotting.show_stacked_bars(bars, "variance")
+    (axis,) = plt.gcf().axes
+    assert [text.get_text() for text in axis.get_yticklabels()] == list(bars)
+    assert [(bar.get_x(), bar.get_width()) for bar in axis.patches] == [
+        (0, 2.0),
+        (0, 0.5),
+        (2.0, 1.0),
+        (0.5, 1.0),
+    ]
+    (legend,) = plt.gcf().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["seeds", "cases"]
 
 
 def test_curves_have_their_colours_and_a_legend():
