@@ -270,7 +270,7 @@ def show_reliability(diagrams: dict[str, np.ndarray]) -> None:
         curve.plot([0, 1], [0, 1], color=BASELINE, linestyle=":", label="calibrated")
         curve.vlines(said, low, high, color=UNET, linewidth=1.5)
         curve.plot(said, true, "o-", color=UNET, markersize=4, label="measured")
-        curve.set(title=title, xticks=(0, 0.5, 1), xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        curve.set(title=title, xticks=(0, 0.5, 1), xlim=(0, 1), ylim=(0, 1))
         places = (np.arange(len(share)) + 0.5) / len(share)
         counts.bar(places, share, width=0.9 / len(share), color=UNET)
         counts.set(xlabel="predicted probability", ylim=(0, 1))
