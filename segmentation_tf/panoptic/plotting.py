@@ -14,8 +14,8 @@ RGB = tuple[int, int, int]
 # By index of the class. Those of the drawn meadow come first and differ in lightness too.
 CLASS_COLOURS = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), (240, 230, 210),
                  (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
-# None of them is a colour of an error.
-INSTANCE_COLOURS = ((230, 159, 0), (0, 114, 178), (204, 121, 167), (0, 158, 115), (136, 34, 85),
+# None of them resembles the colour of an error.
+INSTANCE_COLOURS = ((0, 114, 178), (204, 121, 167), (0, 158, 115), (136, 34, 85), (60, 200, 215),
                     (150, 130, 220))  # fmt: skip
 FALSE_NEGATIVE, FALSE_POSITIVE = (240, 228, 66), (213, 94, 0)  # as in segmentation_tf.plotting
 MATCHES = {"missed: false negative": FALSE_NEGATIVE, "wrong: false positive": FALSE_POSITIVE}
