@@ -198,11 +198,14 @@ def sections(notebook):
     """Yields (heading in small letters, its cells) for each '## ' heading; the first has none."""
     heading, cells = "", []
     for cell in notebook.cells:
-        found = cell.cell_type == "markdown" and re.match(r"## (.*)", cell.source)
-        if found:
-            yield heading, cells
-            heading, cells = found[1].lower(), []
-        cells.append(cell)
+        if cell.cell_type != "markdown":
+            cells.append(cell)
+            continue
+        for part in re.split(r"(?m)^(?=## )", cell.source):  # a heading may stand within a cell
+            if part.startswith("## "):
+                yield heading, cells
+                heading, cells = part[3:].partition("\n")[0].lower(), []
+            cells.append(nbformat.v4.new_markdown_cell(part))
     yield heading, cells
 
 
