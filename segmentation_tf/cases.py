@@ -32,8 +32,8 @@ def split_cases(
     """Split cases into training cases and test cases, both sorted.
 
     Each label gives about `test_fraction` of its cases to the test side, as far as whole groups
-    allow; a group counts by the label of its first case. The same seed gives the same split on
-    every machine.
+    allow; a group counts by the label of its first case. However few there are, the test side gets
+    one group. The same seed gives the same split on every machine.
 
     Raises:
         ValueError: One side would stay empty, or `test_fraction` is not above 0 and below 1.
@@ -48,6 +48,8 @@ def split_cases(
             if abs(taken + len(group) - wanted) < abs(taken - wanted):
                 test_cases += group
                 taken += len(group)
+    if not test_cases and _count_groups(cases) > 1:  # a small set gives up one group
+        test_cases = _groups_by_label(cases, seed)[0][0]
     train_cases = set(cases) - set(test_cases)
     if not train_cases or not test_cases:
         raise ValueError(

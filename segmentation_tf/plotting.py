@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
@@ -91,7 +92,9 @@ def show_outlines(
     for i, (axis, (title, image)) in enumerate(zip(axes[0], images.items(), strict=True)):
         axis.imshow(image)
         for name, masks in outlines.items():
-            axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
+            contour = axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
+            if colours[name] == "white":  # on pale skin a white line needs a dark edge
+                contour.set(path_effects=[withStroke(linewidth=3.5, foreground="black")])
         if zoom:
             rows, columns = zoom[i]
             axis.set(xlim=(columns.start, columns.stop), ylim=(rows.stop, rows.start))

@@ -338,7 +338,7 @@ def test_a_number_is_looked_for_in_its_own_section():
     notebook = good_notebook()
     notebook.cells[3].source += "\n\nIt reaches 0.93."
     assert list(rules.numbers_in_prose_are_printed(notebook))
-    notebook.cells[3].source = "## Next\n\nIt reaches 0.93."
+    notebook.cells[3].source = "Text.\n\n## Next\n\nIt reaches 0.93."
     assert not list(rules.numbers_in_prose_are_printed(notebook))
 
 

@@ -198,11 +198,14 @@ def sections(notebook):
     """Yields (heading in small letters, its cells) for each '## ' heading; the first has none."""
     heading, cells = "", []
     for cell in notebook.cells:
-        found = cell.cell_type == "markdown" and re.match(r"## (.*)", cell.source)
-        if found:
-            yield heading, cells
-            heading, cells = found[1].lower(), []
-        cells.append(cell)
+        if cell.cell_type != "markdown":
+            cells.append(cell)
+            continue
+        for part in re.split(r"(?m)^(?=## )", cell.source):  # a heading may stand within a cell
+            if part.startswith("## "):
+                yield heading, cells
+                heading, cells = part[3:].partition("\n")[0].lower(), []
+            cells.append(nbformat.v4.new_markdown_cell(part))
     yield heading, cells
 
 
@@ -448,12 +451,10 @@ def has_one_main_score(notebook):
             yield f"[{number}] is tagged main-score and prints nothing"
 
 
-# Of a notebook that learners step through: a lesson, or the lab with its solutions.
+# Of every notebook.
 RULES = [
     code_cells_are_short,
     prose_comes_before_code,
-    prose_is_brief,
-    has_figures,
     figures_are_not_blank,
     was_run_from_top_to_bottom,
     has_no_stderr,
@@ -471,6 +472,11 @@ RULES = [
     checked_cells_hold_text,
     asserts_give_a_reason,
     opens_with_title_and_promise,
+]
+# Of what learners step through: lessons, and the lab with its solutions.
+RULES_OF_LESSONS = [
+    prose_is_brief,
+    has_figures,
     follows_the_skeleton,
     sums_up_in_three_to_five,
     has_three_exercises,
@@ -478,36 +484,11 @@ RULES = [
     has_one_main_score,
 ]
 
-RULES_OF_SECOND_EDITION = [is_not_too_long, numbers_in_prose_are_printed]
-
-# The solutions of exercises need no figures, and have no sections of their own.
-RULES_OF_ANSWERS = [
-    code_cells_are_short,
-    prose_comes_before_code,
-    numbers_in_prose_are_printed,
-    figures_are_not_blank,
-    was_run_from_top_to_bottom,
-    has_no_stderr,
-    has_no_error,
-    outputs_are_the_same_everywhere,
-    outputs_are_short,
-    file_is_small,
-    is_in_stored_form,
-    has_no_shell_line,
-    installs_nothing,
-    begins_with_the_cell_for_colab,
-    downloads_nothing,
-    runs_the_same_everywhere,
-    nbval_skips_nothing,
-    checked_cells_hold_text,
-    asserts_give_a_reason,
-    opens_with_title_and_promise,
-    answers_three_exercises,
-]
-
 CHECKS = [
-    *[(path, rule) for path in LESSONS + LAB for rule in RULES],
-    *[(path, rule) for path in SECOND_EDITION for rule in RULES_OF_SECOND_EDITION],
-    *[(path, rule) for path in ANSWERS for rule in RULES_OF_ANSWERS],
+    *[(path, rule) for path in LESSONS + ANSWERS + LAB for rule in RULES],
+    *[(path, rule) for path in LESSONS + LAB for rule in RULES_OF_LESSONS],
+    *[(path, is_not_too_long) for path in SECOND_EDITION],
+    *[(path, numbers_in_prose_are_printed) for path in SECOND_EDITION + ANSWERS],
+    *[(path, answers_three_exercises) for path in ANSWERS],
 ]
-ALL_RULES = {*RULES, *RULES_OF_SECOND_EDITION, *RULES_OF_ANSWERS}
+ALL_RULES = {rule for _, rule in CHECKS}

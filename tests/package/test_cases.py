@@ -67,6 +67,13 @@ def test_impossible_fraction_is_refused(fraction):
         split_cases(PH2_LIKE, fraction)
 
 
+@pytest.mark.parametrize("labels", [[None] * 3, ["nevus", "atypical", "melanoma"]])
+def test_three_cases_make_three_sets_of_one(labels):
+    rest, test = split_cases(make_cases(range(3), labels))
+    train, validation = split_cases(rest, 0.1)
+    assert [len(train), len(validation), len(test)] == [1, 1, 1]
+
+
 def test_one_group_cannot_be_split():
     film = make_cases([0] * 10, [None] * 10)
     with pytest.raises(ValueError, match="10 cases in 1 groups"):

@@ -97,6 +97,8 @@ def test_outlines_have_their_colours_a_legend_and_a_window():
     (axis,) = figure.axes
     assert len(axis.collections) == 2 and axis.get_xlim() == (3, 23) and axis.get_ylim() == (12, 2)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mask", "U-Net"]
+    white, blue = axis.collections
+    assert white.get_path_effects() and not blue.get_path_effects()  # seen on pale skin
 
 
 def test_boxes_lie_around_their_pixels_with_their_names():
