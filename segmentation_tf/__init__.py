@@ -9,8 +9,8 @@
     plotting    figures
 
     datasets/   from a folder to cases: PH2, MADS, COCO's panoptic format
-    panoptic/   instances and panoptic maps (lesson 7)
-    pose/       joints of people (lesson 8)
+    panoptic/   instances and panoptic maps (lesson 8)
+    pose/       joints of people (lesson 9)
     drawn/      draws the built-in data sets
 
 Import this package before TensorFlow. It switches on oneDNN, a library of fast CPU kernels, where

@@ -16,7 +16,7 @@ from PIL import Image
 
 import notebook_rules as rules
 import run
-from notebook_rules import ANSWERS, CHECKS, LAB, LESSONS, SECOND_EDITION, code_cells, colab_cell
+from notebook_rules import ANSWERS, CHECKS, LAB, LESSONS, code_cells, colab_cell
 
 
 def rule_name(value):
@@ -46,7 +46,7 @@ def test_there_are_lessons_and_they_are_numbered():
 
 
 def test_every_lesson_has_solutions_of_its_exercises():
-    assert [path.name for path in ANSWERS] == [path.name for path in SECOND_EDITION]
+    assert [path.name for path in ANSWERS] == [path.name for path in LESSONS]
 
 
 # --- Tests of the rules -------------------------------------------------------------------------

@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ANSWERS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 LAB = sorted((ROOT / "lab" / "solution").glob("*.ipynb"))
-# The later lessons and the lab are longer, and their text names no printed number.
-SECOND_EDITION = [path for path in LESSONS if path.name < "06"]
 
 # What a '## ' heading must contain, in this order; other headings may stand between.
 SKELETON = [
@@ -487,8 +485,8 @@ RULES_OF_LESSONS = [
 CHECKS = [
     *[(path, rule) for path in LESSONS + ANSWERS + LAB for rule in RULES],
     *[(path, rule) for path in LESSONS + LAB for rule in RULES_OF_LESSONS],
-    *[(path, is_not_too_long) for path in SECOND_EDITION],
-    *[(path, numbers_in_prose_are_printed) for path in SECOND_EDITION + ANSWERS],
+    *[(path, is_not_too_long) for path in LESSONS],
+    *[(path, numbers_in_prose_are_printed) for path in LESSONS + ANSWERS],
     *[(path, answers_three_exercises) for path in ANSWERS],
 ]
 ALL_RULES = {rule for _, rule in CHECKS}
