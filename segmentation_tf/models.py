@@ -92,10 +92,10 @@ def build_segnet(
     places = []
     for level, channels in enumerate(filters, start=1):
         x = _block(x, channels, f"encoder{level}", convolutions, momentum)
-        x, where = MaxPoolingWithPlaces(name=f"encoder{level}_pool")(x)
+        x, where = _in_built_ins(MaxPoolingWithPlaces(name=f"encoder{level}_pool"), x)
         places.append(where)
     for level in range(len(filters), 0, -1):
-        x = MaxUnpooling(name=f"decoder{level}_unpool")([x, places[level - 1]])
+        x = _in_built_ins(MaxUnpooling(name=f"decoder{level}_unpool"), [x, places[level - 1]])
         # The last convolution of a level has as many channels as the places of the next unpooling.
         narrow = filters[max(level - 2, 0)]
         x = _block(x, filters[level - 1], f"decoder{level}", convolutions - 1, momentum)
@@ -103,8 +103,15 @@ def build_segnet(
     return Model(inputs, _head(x, classes, stem_stride), name="segnet")
 
 
+class _Unmasked(layers.Layer):
+    """A layer that may take the place of a nested model, to which Keras hands an empty mask."""
+
+    def __call__(self, inputs, mask=None, **options):
+        return super().__call__(inputs, **options)
+
+
 @keras.saving.register_keras_serializable("segmentation_tf")
-class MaxPoolingWithPlaces(layers.Layer):
+class MaxPoolingWithPlaces(_Unmasked):
     """2 x 2 max pooling that remembers where each maximum was.
 
     In come feature maps `(N, H, W, C)`, H and W even. Out come the maxima `(N, H/2, W/2, C)` and
@@ -114,11 +121,11 @@ class MaxPoolingWithPlaces(layers.Layer):
 
     def call(self, x):
         windows = _to_windows(x)
-        equal = ops.cast(windows == ops.max(windows, axis=(2, 4), keepdims=True), x.dtype)
+        equal = ops.cast(ops.equal(windows, ops.max(windows, axis=(2, 4), keepdims=True)), x.dtype)
         rank = equal * ops.reshape(ops.cast([4, 3, 2, 1], x.dtype), (1, 1, 2, 1, 2, 1))
-        places = ops.cast(rank == ops.max(rank, axis=(2, 4), keepdims=True), x.dtype)
+        places = ops.cast(ops.equal(rank, ops.max(rank, axis=(2, 4), keepdims=True)), x.dtype)
         # A sum over the one place is the maximum, and sends the gradient there alone.
-        return ops.sum(windows * places, axis=(2, 4)), ops.reshape(places, ops.shape(x))
+        return ops.sum(windows * places, axis=(2, 4)), ops.reshape(places, (-1, *x.shape[1:]))
 
     def compute_output_shape(self, shape):
         n, height, width, channels = shape
@@ -126,16 +133,26 @@ class MaxPoolingWithPlaces(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("segmentation_tf")
-class MaxUnpooling(layers.Layer):
+class MaxUnpooling(_Unmasked):
     """Puts values `(N, H/2, W/2, C)` back to their places `(N, H, W, C)`; 0 everywhere else."""
 
     def call(self, inputs):
         x, places = inputs
         spread = ops.expand_dims(ops.expand_dims(x, 2), 4) * _to_windows(places)
-        return ops.reshape(spread, ops.shape(places))
+        return ops.reshape(spread, (-1, *places.shape[1:]))
 
     def compute_output_shape(self, shapes):
         return shapes[1]
+
+
+def _in_built_ins(layer, inputs):
+    """Apply a layer as a nested model of Keras' own operations, so that a plain Keras can load it.
+
+    With the layer itself in the network, `keras.saving.load_model` would fail in a process that has
+    not imported this module.
+    """
+    own_inputs = keras.tree.map_structure(lambda x: Input(x.shape[1:], dtype=x.dtype), inputs)
+    return Model(own_inputs, layer.call(own_inputs), name=layer.name)(inputs)
 
 
 def _to_windows(x):

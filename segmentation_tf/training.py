@@ -145,6 +145,13 @@ def _compile(model, steps, loss, metrics):
             jit_compile=keras.backend.backend() == "jax",
         )
         model.optimizer.build(model.trainable_variables)  # its variables too come before the graph
+    # Saved without loss, metrics and optimizer, the model loads where the course is not installed.
+    # `train` compiles it again.
+    model.get_compile_config = _no_config
+
+
+def _no_config():
+    return None
 
 
 def default_epochs(steps_per_epoch: int) -> int:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from processes import run
 from segmentation_tf.models import MaxPoolingWithPlaces, MaxUnpooling, build_segnet, build_unet
+from segmentation_tf.training import train
 
 BUILDERS = [build_unet, build_segnet]
 
@@ -72,6 +74,50 @@ def test_saved_model_predicts_the_same(tmp_path, build):
     np.testing.assert_array_equal(loaded(image), model(image))
 
 
+LOAD = """
+import sys
+import keras, numpy as np
+assert not [name for name in sys.modules if name.startswith("segmentation_tf")]
+model = keras.saving.load_model(sys.argv[1])
+np.save(sys.argv[3], keras.ops.convert_to_numpy(model(np.load(sys.argv[2]))))
+"""
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_trained_model_loads_without_the_course_and_trains_on(tmp_path, build):
+    model = build((32, 32, 3), filters=(4, 8))
+    images = np.random.default_rng(0).random((4, 32, 32, 3), "float32")
+    masks = (images[..., :1] > 0.5).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices((images, masks)).batch(2)
+    train(model, data, epochs=1, verbose=False)
+    image_file, logits_file = tmp_path / "images.npy", tmp_path / "logits.npy"
+    np.save(image_file, images)
+    model.save(tmp_path / "model.keras")
+    run(LOAD, tmp_path / "model.keras", image_file, logits_file)
+    np.testing.assert_allclose(np.load(logits_file), model(images), atol=1e-5)
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before = loaded.get_weights()
+    assert train(loaded, data, epochs=2, verbose=False).epoch == [0, 1]
+    assert not all(map(np.array_equal, before, loaded.get_weights()))
+
+
+def test_layers_of_segnet_can_be_exchanged_by_name():
+    class TurnedPlaces(MaxPoolingWithPlaces):
+        def call(self, x):
+            values, places = super().call(x)
+            return values, keras.ops.flip(places, axis=(1, 2))
+
+    def exchange(layer):
+        return TurnedPlaces(name=layer.name) if layer.name == "encoder2_pool" else layer
+
+    model = build_segnet((64, 64, 3))
+    turned = keras.models.clone_model(model, clone_function=exchange)
+    image = np.random.default_rng(0).random((1, 64, 64, 3), "float32")
+    assert isinstance(turned.get_layer("encoder2_pool"), TurnedPlaces)
+    assert not np.allclose(turned(image), model(image))
+
+
 def with_many_equal_values(shape=(3, 8, 12, 5)):
     """What ReLU leaves: half of the values are 0, so many windows have several maxima."""
     return np.maximum(np.random.default_rng(0).normal(size=shape), 0).astype("float32")
@@ -107,6 +153,7 @@ def test_gradient_of_the_pooling_goes_to_the_maximum_alone():
 def test_segnet_unpools_with_the_places_of_its_own_level():
     model = build_segnet((64, 64, 3))
     for level in range(1, 5):
-        _, places = model.get_layer(f"decoder{level}_unpool").input
+        (call,) = model.get_layer(f"decoder{level}_unpool")._inbound_nodes
+        _, places = call.input_tensors
         assert places._keras_history.operation.name == f"encoder{level}_pool"
         assert places._keras_history.tensor_index == 1
