@@ -40,6 +40,10 @@ class Recipe:
 
 
 RECIPE = Recipe()
+# Below this, `train` warns. Networks that we trained on 8 drawn moles, 3 or 4 seeds, had on 20 others
+# a Dice of .42 to .78 after 20 steps, .88 to .93 after 100, .90 to .94 after 200, .92 to .94 after
+# 600.
+FEW_STEPS = 200
 
 
 def train(
@@ -72,7 +76,8 @@ def train(
         callbacks: More Keras callbacks. At the end of an epoch they see the weights after the last
             step, not the running average. So EarlyStopping and ModelCheckpoint keep weights other
             than those that were validated.
-        verbose: Print a line for each epoch, or about ten lines for a long training. If False,
+        verbose: Print how many steps the training will make, a warning where they are too few to
+            trust, and a line for each epoch, or about ten lines for a long training. If False,
             Ctrl-C also raises KeyboardInterrupt at the end, so that a loop of silent trainings
             does not go on with a half trained network.
 
@@ -102,6 +107,7 @@ def train(
         # puts the others back.
         watching = [interruption, ValidateAverage()]
         if verbose:
+            print(describe_steps(epochs, steps_per_epoch))
             watching.append(Progress(epochs))
         history = model.fit(
             train_data.repeat(),  # one iterator for all epochs starts up only once
@@ -157,6 +163,19 @@ def _no_config():
 def default_epochs(steps_per_epoch: int) -> int:
     """The number of epochs that makes about `RECIPE.steps` steps, at least one."""
     return max(1, round(RECIPE.steps / steps_per_epoch))
+
+
+def describe_steps(epochs: int, steps_per_epoch: int) -> str:
+    """Say how many steps a training makes, and warn in a second line if they are few."""
+    steps = epochs * steps_per_epoch
+    said = f"{steps:,} steps: {epochs:,} epoch{'s' * (epochs > 1)} of {steps_per_epoch:,}"
+    if steps >= FEW_STEPS:
+        return said
+    enough, usual = math.ceil(FEW_STEPS / steps_per_epoch), default_epochs(steps_per_epoch)
+    return (
+        f"{said}\nFewer than {FEW_STEPS} steps: the result depends on chance. Take at least "
+        f"epochs={enough}, or leave `epochs` out for {usual * steps_per_epoch:,} steps."
+    )
 
 
 # --- optimizer

@@ -17,6 +17,7 @@ from segmentation_tf.datasets import ph2
 from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
 from segmentation_tf.training import (
+    FEW_STEPS,
     RECIPE,
     AveragingAdamW,
     WarmCosine,
@@ -24,6 +25,7 @@ from segmentation_tf.training import (
     bce_jaccard_loss,
     bce_loss,
     default_epochs,
+    describe_steps,
     dice,
     dice_loss,
     jaccard_loss,
@@ -181,7 +183,8 @@ def test_training_learns_and_reports(trained):
     assert set(history) == {"loss", "dice", "val_loss", "val_dice"}
     assert history["loss"][-1] < 0.75 * history["loss"][0]
     assert history["val_dice"][-1] > 0.8
-    assert len(trained.lines) <= 14 and trained.lines[-1].startswith("epoch  30/30")
+    assert len(trained.lines) <= 14 and trained.lines[0] == "90 steps: 30 epochs of 3"
+    assert trained.lines[-1].startswith("epoch  30/30")
 
 
 def test_weights_after_training_are_the_ones_that_were_validated(trained):
@@ -225,6 +228,25 @@ def test_default_epochs_make_about_the_steps_of_the_recipe():
     assert default_epochs(10 * RECIPE.steps) == 1
 
 
+def test_steps_are_counted_and_few_of_them_bring_a_warning():
+    assert describe_steps(30, 18) == "540 steps: 30 epochs of 18"
+    assert describe_steps(1, 2500) == "2,500 steps: 1 epoch of 2,500"
+    assert describe_steps(FEW_STEPS, 1) == "200 steps: 200 epochs of 1"
+    for epochs, steps_per_epoch, enough, usual in ((20, 1, 200, "1,500"), (1, 199, 2, "1,592")):
+        said, warning = describe_steps(epochs, steps_per_epoch).splitlines()
+        assert said.startswith(f"{epochs * steps_per_epoch} steps: ")
+        assert "Fewer than 200 steps" in warning and f"at least epochs={enough}," in warning
+        assert warning.endswith(f"for {usual} steps.")
+
+
+def test_the_line_of_steps_is_true_and_not_an_error(cases, capsys):
+    model = one_layer()
+    train(model, make_dataset(cases, 32, 4, training=True), epochs=2)
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{int(model.optimizer.iterations)} steps: 2 epochs of 3\nFewer")
+    assert "steps" not in printed.err
+
+
 def test_loss_and_metrics_can_be_chosen(cases):
     def share(mask, logits):
         return keras.ops.mean(mask, axis=(1, 2, 3))
@@ -264,7 +286,7 @@ def test_after_a_resumed_training_the_next_one_makes_all_its_epochs(cases, tmp_p
     assert epochs_of(3) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("verbose", "lines"), [(True, 2), (2, 2), (False, 0)])
+@pytest.mark.parametrize(("verbose", "lines"), [(True, 4), (2, 4), (False, 0)])
 def test_each_line_is_printed_once_or_not_at_all(cases, capsys, verbose, lines):
     train(one_layer(), make_dataset(cases, 32, 4), epochs=2, verbose=verbose)
     assert len(capsys.readouterr().out.splitlines()) == lines
