@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageStat
 
-from segmentation_tf.datasets import coco_panoptic, mads, ph2
+from segmentation_tf.datasets import coco_panoptic, mads, pairs, ph2
 
 STORED = Path(__file__).with_suffix(".json")
-SETS = (ph2, mads, coco_panoptic)
+SETS = (ph2, mads, coco_panoptic, pairs)
 TABLES = (".csv", ".json", ".txt")
 
 

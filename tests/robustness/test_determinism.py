@@ -11,7 +11,7 @@ import drawn_sets
 from ph2_tree import write_ph2
 from processes import contents, run
 from segmentation_tf.cases import Case, fold_cases, split_cases
-from segmentation_tf.datasets import coco_panoptic, ph2
+from segmentation_tf.datasets import coco_panoptic, pairs, ph2
 from segmentation_tf.drawn import drawing
 
 STORED = json.loads(drawn_sets.STORED.read_text(encoding="utf-8"))
@@ -38,10 +38,11 @@ def test_every_picture_is_the_stored_one(module):
 DRAW = """
 import sys
 from pathlib import Path
-from segmentation_tf.drawn import dancers, dermoscopy, meadow
+from segmentation_tf.drawn import dancers, dermoscopy, leaves, meadow
 folder = Path(sys.argv[1])
 dermoscopy.draw_ph2(folder / "ph2", indices=[0, 199], processes=int(sys.argv[2]))
 meadow.draw_meadows(folder / "meadow", meadows=[5], processes=int(sys.argv[2]))
+leaves.draw_pictures(folder / "pictures", indices=[0, 20], processes=int(sys.argv[2]))
 dancers.FRAMES = 1
 dancers.draw_mads(folder / "mads", sequences=[3], processes=int(sys.argv[2]))
 """
@@ -54,7 +55,8 @@ def test_two_runs_draw_the_same_files_however_they_are_run(tmp_path):
     first = contents(tmp_path / "one")
     assert len(first) > 12 and first == contents(tmp_path / "two")
     # And what is drawn now is what lies in data/drawn, drawn once.
-    for name, whole in (("ph2", ph2.drawn_folder()), ("meadow", coco_panoptic.drawn_folder())):
+    readers = {"ph2": ph2, "meadow": coco_panoptic, "pictures": pairs}
+    for name, whole in ((name, reader.drawn_folder()) for name, reader in readers.items()):
         for file in (tmp_path / "one" / name).rglob("*"):
             if file.suffix in (".bmp", ".jpg", ".png"):
                 there = whole / file.relative_to(tmp_path / "one" / name)

@@ -1,0 +1,499 @@
+"""A check-up of a folder of images and masks: what is wrong, by name, before anything is trained.
+
+    report = check_folder("my_pictures")
+    print(report)                       # one page of text
+    report.write_page("checkup.html")   # the same with pictures
+
+Each file is read once, and only a small copy of each pair stays in memory. A rule is a function
+that takes those copies and returns a Finding or None; RULES has them in the order of their weight.
+"""
+
+import base64
+import html
+import io
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+from scipy import ndimage
+from tqdm import tqdm
+
+from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.datasets import folders, pairs
+from segmentation_tf.images import (
+    FORMATS,
+    map_files,
+    open_image,
+    read_mask,
+    resize_image,
+    resize_mask,
+)
+
+SMALL = 48  # pixels, height and width of the copies that stay in memory
+BAND = 3  # pixels of a copy that count as beside the outline, on each side
+CLEARLY = 2.0  # how many times better another mask must fit; of 290 right pairs none reaches this
+BLURRED = 2.0  # a fit below this says nothing
+OTHERS = 20  # masks of other pictures that each picture is tried with
+MAX_SUSPECTS = 300  # pictures that are tried with one another's masks
+SHIFTS = (3, 5)  # pixels of a copy, 6 % and 10 % of the picture
+ALIKE = 40  # bits of 256 in which the hashes of two copies of a picture may differ
+SAME = 3.0  # levels by which their pixels may differ on average; small JPEG copies reach 2
+SHOWN = 5  # names in a line of the report
+
+
+# --- what stays of a pair --------------------------------------------------------------------
+
+
+@dataclass
+class Look:
+    """What stays in memory of a pair of files; only case and `fault` if it cannot be used."""
+
+    case: Case
+    fault: str | None = None  # why a file cannot be read
+    size: tuple[int, int] = (0, 0)  # width, height, upright
+    mask_size: tuple[int, int] = (0, 0)
+    format: str = ""  # of the image
+    values: str = ""  # format and values of the mask
+    turned: bool = False  # the image, by its EXIF data
+    share: float = 0.0  # of the picture that is object
+    objects: int = 0  # connected parts of the mask
+    lost: int = 0  # of them that are gone at the network's size
+    image: np.ndarray | None = None  # uint8 (SMALL, SMALL, 3)
+    mask: np.ndarray | None = None  # bool (SMALL, SMALL)
+
+    @property
+    def usable(self) -> bool:
+        """Whether image and mask can be compared."""
+        return self.fault is None and self.size == self.mask_size
+
+
+def look_at(case: Case, size: int) -> Look:
+    """Read a pair of files, and keep what the rules need. `size`: pixels, of the network."""
+    try:
+        picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
+    except DatasetError as error:
+        return Look(case, fault=str(error))
+    labels, objects = ndimage.label(mask, np.ones((3, 3)))  # pixels that touch at a corner, too
+    # Each pixel of the network's mask, enlarged again, hits the objects that are still there.
+    kept = Image.fromarray(resize_mask(mask, (size, size))).resize(mask.shape[::-1])
+    hit = np.count_nonzero(np.bincount(labels[np.asarray(kept)], minlength=1)[1:])
+    with Image.open(case.image, formats=FORMATS) as file:  # its header only
+        image_format = file.format
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1) > 1
+    return Look(
+        case,
+        size=picture.size,
+        mask_size=mask.shape[::-1],
+        format=image_format,
+        values=_values(case.mask),
+        turned=turned,
+        share=float(mask.mean()),
+        objects=objects,
+        lost=objects - hit,
+        image=resize_image(picture, (SMALL, SMALL)),
+        mask=resize_mask(mask, (SMALL, SMALL)),
+    )
+
+
+def _values(path):
+    """Format of a mask file with its values or colours, such as "PNG with 0, 255"."""
+    with Image.open(path, formats=FORMATS) as file:
+        colours = sorted(colour for _, colour in file.getcolors(4) or ())
+        return f"{file.format} with {', '.join(map(str, colours)) or 'more than 4 colours'}"
+
+
+# --- findings --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a set: what it is, where, and what to do.
+
+    A finding that is no `fault` is worth knowing, but need not be mended.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    advice: str
+    fault: bool = True
+    cases: tuple[Case, ...] = ()  # to show on the page
+
+    def __str__(self) -> str:
+        names = list(self.names[:SHOWN])
+        if len(self.names) > SHOWN:
+            names.append(f"and {len(self.names) - SHOWN:,} more")
+        between = "\n   " if any(len(name) > 60 for name in names) else ", "
+        lines = [self.text, *([between.join(names)] if names else ()), f"> {self.advice}"]
+        return "\n   ".join(lines)
+
+
+def _finding(looks, text, advice, *, fault=True, names=None):
+    """A Finding about `looks`, or None if there are none; {n} in `text` is how many they are."""
+    if not looks:
+        return None
+    cases = tuple(look.case for look in looks)
+    names = tuple(names or (case.name for case in cases))
+    return Finding(text.format(n=_count(len(cases), "picture")), names, advice, fault, cases)
+
+
+def _count(number, word):
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def find_unreadable(looks: Sequence[Look]) -> Finding | None:
+    """Files that cannot be read, and masks whose object is not clear."""
+    bad = [look for look in looks if look.fault]
+    reasons = [
+        look.fault.replace(f"{look.case.image.parent}{os.sep}", "").replace(
+            f"{look.case.mask.parent}{os.sep}", ""
+        )
+        for look in bad
+    ]
+    return _finding(bad, "{n} cannot be used", "mend or remove these files", names=reasons)
+
+
+def find_sizes(looks: Sequence[Look]) -> Finding | None:
+    """Masks of another size than their images."""
+    bad = [look for look in looks if not look.fault and look.size != look.mask_size]
+    names = [
+        f"{look.case.name} ({'x'.join(map(str, look.size))}, mask "
+        f"{'x'.join(map(str, look.mask_size))})"
+        for look in bad
+    ]
+    advice = (
+        "if it shows the whole picture, resize the mask by Image.NEAREST; if height and width are "
+        "exchanged, turn it; otherwise find the right one"
+    )
+    return _finding(bad, "{n}: the mask has another size", advice, names=names)
+
+
+def find_full(looks: Sequence[Look]) -> Finding | None:
+    """Masks without any background."""
+    bad = [look for look in looks if look.usable and look.share == 1]
+    advice = "draw them again, or remove the pairs"
+    return _finding(bad, "{n}: the mask covers everything", advice)
+
+
+def find_empty(looks: Sequence[Look]) -> Finding | None:
+    """Masks without any object; a fault if all masks are empty."""
+    looks = [look for look in looks if look.usable]
+    bad = [look for look in looks if look.share == 0]
+    advice = "look at them: right where there is no object; otherwise draw them again"
+    return _finding(bad, "{n}: the mask is empty", advice, fault=len(bad) == len(looks))
+
+
+def find_inverted(looks: Sequence[Look]) -> Finding | None:
+    """Masks that cover the border of the picture, and more of it than of the rest."""
+    bad = []
+    for look in looks:
+        if look.usable:
+            edges = [look.mask[[0, -1]], look.mask[:, [0, -1]].T]
+            border = np.concatenate(edges).mean()
+            if border > 0.7 and border > look.share + 0.02:
+                bad.append(look)
+    advice = "look at them, and exchange object and background, as ImageOps.invert does"
+    return _finding(bad, "{n}: the mask looks inverted", advice)
+
+
+def find_misplaced(looks: Sequence[Look]) -> Finding | None:
+    """Masks that fit far better turned, mirrored or moved, and pictures that another mask fits.
+
+    Masks of other pictures are tried in two rounds. A picture is a suspect if one of OTHERS masks,
+    taken at random, fits it better than its own. Then suspects try the masks of suspects.
+    """
+    looks = [look for look in looks if look.usable and 0 < look.share < 1]
+    own = [fit(look.image, look.mask) for look in looks]
+    rng, suspects = np.random.default_rng(0), []
+    for i, look in enumerate(looks):
+        others = rng.integers(len(looks), size=OTHERS)
+        if any(fit(look.image, looks[j].mask) > own[i] for j in others):
+            suspects.append(i)
+    suspects = suspects[:MAX_SUSPECTS]
+    bad, names = [], []
+    for i, look in enumerate(looks):
+        fits = {f"fits {how}": fit(look.image, mask) for how, mask in _moves(look.mask).items()}
+        for j in suspects if i in suspects else ():
+            other = fit(look.image, looks[j].mask)
+            if other > CLEARLY * own[j]:  # it does not belong where it is, either
+                fits[f"the mask of {looks[j].case.name} fits"] = other
+        way = max(fits, key=fits.get)
+        if fits[way] > CLEARLY * max(own[i], BLURRED):
+            bad.append(look)
+            names.append(f"{look.case.name} ({way})")
+    advice = (
+        "look at them; turn, move or rename the masks. An EXIF tag of the photograph is what "
+        "turns by 180 degrees"
+    )
+    return _finding(bad, "{n}: the mask seems to lie wrong", advice, names=names)
+
+
+def fit(image: np.ndarray, mask: np.ndarray) -> float:
+    """How sharply the colours of an image change along the outline of a mask.
+
+    It is the squared Mahalanobis distance between the mean colours on both sides of the outline,
+    in bands of BAND pixels. Of 60 real moles the median is 12, and the lowest 2.
+
+    Args:
+        image: `(H, W, 3)`.
+        mask: bool `(H, W)`.
+    """
+    width = 2 * BAND + 1
+    inner = image[mask & ~ndimage.minimum_filter(mask, width)].astype(np.float32)
+    outer = image[~mask & ndimage.maximum_filter(mask, width)].astype(np.float32)
+    if min(len(inner), len(outer)) < 8:
+        return 0.0
+    step = inner.mean(axis=0) - outer.mean(axis=0)
+    spread = (np.cov(inner.T) + np.cov(outer.T)) / 2
+    spread += 4 * np.eye(3)  # so that drawings without noise give no infinite distance
+    return float(step @ np.linalg.solve(spread, step))
+
+
+def _moves(mask):
+    """A mask turned, mirrored, and moved in eight directions: arrays by what was done."""
+    masks = {
+        "turned by 180 degrees": mask[::-1, ::-1],
+        "upside down": mask[::-1],
+        "mirrored": mask[:, ::-1],
+    }
+    for step in SHIFTS:
+        for down, vertical in ((-step, " up"), (0, ""), (step, " down")):
+            for right, level in ((-step, " to the left"), (0, ""), (step, " to the right")):
+                if down or right:
+                    moved = ndimage.shift(
+                        mask.view(np.uint8), (down, right), order=0, mode="nearest"
+                    )
+                    masks[f"{step / SMALL:.0%} farther{vertical}{level}"] = moved > 0
+    return masks
+
+
+def find_twins(looks: Sequence[Look]) -> Finding | None:
+    """Pictures that are there several times, unless they belong to one group.
+
+    Copies in other sizes and formats have nearly the same hash; then their pixels are compared.
+    """
+    looks = [look for look in looks if look.usable]
+    hashes = np.array([_hash(look.image) for look in looks])
+    left, bad, names, across = np.arange(len(looks)), [], [], False
+    while len(left):
+        first, left = left[0], left[1:]
+        near = np.bitwise_count(hashes[left] ^ hashes[first]).sum(axis=1) <= ALIKE
+        for place in np.flatnonzero(near):
+            difference = looks[left[place]].image.astype(int) - looks[first].image
+            near[place] = np.abs(difference).mean() < SAME
+        family = [looks[i] for i in (first, *left[near])]
+        left = left[~near]
+        if len({look.case.group for look in family}) > 1:
+            bad += family
+            names.append(" = ".join(look.case.name for look in family[:SHOWN]))
+            across |= len({_part(look.case) for look in family}) > 1
+    where = ", on both sides of the split" if across else ""
+    advice = "keep one of each, or give them one group: a test picture must not be trained on"
+    return _finding(bad, "{n} are there more than once" + where, advice, names=names)
+
+
+def _hash(image):
+    """A perceptual hash: where a tiny grey copy grows lighter to the right; four uint64."""
+    grey = np.asarray(Image.fromarray(image).convert("L").resize((17, 16)), int)
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
+
+
+def _part(case):
+    """The part of a split that a case's folder is named for, such as "train", or ""."""
+    words = re.findall("[a-z]+", " ".join(case.image.parts[-4:-1]).lower())
+    return next((pairs.SPLIT_WORDS[word] for word in words if word in pairs.SPLIT_WORDS), "")
+
+
+def find_lost(looks: Sequence[Look]) -> Finding | None:
+    """Objects that are gone when the mask is shrunk to the network's size."""
+    bad = [look for look in looks if look.usable and look.lost]
+    lost, objects = (sum(getattr(look, name) for look in looks) for name in ("lost", "objects"))
+    text = f"{lost:,} of {_count(objects, 'object')}, in {{n}}, vanish at the network's size"
+    advice = "remove specks from the masks; for small objects take a larger size, or cut tiles"
+    return _finding(bad, text, advice, fault=False)
+
+
+def find_rare(looks: Sequence[Look]) -> Finding | None:
+    """A set whose objects cover next to nothing."""
+    looks = [look for look in looks if look.usable]
+    share = np.median([look.share for look in looks]) if looks else 1
+    if share > 0.01:
+        return None
+    text = f"half of the masks cover less than {share + 0.0005:.1%} of the picture"
+    advice = "a black prediction is nearly right everywhere: keep Dice in the loss, or cut tiles"
+    return Finding(text, (), advice, fault=False)
+
+
+def find_long(looks: Sequence[Look]) -> Finding | None:
+    """Pictures that the network's square squeezes strongly."""
+    bad = [look for look in looks if look.usable and max(look.size) > 2 * min(look.size)]
+    advice = "the network sees them squeezed to a square: crop them, or cut tiles"
+    return _finding(bad, "{n}: more than twice as long as wide", advice, fault=False)
+
+
+def find_few(looks: Sequence[Look]) -> Finding | None:
+    """Sets that are too small to train on, or to say much about a network."""
+    count = sum(look.usable for look in looks)
+    for most, text, advice in (
+        (3, "can show that files are read and that a network learns them by heart; they cannot "
+            "show what it does with a new picture", "label 8 or more for a first try"),
+        (15, "make a network a gamble: which of them are held out decides on its score",
+         "label more, or start from a network that was trained on something similar"),
+        (50, "are enough for a first network, but a few held-out ones give a wide interval",
+         "test by folds (fold_cases), so that every picture is held out once"),
+    ):  # fmt: skip
+        if count <= most:
+            return Finding(f"{_count(count, 'usable pair')} {text}", (), advice, fault=False)
+    return None
+
+
+RULES = (
+    find_unreadable,
+    find_sizes,
+    find_inverted,
+    find_misplaced,
+    find_full,
+    find_twins,
+    find_empty,
+    find_few,
+    find_lost,
+    find_rare,
+    find_long,
+)
+
+
+# --- the report ------------------------------------------------------------------------------
+
+
+def check_folder(
+    root: str | Path | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    group: str | Callable | None = None,
+    classes: Iterable | None = None,
+    size: int = 96,
+) -> "Report":
+    """Check a folder of images and masks.
+
+    Args:
+        root, images, masks, group, classes: As in `pairs.load_cases`.
+        size: Pixels, height and width of the network's input; that of RECIPE by default.
+
+    Raises:
+        DatasetError: There is no such folder, or no picture in it.
+    """
+    folder = folders.choose_folder(root, "PAIRS_ROOT", "pictures", draw=pairs.drawn_folder)
+    cases, unpaired = pairs.find_pairs(folder, images, masks, group, classes)
+    return check_up(cases, [text.replace(f"{folder}{os.sep}", "") for text in unpaired], size)
+
+
+def check_up(cases: Sequence[Case], unpaired: Sequence[str] = (), size: int = 96) -> "Report":
+    """Check the cases of any reader. `unpaired`: what is wrong with files that make no case."""
+    looks = map_files(lambda case: look_at(case, size), cases)
+    looks = list(tqdm(looks, "reading", len(cases), file=sys.stderr, mininterval=1))
+    found = [rule(looks) for rule in RULES]
+    if unpaired:
+        text = f"{_count(len(unpaired), 'file')} without a clear partner"
+        found.insert(0, Finding(text, tuple(unpaired), "add what is missing, or remove the file"))
+    return Report(looks, sorted(filter(None, found), key=lambda one: not one.fault), size)
+
+
+@dataclass
+class Report:
+    """What a check-up found; print it, or write it as a page with pictures."""
+
+    looks: list[Look]
+    findings: list[Finding]
+    size: int
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What must be mended; empty if the set can be trained on."""
+        return [finding for finding in self.findings if finding.fault]
+
+    def __str__(self) -> str:
+        numbers = [f"{i}. {finding}" for i, finding in enumerate(self.findings, start=1)]
+        return "\n".join([*self.overview(), "", *numbers, "", self.first()])
+
+    def first(self) -> str:
+        """The first thing to mend."""
+        if not self.faults:
+            return "Nothing must be mended."
+        return f"First: {self.faults[0].text}. To do: {self.faults[0].advice}."
+
+    def overview(self) -> list[str]:
+        """What is there, in a few lines."""
+        good = [look for look in self.looks if look.usable]
+        lines = [f"{_count(len(self.looks), 'pair')}, {len(good):,} of them usable"]
+        parts = Counter(_part(look.case) for look in self.looks)
+        if len(parts) > 1:
+            lines.append(
+                "split: " + ", ".join(f"{name or 'none'} {n:,}" for name, n in parts.items())
+            )
+        if not good:
+            return lines
+        for what, kind in (("images", "format"), ("masks", "values")):
+            kinds = Counter(getattr(look, kind) for look in good).most_common(4)
+            lines.append(f"{what}: " + "; ".join(f"{n:,} {kind}" for kind, n in kinds))
+        sizes = sorted((look.size for look in good), key=lambda one: one[0] * one[1])
+        upright = sum(height > width for width, height in sizes)
+        lines.append(
+            f"sizes: {sizes[0][0]} x {sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels, "
+            f"{upright:,} portraits, {sum(look.turned for look in good):,} turned by EXIF data"
+        )
+        low, middle, high = np.quantile([look.share for look in good], (0, 0.5, 1))
+        objects = [look.objects for look in good]
+        lines.append(
+            f"object: {middle:.1%} of a picture (median; {low:.1%} to {high:.1%}), in "
+            f"{min(objects)} to {max(objects)} parts; network: {self.size} x {self.size} pixels"
+        )
+        return lines
+
+    def write_page(self, path: str | Path) -> None:
+        """Write the report as one HTML file with pictures of what was found."""
+        parts = ["<h1>Check-up</h1>", *(f"<p>{html.escape(line)}</p>" for line in self.overview())]
+        parts.append(f"<p class=first>{html.escape(self.first())}</p>")
+        for finding in self.findings:
+            parts.append(f"<h2>{html.escape(finding.text)}</h2>")
+            parts.append(f"<p>{html.escape(', '.join(finding.names[:60]))}</p>")
+            parts.append(f"<p class=advice>{html.escape(finding.advice)}</p>")
+            parts += [_figure(case) for case in finding.cases[:SHOWN]]
+        good = [look.case for look in self.looks if look.usable]
+        parts.append("<h2>Some of the pairs</h2>")
+        parts += [_figure(case) for case in good[:: max(1, len(good) // 12)][:12]]
+        Path(path).write_text(PAGE.format("\n".join(parts)), encoding="utf-8")
+
+
+TINT = (86, 180, 233)  # of objects; plotting's colour of what is right
+PAGE = """<!doctype html><meta charset=utf-8><title>Check-up</title><style>
+body {{font: 16px/1.4 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
+ color: #222; background: #fff}}
+h2 {{font-size: 1.1em; margin-top: 2em; border-top: 1px solid #ccc; padding-top: 1em}}
+figure {{display: inline-block; margin: 4px; vertical-align: top; font-size: 13px}}
+p {{margin: .3em 0}} .first {{font-weight: bold}} .advice {{color: #00558b}}
+</style>{}"""
+
+
+def _figure(case):
+    """A small picture with the mask's outline, as HTML; only the name if a file cannot be read."""
+    from skimage.segmentation import mark_boundaries  # here: it takes a second
+
+    name = html.escape(case.name)
+    try:
+        picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
+    except DatasetError:
+        return f"<figure>{name}: cannot be read</figure>"
+    picture.thumbnail((230, 230))
+    mask = resize_mask(mask, picture.size[::-1])
+    pixels = np.array(picture)
+    pixels[mask] = 0.6 * pixels[mask] + 0.4 * np.array(TINT)
+    marked = mark_boundaries(pixels, mask, (1, 1, 1), (0, 0, 0), mode="inner")
+    file = io.BytesIO()
+    Image.fromarray((255 * marked).astype(np.uint8)).save(file, "JPEG", quality=85)
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<figure><img alt="{name}" src="data:image/jpeg;base64,{data}"><br>{name}</figure>'
