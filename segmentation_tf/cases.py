@@ -16,7 +16,8 @@ class Case:
     """One image file with its mask file.
 
     Cases of one `group` (a patient, a film) never sit on both sides of a split. `label` is a
-    diagnosis or None; splits keep the shares of the labels.
+    diagnosis or None; splits keep the shares of the labels. `classes` is None for a mask of two
+    values. For a map of classes it names those that are the object, as `images.read_mask` does.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Case:
     mask: Path
     group: str
     label: str | None = None
+    classes: tuple | None = None
 
 
 def split_cases(

@@ -1,21 +1,33 @@
 """Image and mask files as arrays, at full size and at the network's size."""
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 
 MAX_PIXELS = 16_000_000  # four pairs of this size need about half a GB at once
 READERS = 4  # files, or pairs of files, that are read at a time
-MAX_GREY = 0.02  # largest share of grey pixels in a mask; a smooth outline needs about this many
+MAX_BETWEEN = 0.2  # largest share of pixels between background and object; an outline has few
+OUTLINE = 13  # pixels across: background and object both lie this near to a pixel of an outline
+MAX_FAR = 0.05  # share of the pixels between that may lie farther, as a strong blur leaves some
+# Largest share of pixels in even areas of 3 x 3, among those that are neither background nor
+# object. Blurred and compressed outlines have under 0.02; areas of another class have most.
+MAX_EVEN = 0.05
+MAX_CLASSES = 32  # a file with more values is no map of classes
+COUNT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+VOID = (224, 224, 192)  # colour of number 255 in the palette of VOC and labelme: pixels not judged
+LOSSY = ("JPEG", "WEBP")  # formats that change values a little
+LOSS = 64  # by how much their values may be off; in a mask, what is below it is dark
+NOISE = 8  # by how much their colours may be off in even areas
 # What a data set may hold. Pillow knows more formats, and one of them starts another program.
-FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP")
+FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP", "TIFF")
 # What Pillow raises on damaged files: IndexError for a PNG without pixels; TypeError and
 # struct.error for damaged EXIF data.
 BROKEN = (
@@ -27,7 +39,8 @@ BROKEN = (
     struct.error,
     Image.DecompressionBombError,
 )
-MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}  # 8 bits a channel, or fewer
+# 8 bits a channel, or fewer
+MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}
 
 
 # --- reading files
@@ -48,72 +61,117 @@ def open_image(path: Path | str) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def read_mask(path: Path | str) -> np.ndarray:
+def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
     """Read a mask file as bool `(H, W)`, True on the object.
 
-    The file may have one bit, or any channels that convert to grey, with values 0 and 255 or 0
-    and 1. The few grey pixels of a smooth outline count as object from 128 on. Transparent pixels
-    are background, whatever their colour.
+    Without `classes` the file has two values or colours, and black (0) is the background: 0 and 1,
+    0 and 255, red on black, a palette. Transparent pixels are background, whatever their colour,
+    and so is the void (255) of VOC's palette. A smooth outline, and the noise that JPEG leaves
+    about it, are cut halfway.
+
+    Args:
+        path: The file. Like a photograph it is set upright by its EXIF data.
+        classes: What counts as object in a map of classes: whole numbers (grey values, or numbers
+            of a palette) or RGB triples.
 
     Raises:
-        DatasetError: The file cannot be used, or is not binary.
+        DatasetError: The file cannot be used, or it is not clear what the object is. The message
+            says which values were seen.
+        ValueError: `classes` is of another form.
     """
-    return np.asarray(open_mask(path)) > 0
+    return np.asarray(open_mask(path, classes)) > 0
 
 
-def open_mask(path: Path | str) -> Image.Image:
-    """Open a mask file as a Pillow image of mode '1' or 'L'; DatasetError as in `read_mask`."""
+def open_mask(path: Path | str, classes: Iterable | None = None) -> Image.Image:
+    """Open a mask file as a Pillow image of mode '1' or 'L'; as `read_mask` otherwise."""
     picture = _open(path)
-    if picture.has_transparency_data:
-        black = Image.new("RGBA", picture.size, "black")
-        picture = Image.alpha_composite(black, picture.convert("RGBA"))
+    if classes is not None:
+        return _pick_classes(path, picture, check_classes(classes))
     if picture.mode == "1":
         return picture
-    grey = picture.convert("L")
-    counts = grey.histogram()
-    if not any(counts[2:]):
-        return grey
-    smooth, total = sum(counts[1:255]), sum(counts)
-    if smooth > min(MAX_GREY * total, counts[255]):  # more grey than white is no outline
-        raise DatasetError(
-            f"{path}: a mask holds 0 and 255 only, or 0 and 1, but {smooth / total:.1%} of its "
-            "pixels are grey; take the original mask: JPEG copies and smooth resizing blur its "
-            "edge, and colours turn grey"
+    plain, alpha = _split_alpha(picture)
+    if alpha and _has_one_colour(plain, alpha):
+        return alpha.point(lambda value: 255 * (value >= 128))
+    marks = None if picture.format in LOSSY else _two_values(plain)
+    if marks is None:
+        marks = _cut_outline(plain)
+    if marks is None:
+        raise DatasetError(f"{path}: {_unclear(picture)}")
+    return Image.fromarray(marks)
+
+
+def check_classes(classes: Iterable | None) -> tuple | None:
+    """Return `classes` as a tuple of whole numbers and RGB triples; a ValueError if it is not."""
+    if classes is None:
+        return None
+    try:
+        found = tuple(tuple(map(int, one)) if np.ndim(one) else int(one) for one in classes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"classes is {classes!r}; give a tuple, such as classes=(1,)") from error
+    colours = [one if isinstance(one, tuple) else (one,) * 3 for one in found]
+    right = all(len(one) == 3 and 0 <= min(one) and max(one) <= 255 for one in colours)
+    if not found or not right:
+        raise ValueError(
+            f"classes is {classes!r}; give numbers from 0 to 255, such as classes=(1, 2), or "
+            "colours, such as classes=((255, 0, 0),)"
         )
-    return grey.point(lambda value: 255 * (value >= 128))
+    return found
 
 
-def check_pair(image: Path, mask: Path, empty_mask_ok: bool = False) -> None:
-    """Read both files to their end, and compare their sizes.
+def check_pair(
+    image: Path, mask: Path, empty_mask_ok: bool = False, classes: Iterable | None = None
+) -> bool:
+    """Read both files to their end, and compare their sizes; return whether there is an object.
 
     Raises:
-        DatasetError: A file cannot be read, the sizes differ, the mask is not binary, or it is
-            empty and `empty_mask_ok` is False.
+        DatasetError: A file cannot be read, the sizes differ, it is not clear what the object is,
+            or the mask is empty and `empty_mask_ok` is False.
     """
-    picture, marks = _open(image), open_mask(mask)
+    picture, marks = _open(image), open_mask(mask, classes)
     if picture.size != marks.size:
         raise DatasetError(
             f"{mask} is {marks.width} x {marks.height} pixels but {image} is "
-            f"{picture.width} x {picture.height}; find the mask that belongs to this image"
+            f"{picture.width} x {picture.height}; {_why_sizes_differ(image, mask, picture, marks)}"
         )
-    if not empty_mask_ok and marks.getbbox() is None:
-        raise DatasetError(f"{mask}: the mask is empty (all 0); replace it or remove the case")
+    full = marks.getbbox() is not None
+    if not full and not empty_mask_ok:
+        seen = "all 0" if classes is None else f"no pixel has a value of classes={classes}"
+        raise DatasetError(f"{mask}: the mask is empty ({seen}); replace it or remove the case")
+    return full
 
 
-def check_cases(cases: Iterable[Case], empty_mask_ok: bool = False) -> None:
-    """Apply `check_pair` to every case, several at a time.
+def _why_sizes_differ(image, mask, picture, marks):
+    if picture.size == marks.size[::-1] and _is_turned(image) != _is_turned(mask):
+        turned, other = ("image", "mask") if _is_turned(image) else ("mask", "image")
+        return (
+            f"the EXIF data of the {turned} turn it by 90 degrees, and the {other} has no such "
+            f"data: turn the {other} too, or save the {turned} without EXIF data"
+        )
+    return "find the mask that belongs to this image"
+
+
+def _is_turned(path):
+    """Whether the EXIF data exchange height and width."""
+    with Image.open(path, formats=FORMATS) as picture:
+        return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+
+
+def check_cases(cases: Sequence[Case], empty_mask_ok: bool = False) -> list[Case]:
+    """Apply `check_pair` to every case, several at a time; return the cases with empty masks.
 
     Raises:
         DatasetError: The first fault, with the number of the others.
     """
 
-    def fault(case):
+    def look(case):
         try:
-            check_pair(case.image, case.mask, empty_mask_ok)
+            return None, check_pair(case.image, case.mask, empty_mask_ok, case.classes)
         except DatasetError as error:
-            return str(error)
+            return str(error), None
 
-    refuse_faults(map_files(fault, cases))
+    looks = list(map_files(look, cases))
+    refuse_faults(fault for fault, _ in looks)
+    return [case for case, (_, full) in zip(cases, looks, strict=True) if not full]
 
 
 def map_files(function: Callable, items: Iterable) -> Iterator:
@@ -157,6 +215,178 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
 
 
+# --- what is object in a mask
+
+
+def _split_alpha(picture):
+    """A picture in which black stands for transparent, and its opacity, mode 'L', if it has one."""
+    if not picture.has_transparency_data:
+        return picture, None
+    picture = picture.convert("RGBA")
+    alpha = picture.getchannel("A")
+    if len(alpha.getcolors()) == 2 and alpha.getextrema()[0] == 0:
+        # An object that is half transparent everywhere counts in full.
+        alpha = alpha.point(lambda value: 255 * (value > 0))
+        picture.putalpha(alpha)
+    black = Image.new("RGBA", picture.size, "black")
+    return Image.alpha_composite(black, picture).convert("RGB"), alpha
+
+
+def _has_one_colour(picture, alpha):
+    """Whether some pixels are transparent, and all that are opaque have the same colour."""
+    opaque = alpha.point(lambda value: 255 * (value == 255))
+    bands = np.reshape(picture.histogram(opaque), (3, 256))
+    return alpha.getextrema()[0] == 0 and (np.count_nonzero(bands, axis=1) == 1).all()
+
+
+def _two_values(picture):
+    """The mask of a picture with one or two colours, one of them black; otherwise None."""
+    if picture.mode not in ("L", "P", "RGB"):
+        picture = picture.convert("RGB")
+    colours = _count_colours(picture, 3)
+    if colours is None:
+        return None
+    values = sorted(colours)
+    if picture.mode == "P" and len(values) == 3 and colours[values[-1]] == VOID:
+        values.pop()
+    black = [value for value in values if colours[value] == (0, 0, 0)]
+    objects = [value for value in values if value != black[0]] if black else values
+    if len(objects) > 1:
+        return None
+    pixels = np.asarray(picture)
+    return pixels.any(axis=2) if picture.mode == "RGB" else np.isin(pixels, objects)
+
+
+def _count_colours(picture, most):
+    """Each value of a picture of mode L, P or RGB with its colour; None if there are too many."""
+    counts = picture.getcolors(most)
+    if counts is None:
+        return None
+    values = [value for _, value in counts]
+    if picture.mode == "P":
+        palette = picture.getpalette()
+        return {value: tuple(palette[3 * value : 3 * value + 3]) for value in values}
+    return {value: value if picture.mode == "RGB" else (value,) * 3 for value in values}
+
+
+def _cut_outline(picture):
+    """The mask of a picture of two colours, one of them dark, with noise or a smooth outline.
+
+    None if there are other colours: areas of them, or pixels that no outline is near.
+    """
+    strength, off, light = _strengths(picture)
+    counts, values = strength.histogram(), np.asarray(strength)
+    dark = int(np.argmax(counts[:LOSS]))
+    if light < LOSS:  # no object, if all pixels are alike
+        return np.zeros(values.shape, bool) if np.count_nonzero(counts) == 1 else None
+    room = (light - dark) / 4
+    is_dark = (values <= dark + room) & (off <= LOSS)
+    is_light = (values >= light - room) & (values <= light + room) & (off <= LOSS)
+    between = ~(is_dark | is_light)
+    odd = (off > NOISE) | ((values != dark) & (values != light))
+    even = ndimage.minimum_filter(values, 3) == ndimage.maximum_filter(values, 3)
+    near = [ndimage.maximum_filter(side, OUTLINE) for side in (is_dark, is_light)]
+    far = between & ~(near[0] & near[1])
+    if (
+        between.mean() > MAX_BETWEEN
+        or (odd & even).sum() > MAX_EVEN * odd.sum()
+        or far.sum() > MAX_FAR * between.sum()
+    ):
+        return None
+    return values >= (dark + light) / 2
+
+
+def _strengths(picture):
+    """How light the pixels are, how far they are off the object's colour, and how light that is.
+
+    Lightness is the largest of red, green and blue. The object's colour is the most frequent one
+    that is not dark; an outline has darker shades of it. An image of mode 'L', uint8 `(H, W)`, and
+    a number.
+    """
+    if picture.mode == "L":
+        counts = picture.histogram()[LOSS:]
+        light = LOSS + int(np.argmax(counts)) if any(counts) else 0
+        return picture, np.zeros(picture.size[::-1], np.uint8), light
+    picture = picture.convert("RGB")
+    bands = picture.split()
+    strength = _lightest(bands)
+    counts = picture.histogram(strength.point(lambda value: 255 * (value >= LOSS)))
+    colour = np.reshape(counts, (3, 256)).argmax(axis=1).tolist()
+    light = max(colour)
+    tables = (np.outer(colour, np.arange(256)) // max(light, 1)).clip(0, 255).tolist()
+    shades = [strength.point(table) for table in tables]
+    off = _lightest(map(ImageChops.difference, bands, shades))
+    return strength, np.asarray(off), light
+
+
+def _lightest(bands):
+    return reduce(ImageChops.lighter, bands)
+
+
+def _pick_classes(path, picture, classes):
+    """The mask of the pixels that have one of `classes`."""
+    numbers = {one for one in classes if not isinstance(one, tuple)}
+    if picture.mode == "P":
+        colours = _count_colours(picture, 256)
+        chosen = [value in numbers or colours.get(value) in classes for value in range(256)]
+        return Image.fromarray(np.array(chosen)[np.asarray(picture)])
+    if picture.mode == "1" and 1 in numbers:
+        numbers.add(255)
+    lossy = picture.format in LOSSY
+    if lossy and any(0 < one < LOSS for one in numbers):
+        raise DatasetError(
+            f"{path}: {picture.format} files do not keep numbers of classes such as "
+            f"{min(numbers - {0})}; take the original mask, in PNG"
+        )
+    plain, alpha = _split_alpha(picture)
+    plain = plain.convert("RGB")
+    if numbers and not lossy and _is_coloured(plain):
+        raise DatasetError(f"{path}: {_unclear(picture)}")
+    chosen = Image.new("L", plain.size)
+    for one in {*classes, *numbers}:
+        colour = one if isinstance(one, tuple) else (one,) * 3
+        off = _lightest(ImageChops.difference(plain, Image.new("RGB", plain.size, colour)).split())
+        near = off.point(lambda value: 255 * (value <= (LOSS if lossy else 0)))
+        chosen = ImageChops.lighter(chosen, near)
+    return ImageChops.darker(chosen, alpha) if alpha else chosen
+
+
+def _is_coloured(picture):
+    red, green, blue = picture.split()
+    return any(ImageChops.difference(green, band).getbbox() for band in (red, blue))
+
+
+def _unclear(picture):
+    """What is in a mask whose object is not clear, and the way out."""
+    lossy = picture.format in LOSSY
+    if picture.mode not in ("L", "P"):
+        picture = _split_alpha(picture)[0].convert("RGB")
+        if not _is_coloured(picture):
+            picture = picture.convert("L")
+    colours = _count_colours(picture, MAX_CLASSES)
+    if lossy:
+        return (
+            "is not a mask of two colours, and JPEG and WebP files do not keep the values of "
+            "classes; take the original mask, in PNG, and check that it is not the photograph"
+        )
+    if colours is None:
+        return (
+            f"is not a mask: it has more than {MAX_CLASSES} values, and no two of them are "
+            "background and object; take the original mask, and check that it is not the photograph"
+        )
+    values = sorted(colours)
+    kind = "colours" if picture.mode == "RGB" else "values"
+    seen = ", ".join(map(str, values[:9])) + (", ..." if len(values) > 9 else "")
+    count = COUNT[len(values)] if len(values) < len(COUNT) else len(values)
+    others = [value for value in values if any(colours[value])]
+    black = "" if len(others) < len(values) else ", and none is black, the background"
+    choice = others[0] if others else values[-1]
+    return f"{kind} {seen}: {count} classes{black}; name the one you want: classes=({choice},)"
+
+
+# --- opening
+
+
 def _open(path):
     """Decode a whole file, turned upright, so that damage shows here and not later."""
     try:
@@ -168,6 +398,7 @@ def _open(path):
         with Image.open(path, formats=FORMATS) as picture:
             picture.verify()
         with Image.open(path, formats=FORMATS) as picture:
+            pages = picture.n_frames if picture.format == "TIFF" else 1
             if picture.width * picture.height <= MAX_PIXELS:
                 ImageOps.exif_transpose(picture, in_place=True)
                 picture.load()
@@ -180,19 +411,54 @@ def _open(path):
             f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
     except BROKEN as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = "its content is not an image" if unknown else error
+        if isinstance(error, UnidentifiedImageError):
+            raise DatasetError(f"{path}: {_what_it_is(path)}") from error
         raise DatasetError(
-            f"{path}: cannot be read as an image ({reason}); copy it again from the archive"
+            f"{path}: cannot be read as an image ({error}); copy it again from the archive"
         ) from error
+    _check_kind(path, picture, pages)
+    return picture
+
+
+def _check_kind(path, picture, pages):
+    """Refuse what cannot be used as it is, although it is an image."""
     if picture.width * picture.height > MAX_PIXELS:
         raise DatasetError(
             f"{path}: has more than {MAX_PIXELS:,} pixels; shrink image and mask together, for "
             "example to a width of 1,000 pixels"
         )
+    if pages > 1:
+        raise DatasetError(
+            f"{path}: is a TIFF of {pages} pages; save the page that you want as a file of its own"
+        )
+    if picture.mode.startswith(("I", "F")):
+        bits = 16 if "16" in picture.mode else 32
+        raise DatasetError(
+            f"{path}: has {bits} bits a channel, and 8 are needed: scale its values to 0 to 255 "
+            "(but keep those of a mask that counts classes), and save it with 8 bits"
+        )
     if picture.mode not in MODES:
         raise DatasetError(
-            f"{path}: its pixels do not have 8 bits a channel (mode {picture.mode}); save it as "
-            "RGB or grey with 8 bits"
+            f"{path}: its colours are of the mode {picture.mode}; save it as RGB or grey, with "
+            "8 bits a channel"
         )
-    return picture
+
+
+def _what_it_is(path):
+    """What a file is that no reader knows, and the way out."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp":
+        return (
+            "is a HEIC or AVIF photograph, which cannot be read here; convert it to JPEG: open it "
+            "and export it, or on a Mac: sips -s format jpeg FILE --out FILE.jpg. iPhones take "
+            "JPEG with Settings, Camera, Formats, Most Compatible"
+        )
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return (
+            "is a TIFF of a kind that cannot be read here, such as one with 12 bits a channel; "
+            "save it as PNG with 8 bits a channel"
+        )
+    return (
+        "cannot be read as an image (its content is not an image); copy it again from the archive"
+    )

@@ -87,7 +87,7 @@ def load_arrays(
 
     def load(case):
         if load_fn is None:
-            mask = resize_mask(read_mask(case.mask), (height, width))[..., None]
+            mask = resize_mask(read_mask(case.mask, case.classes), (height, width))[..., None]
             return resize_image(open_image(case.image), (height, width)), mask.astype("uint8")
         image, target = load_fn(case)
         return resize_image(image, (height, width)), np.asarray(target, "float32")

@@ -288,7 +288,7 @@ def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
     panels = grid(len(cases), columns, height=0.95)
     for panel, case in zip(panels, cases, strict=False):
         panel.imshow(read_image(case.image))
-        _outline(panel, read_mask(case.mask))
+        _outline(panel, read_mask(case.mask, case.classes))
         panel.set_title(f"{case.name}\n{case.label or ''}".strip(), fontsize=9)
     plt.show()
 
@@ -311,7 +311,7 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
         len(cases), 4, figsize=(4 * PANEL, len(cases) * PANEL * 0.82), squeeze=False, layout="tight"
     )
     for row, case, prediction in zip(axes, cases, predictions, strict=True):
-        image, mask = read_image(case.image), read_mask(case.mask)
+        image, mask = read_image(case.image), read_mask(case.mask, case.classes)
         pictures = (image, mask, prediction, error_overlay(image, mask, prediction))
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)

@@ -130,7 +130,9 @@ def make_duos(cases: Sequence[Case], seed: int = 0) -> list[Duo]:
         for i, back in enumerate(frames):
             if len(frames) > 1:
                 front = frames[(i + rng.integers(1, len(frames))) % len(frames)]
-                duos.append(Duo(front, back, _random_shift(rng, open_mask(front.mask))))
+                duos.append(
+                    Duo(front, back, _random_shift(rng, open_mask(front.mask, front.classes)))
+                )
     if not duos:
         raise ValueError("make_duos needs two frames of one performance from one camera")
     return duos
@@ -212,7 +214,7 @@ def _read_scene(scene):
 
 def _read_person(case, shift=0):
     """Image, people `(1, 17, 3)`, masks `(1, H, W)` of a case, moved `shift` pixels right."""
-    mask = read_mask(case.mask)
+    mask = read_mask(case.mask, case.classes)
     if not mask.any():
         raise DatasetError(
             f"{case.mask}: nobody is in this mask, so there is no square about a person; "

@@ -1,0 +1,533 @@
+"""Anybody's folder of images and masks: which mask belongs to which image is read from the names.
+
+    cases = load_cases("my_pictures")                  # images/a.jpg with masks/a.png, or
+                                                       # a.jpg with a_mask.png
+    cases = load_cases("my_pictures", masks="outlines", group=r"^p\\d+")
+
+For pictures that no rule here fits, make the cases yourself:
+
+    cases = [Case(name, image, mask, group=name) for name, image, mask in ...]
+    images.check_cases(cases)
+"""
+
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from segmentation_tf.cases import Case, DatasetError, refuse_faults
+from segmentation_tf.datasets import folders
+from segmentation_tf.images import check_cases, check_classes
+
+DEPTH = 5  # levels of folders that are searched
+# Files that count as pictures. HEIC and AVIF cannot be read, and the error says what to do.
+SUFFIXES = set(
+    ".bmp .dib .png .jpg .jpeg .jpe .jfif .gif .webp .tif .tiff .heic .heif .avif".split()
+)
+# Words in the name of a folder, of which capitals, digits and signs mark the ends.
+IMAGE_WORDS = set(
+    "image images img imgs picture pictures photo photos input inputs orig original originals "
+    "x".split()
+)
+MASK_WORDS = set(
+    "mask masks label labels annotation annotations gt gts truth groundtruth segmentation "
+    "segmentations seg segs segmented lesion lesions target targets y".split()
+)
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# What may end the name of a file, after _ or another sign, or be all of it; what may begin it.
+IMAGE_ENDINGS = r"(^|[ _.-]+)(image|img|photo|input|original)$"
+MASK_ENDINGS = (
+    r"(^|[ _.-]+)(masks?|segmentations?|seg|gt|labels?|lesion|annotations?|groundtruth)$"
+    r"|^(masks?|gt)[ _.-]+"
+)
+# Other things that lie in folders of data sets: VOC's instances, pictures to look at, superpixels.
+OTHER_FOLDERS = re.compile(
+    r"__macosx|segmentationobject.*|.*visuali[sz]ations?|overlays?|previews?|collages?", re.I
+)
+SUPERPIXELS = "_superpixels"  # a file that ISIC has beside each image
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def load_cases(
+    root: str | Path | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    group: str | Callable[[str], str] | None = None,
+    classes: Iterable | None = None,
+) -> list[Case]:
+    """Return the cases of a folder of images and masks, sorted. Every file is read to its end.
+
+    Names tell what belongs together: `images/a.jpg` and `masks/a.png`, or `a.jpg` and `a_mask.png`
+    in one folder; names such as labels, GroundTruth, _seg and _lesion are known too. `X1` and `Y1`
+    belong together if all names of either kind differ in the number only. A mask may be empty.
+
+    Args:
+        root: The folder. Without it: the environment's PAIRS_ROOT, else data/pictures, else the
+            drawn photographs.
+        images: The name of the folder of images ("photos"), or what ends the names of image files
+            ("_rgb"), if it is not found without.
+        masks: The same for masks ("outlines", or "_contour").
+        group: What belongs to one patient or film and never sits on both sides of a split: a
+            regular expression for the image's name without its suffix, of which the first group
+            (or the whole match) names the patient; or a function of that name. In subfolders the
+            name has their names before it: "patient7/a". Without `group`, each picture is one.
+        classes: What is the object in maps of several classes, as in `images.read_mask`.
+
+    Raises:
+        DatasetError: The first fault, with the number of the others: a file has no partner or two,
+            image and mask differ in size, or a file cannot be used.
+        ValueError: An argument is of another form.
+    """
+    splits = _load(root, images, masks, group, classes)
+    counts = [f"{name} {len(cases)}" for name, cases in splits.items() if name]
+    if len(counts) > 1:
+        print(
+            f"the folder is split already ({', '.join(counts)}); pairs.load_splits keeps the parts "
+            "apart"
+        )
+    return sorted(case for cases in splits.values() for case in cases)
+
+
+def load_splits(
+    root: str | Path | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    group: str | Callable[[str], str] | None = None,
+    classes: Iterable | None = None,
+) -> dict[str, list[Case]]:
+    """Return the cases of each part of a folder that is split already.
+
+    The parts are "train", "validation" and "test", as far as the set has subfolders for them:
+    `train/images` or `images/train`. A folder without them gives {}. Arguments and errors are those
+    of `load_cases`; pictures outside such subfolders are an error.
+    """
+    splits = _load(root, images, masks, group, classes)
+    outside = splits.pop("", [])
+    if splits and outside:
+        raise DatasetError(
+            f"{outside[0].image}: is in none of the folders for {', '.join(splits)}; move it and "
+            f"its mask there ({len(outside)} images are outside)"
+        )
+    return splits
+
+
+def find_pairs(
+    root: Path,
+    images: str | None = None,
+    masks: str | None = None,
+    group: str | Callable[[str], str] | None = None,
+    classes: Iterable | None = None,
+) -> tuple[list[Case], list[str]]:
+    """Find the pairs of a folder without opening any file.
+
+    Arguments are those of `load_cases`.
+
+    Returns:
+        The cases, sorted, and what is wrong with the names of other files, a text for each.
+
+    Raises:
+        DatasetError: There are no images, no masks, or no pair.
+    """
+    cases, faults = _find(Path(root), images, masks, group, classes)
+    return sorted(cases), faults
+
+
+def drawn_folder() -> Path:
+    """Return the folder of the drawn photographs of leaves; drawn now if it is not there yet."""
+    from segmentation_tf.drawn import leaves  # here: real images need no drawing
+
+    name = f"pictures-v{leaves.VERSION}"
+    return folders.drawn_folder(name, leaves.draw_pictures, megabytes=15)
+
+
+def _load(root, images, masks, group, classes):
+    """The cases of each part of a split, in the order of SPLIT_WORDS; of no part under ""."""
+    folder = folders.choose_folder(root, "PAIRS_ROOT", "pictures", draw=drawn_folder)
+    cases, faults = _find(folder, images, masks, group, classes)
+    refuse_faults(faults)
+    empty = check_cases(list(cases), empty_mask_ok=True)
+    if len(empty) == len(cases):
+        seen = "are 0 everywhere" if classes is None else f"have none of classes={classes}"
+        raise DatasetError(
+            f"{folder}: all {len(cases)} masks are empty: they {seen}; look at one, such as "
+            f"{empty[0].mask}"
+        )
+    if empty:
+        print(f"{len(empty)} of {len(cases)} masks are empty, such as {empty[0].mask.name}")
+    names = [name for name in ("", *SPLIT_WORDS.values()) if name in cases.values()]
+    return {name: sorted(case for case in cases if cases[case] == name) for name in names}
+
+
+def _find(root, images, masks, group, classes):
+    """The cases with the part of the split that each is in, and the faults of other files."""
+    classes, group = check_classes(classes), _make_group(group)
+    found = _find_files(root, images, masks)
+    pairs, faults = _match(*found)
+    if not pairs:
+        raise DatasetError(_no_pairs(root, *found))
+    names, inner_names = _name_pairs(pairs)
+    groups = {}
+    for image, _ in pairs:
+        groups[image], fault = group(image.path, names[image], inner_names[image])
+        faults.append(fault)
+    counts = Counter(names.values())
+    faults += [
+        f"{image.path}: another image has the name {name}, too; rename one of them"
+        for image, name in names.items()
+        if counts[name] > 1
+    ]
+    cases = {
+        Case(names[image], image.path, mask.path, groups[image], classes=classes): image.split
+        or mask.split
+        for image, mask in pairs
+    }
+    return cases, [fault for fault in faults if fault]
+
+
+# --- images and masks among the files ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class File:
+    """A picture. `split`: train, validation, test or ""; `place`: folders but for what says that.
+
+    `stem` is the name without a suffix, `key` without an ending such as `_mask` too, both in small
+    letters.
+    """
+
+    path: Path
+    split: str
+    place: tuple[str, ...]
+    stem: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How images, or masks, are told: by words in a folder's name, or by an ending of the file's.
+
+    `folder` and `ending` are what the user gave, or None.
+    """
+
+    words: set[str]
+    pattern: re.Pattern
+    folder: str | None = None
+    ending: str | None = None
+
+    def has_folder(self, name: str) -> bool:
+        """Whether this folder holds files of this kind."""
+        if self.folder:
+            return name.lower() == self.folder
+        return not self.ending and not self.words.isdisjoint(_words(name))
+
+    def has_file(self, path: Path) -> bool:
+        """Whether the name of the file, with or without its suffix, ends as for this kind."""
+        if self.ending:
+            return path.stem.lower().endswith(self.ending) or path.name.lower().endswith(
+                self.ending
+            )
+        return self.pattern.search(path.stem.lower()) is not None
+
+    def strip(self, stem: str) -> str:
+        """The name without what tells the kind."""
+        if self.ending:
+            return stem.removesuffix(Path(self.ending).stem)
+        while (shorter := self.pattern.sub("", stem)) != stem:
+            stem = shorter
+        return stem
+
+
+def _find_files(root, images, masks):
+    """The images and the masks below a folder, two lists of File."""
+    paths = list(_pictures(root))
+    if not paths:
+        raise DatasetError(_no_pictures(root))
+    folder_names = {path: path.relative_to(root).parts[:-1] for path in paths}
+    image_kind = _make_kind(root, images, IMAGE_WORDS, IMAGE_ENDINGS, folder_names)
+    mask_kind = _make_kind(root, masks, MASK_WORDS, MASK_ENDINGS, folder_names)
+    # A folder that holds everything does not tell images from masks.
+    common = len(os.path.commonprefix(list(folder_names.values())))
+    roles = {
+        names: _find_role(names, common, image_kind, mask_kind)
+        for names in set(folder_names.values())
+    }
+    image_paths = [path for path in paths if roles[folder_names[path]][0] is image_kind]
+    mask_paths = [path for path in paths if roles[folder_names[path]][0] is mask_kind]
+    if not mask_paths or len(mask_paths) == len(paths):  # then the names of the files decide
+        mask_paths = [path for path in paths if mask_kind.has_file(path)]
+    if not mask_paths:
+        raise DatasetError(_no_masks(root, folder_names))
+    rest = set(image_paths or paths) - set(mask_paths)
+    if image_kind.ending:
+        rest = set(filter(image_kind.has_file, rest))
+    image_paths = [path for path in paths if path in rest]
+    if not image_paths:
+        raise DatasetError(
+            f"{root}: all {len(paths)} pictures look like masks, such as {paths[0].name}; say "
+            'where the images are: images="NAME" of their folder'
+        )
+    return (
+        [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths],
+        [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths],
+    )
+
+
+def _make_kind(root, given, words, endings, folder_names):
+    pattern = re.compile(endings)
+    if given is None:
+        return Kind(words, pattern)
+    name = given.strip("/\\").lower()
+    if any(name in map(str.lower, names) for names in set(folder_names.values())):
+        return Kind(words, pattern, folder=name)
+    kind = Kind(words, pattern, ending=given.lower())
+    if not any(map(kind.has_file, folder_names)):
+        raise DatasetError(
+            f"{root}: has no folder {given} with pictures, and no picture whose name ends in "
+            f"{given}; {_folders_of(folder_names)}"
+        )
+    return kind
+
+
+def _find_role(names, common, image_kind, mask_kind):
+    """The kind of files in a folder, and which of its folders' names says so; the deepest one."""
+    for i in reversed(range(common, len(names))):
+        for kind in (mask_kind, image_kind):
+            if kind.has_folder(names[i]):
+                return kind, i
+    return None, None
+
+
+@cache
+def _words(name):
+    """The words of a folder's name, in small letters: trainMasks_2 has train and masks."""
+    joined = re.fullmatch(r"(train|val|valid|test)(x|y)", name.lower())
+    return joined.groups() if joined else tuple(map(str.lower, WORD.findall(name)))
+
+
+def _make_file(path, names, roles, kind):
+    split, place = "", []
+    for i, name in enumerate(names):
+        words = _words(name)
+        split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), split)
+        if i != roles[names][1] and not (words and SPLIT_WORDS.keys() >= set(words)):
+            place.append(name)
+    stem = unicodedata.normalize("NFC", path.stem).lower()
+    return File(path, split, tuple(place), stem, kind.strip(stem))
+
+
+def _pictures(root):
+    """The paths of all pictures below a folder, level by level."""
+    level, seen = [root], {os.path.realpath(root)}
+    for _ in range(DEPTH + 1):
+        inside = []
+        for folder in level:
+            files, subfolders = _look_into(folder)
+            yield from (file for file in files if _is_picture(file))
+            for path in subfolders:
+                real = os.path.realpath(path)  # links may lead to folders above
+                if real not in seen and not OTHER_FOLDERS.fullmatch(path.name):
+                    seen.add(real)
+                    inside.append(path)
+        level = inside
+
+
+def _look_into(folder):
+    """The files and the folders in a folder, sorted, without hidden ones."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if entry.name[0] != "."]
+            files = sorted(folder / entry.name for entry in shown if entry.is_file())
+            return files, sorted(folder / entry.name for entry in shown if entry.is_dir())
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be opened ({error.strerror}); check its permissions"
+        ) from error
+
+
+def _is_picture(path):
+    return path.suffix.lower() in SUFFIXES and not path.stem.lower().endswith(SUPERPIXELS)
+
+
+# --- what belongs together -----------------------------------------------------------------------
+
+
+def _match(images, masks):
+    """Pairs of File, and the faults of files that are in none."""
+    pairs, faults = [], []
+    for rule in _rules(images, masks):
+        if rule is _numbers and pairs:
+            break
+        by_name = [defaultdict(list), defaultdict(list)]
+        for side, files in zip(by_name, (images, masks), strict=True):
+            for file, name in zip(files, rule(files), strict=True):
+                side[name].append(file)
+        new = [
+            (found[0], by_name[1][name][0])
+            for name, found in by_name[0].items()
+            if name is not None and len(found) == len(by_name[1].get(name, ())) == 1
+        ]
+        pairs += new
+        used = {file for pair in new for file in pair}
+        images = [file for file in images if file not in used]
+        masks = [file for file in masks if file not in used]
+    return pairs, faults + _left_over(pairs, images, masks)
+
+
+def _rules(images, masks):
+    """Functions that name files; two files with the same name are a pair. The strictest first."""
+    scopes = [lambda file: (file.split, file.place), lambda file: file.split]
+    if not all(file.split for file in images) or not all(file.split for file in masks):
+        scopes.append(lambda file: "")  # images are in train/, and masks are not, or the reverse
+    for scope in scopes:
+        yield lambda files, scope=scope: [(scope(file), file.stem) for file in files]
+        yield lambda files, scope=scope: [(scope(file), file.key) for file in files]
+    yield _numbers
+
+
+def _numbers(files):
+    """Name files by their numbers, if their names differ in nothing else; otherwise by None.
+
+    Numbers that all names share, such as the 2 of scan2_17, say nothing.
+    """
+    if len({re.sub(r"\d+", "0", file.key) for file in files}) != 1:
+        return [None] * len(files)
+    numbers = [tuple(map(int, re.findall(r"\d+", file.key))) for file in files]
+    varying = [i for i, column in enumerate(zip(*numbers)) if len(set(column)) > 1]
+    if len(files) == 1:
+        varying = range(len(numbers[0]))
+    return [
+        (file.split, tuple(row[i] for i in varying)) if varying else None
+        for file, row in zip(files, numbers, strict=True)
+    ]
+
+
+def _left_over(pairs, images, masks):
+    """A fault for each image and mask that is in no pair."""
+    sides = ([image for image, _ in pairs] + images, [mask for _, mask in pairs] + masks)
+    by_key = [defaultdict(list), defaultdict(list)]
+    for side, files in zip(by_key, sides, strict=True):
+        for file in files:
+            side[file.split, file.place, file.key].append(file)
+    faults = []
+    for number, (kind, other, files) in enumerate(
+        (("image", "mask", images), ("mask", "image", masks))
+    ):
+        for file in files:
+            key = file.split, file.place, file.key
+            same, partners = by_key[number][key], by_key[1 - number].get(key)
+            if partners and len(same) > 1:
+                twin = same[0] if same[0] != file else same[1]
+                faults.append(
+                    f"{file.path}: {twin.path.name} is another {kind} for the same {other}; keep "
+                    "one of them"
+                )
+            elif not partners:
+                faults.append(
+                    f"{file.path}: there is no {other} for this {kind}; add it under the same "
+                    "name, or remove this file"
+                )
+    return faults
+
+
+# --- names and groups ----------------------------------------------------------------------------
+
+
+def _name_pairs(pairs):
+    """Two names for each image, dicts by File: one for the case, and one with subfolders.
+
+    Where files in several folders have the same name, that of the case has all folders too.
+    """
+    images = [image for image, _ in pairs]
+    common = len(os.path.commonprefix([image.place for image in images]))
+    inner = {image: "/".join((*image.place[common:], image.path.stem)) for image in images}
+    if len({image.stem for image in images}) == len(images):
+        return {image: image.path.stem for image in images}, inner
+    names = {
+        image: f"{image.split}_{name}".removeprefix("_").replace("/", "_")
+        for image, name in inner.items()
+    }
+    return names, inner
+
+
+def _make_group(group):
+    """A function that takes path, name and name with subfolders, and returns group and fault."""
+    if group is None:
+        return lambda path, name, inner_name: (name, None)
+    find = group if callable(group) else _make_finder(group)
+
+    def look(path, name, inner_name):
+        found = find(inner_name)
+        if found is None or found == "":
+            fault = f"{path}: group={group!r} finds nothing in the name {inner_name}; change one"
+            return "", f"{fault} of the two"
+        return str(found), None
+
+    return look
+
+
+def _make_finder(expression):
+    try:
+        pattern = re.compile(expression)
+    except (re.error, TypeError) as error:
+        raise ValueError(f"group={expression!r} is no regular expression ({error})") from error
+
+    def find(name):
+        match = pattern.search(name)
+        return match and match[min(1, pattern.groups)]
+
+    return find
+
+
+# --- what to say if there is nothing -------------------------------------------------------------
+
+
+def _no_pictures(root):
+    suffixes = Counter(
+        path.suffix.lower() for path in folders.children(root) if path.suffix and path.is_file()
+    )
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(3))
+    otherwise = (
+        f"give the folder that holds images and masks{f' (here are {seen} files)' if seen else ''}"
+    )
+    return (
+        f"{root}: holds no pictures (BMP, PNG, JPEG, GIF, WebP or TIFF); "
+        f"{folders.way_out(root, otherwise)}"
+    )
+
+
+def _no_masks(root, folder_names):
+    first = next(iter(folder_names))
+    return (
+        f"{root}: none of its {len(folder_names)} pictures is a mask by its name, as in a folder "
+        f"masks or labels, or under a name such as {first.stem}_mask.png; "
+        f"{_folders_of(folder_names)}"
+    )
+
+
+def _folders_of(folder_names):
+    """Where the pictures are, and how to say which of them are masks."""
+    counts = Counter("/".join(names) or "the folder itself" for names in folder_names.values())
+    seen = ", ".join(f"{name} ({count})" for name, count in counts.most_common(4))
+    return (
+        f"there are pictures in {seen}: give masks= the name of a folder, or what ends the names "
+        'of masks, such as "_outline" or ".png"; images= is given in the same way'
+    )
+
+
+def _no_pairs(root, images, masks):
+    return (
+        f"{root}: no name of its {len(images)} images, such as {images[0].path.name}, fits one of "
+        f"its {len(masks)} masks, such as {masks[0].path.name}; rename the masks like the images, "
+        "or make the cases yourself: Case(name, image, mask, group)"
+    )
