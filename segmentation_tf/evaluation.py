@@ -1,20 +1,28 @@
 """From logits to masks at the image's own size, and how good these masks are."""
 
+import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from keras import ops
+from keras.saving import load_model
 from PIL import Image
 from scipy import ndimage, stats
 from scipy.spatial import KDTree
 from skimage.filters import threshold_otsu
 
-from segmentation_tf.cases import Case
-from segmentation_tf.images import largest_component, read_image, read_mask, resize_image
+from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.images import (
+    MAX_PIXELS,
+    largest_component,
+    read_image,
+    read_mask,
+    resize_image,
+)
 
 # hd95 and nsd are explained at the functions of these names.
 METRICS = ("dice", "iou", "hd95", "nsd", "precision", "recall", "accuracy")
@@ -40,6 +48,17 @@ class Evaluation(NamedTuple):
             f"{name:<10} {mean:6.3f}  (95 %: {low:.3f} to {high:.3f})"
             for name, (mean, low, high) in self.means.items()
         )
+
+    def write_csv(self, path: Path | str) -> None:
+        """Write a table with a row for each case, and below it three for the means."""
+        ends = [
+            {"name": name, **{metric: interval[i] for metric, interval in self.means.items()}}
+            for i, name in enumerate(("mean", "95 % from", "95 % to"))
+        ]
+        with open(path, "w", newline="", encoding="utf-8-sig") as file:  # so that Excel knows UTF-8
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows + ends)
 
 
 # --- predictions
@@ -82,10 +101,91 @@ def predict_masks(
     model: Callable, images: Iterable[np.ndarray], threshold: float = 0.5, *, flips: bool = False
 ) -> Iterator[np.ndarray]:
     """Yield `predict_mask` of each image, faster than one image after another."""
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold is {threshold}; it must be above 0 and below 1")
+    cut = _as_logit(threshold)
     for logits in _each_logits(model, images, flips):
-        yield logits > np.log(threshold / (1 - threshold))
+        yield logits > cut
+
+
+def predict_tiles(
+    model: Callable,
+    image: np.ndarray,
+    threshold: float = 0.5,
+    *,
+    scale: float | tuple[float, float],
+    overlap: float = 0.5,
+    flips: bool = False,
+) -> np.ndarray:
+    """Predict the mask of an image that is larger than the network, tile by tile: bool `(H, W)`.
+
+    Arguments and errors are those of `predict_mask` and `predict_tile_logits`.
+    """
+    cut = _as_logit(threshold)
+    logits = predict_tile_logits(model, image, scale=scale, overlap=overlap, flips=flips)
+    return logits > cut
+
+
+def predict_tile_logits(
+    model: Callable,
+    image: np.ndarray,
+    *,
+    scale: float | tuple[float, float],
+    overlap: float = 0.5,
+    flips: bool = False,
+) -> np.ndarray:
+    """Predict the logits of an image tile by tile, at its own size: float32 `(H, W)`.
+
+    The image is resized by `scale` and cut into tiles of the network's size that overlap. Where
+    they do, their logits are averaged, and each counts less the nearer its tile's edge is. So the
+    seams do not show. A side shorter than a tile is filled up with its mirror image.
+
+    Args:
+        model, image, flips: As in `predict_logits`.
+        scale: An object must be as large in a tile as it was in training. A network of 96 px that
+            was trained on whole photographs of 400 x 400 px has seen objects at a scale of
+            96 / 400. Two numbers scale height and width: (96 / 450, 96 / 600) for photographs of
+            450 x 600 px.
+        overlap: Share of a tile's side that its neighbour covers too, from 0 to 0.75. At 0.5 each
+            pixel lies in about four tiles; 0.25 takes half of the time, and seams show faintly.
+
+    Raises:
+        ValueError: As in `predict_logits`, or `scale` or `overlap` are out of range.
+    """
+    _check_image(image)
+    if np.min(scale) <= 0:
+        raise ValueError(f"scale is {scale}; it must be above 0")
+    if not 0 <= overlap <= 0.75:
+        raise ValueError(f"overlap is {overlap}; it must be from 0 to 0.75")
+    tile = model.input_shape[1:3]
+    size = [max(1, round(side)) for side in np.multiply(image.shape[:2], scale)]
+    if np.prod(size) > MAX_PIXELS:
+        raise ValueError(
+            f"scale {scale} makes the image {size[1]:,} x {size[0]:,} pixels; give a smaller one"
+        )
+    small = resize_image(image, size)
+    missing = [(0, max(0, side - length)) for side, length in zip(tile, size)]
+    small = np.pad(small, [*missing, (0, 0)], mode="symmetric")
+    starts = [_tile_starts(*pair, overlap) for pair in zip(small.shape, tile)]
+    windows = [(slice(y, y + tile[0]), slice(x, x + tile[1])) for y, x in product(*starts)]
+    weight = np.outer(*(_tile_weight(side, overlap) for side in tile))
+    total, weights = np.zeros((2, *small.shape[:2]), np.float32)
+    tiles = (small[window] for window in windows)
+    for window, logits in zip(windows, _each_logits(model, tiles, flips)):
+        total[window] += weight * logits
+        weights[window] += weight
+    return _enlarge((total / weights)[: size[0], : size[1]], image.shape[:2])
+
+
+def _tile_starts(length, tile, overlap):
+    """Where tiles begin along one side: evenly spaced, the last one ends where the side ends."""
+    step = max(1, round(tile * (1 - overlap)))
+    count = 1 + -(-(length - tile) // step)
+    return np.linspace(0, length - tile, count).round().astype(int).tolist()
+
+
+def _tile_weight(tile, overlap):
+    """Weight along one side of a tile: it rises from both edges over the overlap, up to 1."""
+    from_edge = np.minimum(np.arange(tile), np.arange(tile)[::-1]) + 0.5
+    return np.minimum(from_edge / max(0.5, tile * overlap), 1)
 
 
 def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
@@ -124,10 +224,20 @@ def _each_logits(model, images, flips, batch_size=8):
             yield _enlarge(np.mean(upright, axis=0), image.shape[:2])
 
 
+def _as_logit(threshold):
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is {threshold}; it must be above 0 and below 1")
+    return np.log(threshold / (1 - threshold))
+
+
 def _network_input(model, image):
+    _check_image(image)
+    return resize_image(image, model.input_shape[1:3]).astype("float32") / 255
+
+
+def _check_image(image):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"give uint8 RGB (H, W, 3), not {image.dtype} {image.shape}")
-    return resize_image(image, model.input_shape[1:3]).astype("float32") / 255
 
 
 def _run(model, images):
@@ -157,7 +267,11 @@ def evaluate(
 def evaluate_masks(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> Evaluation:
     """Score predicted masks, bool `(H, W)`, each at the size of its case's image."""
     rows = [
-        {"name": case.name, "label": case.label, **score(read_mask(case.mask), prediction)}
+        {
+            "name": case.name,
+            "label": case.label,
+            **score(read_mask(case.mask, case.classes), prediction),
+        }
         for case, prediction in zip(cases, predictions, strict=True)
     ]
     return Evaluation(rows, {name: bootstrap([row[name] for row in rows]) for name in METRICS})
@@ -319,7 +433,7 @@ def otsu_mask(image: np.ndarray, channel: int | None = 2, *, clean: bool = True)
     return ndimage.binary_fill_holes(largest_component(dark)) if clean else dark
 
 
-# --- exported networks, computed by another runtime
+# --- networks from files, some of them computed by another runtime
 
 # The runtimes are not among the course's packages. Keras needs tf2onnx to write ONNX.
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime tf2onnx"}
@@ -339,6 +453,29 @@ class Exported:
         if training:
             raise ValueError("an exported network cannot be trained: train in Keras, export again")
         return self._run(images)
+
+
+def load_network(path: Path | str) -> Callable:
+    """Load a network from a .keras file, or an exported one: RGB images in, logits out.
+
+    Raises:
+        DatasetError: The file cannot be read as a network, or this one takes other images.
+        ImportError: As in `load_exported`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file; give the file of a trained network")
+    try:
+        model = load_exported(path) if path.suffix in LOADERS else load_model(path, compile=False)
+    except ImportError:
+        raise
+    except Exception as error:  # damaged files raise many kinds
+        reason = str(error).strip().splitlines()[0][:200]
+        raise DatasetError(f"{path}: cannot be loaded as a network ({reason})") from error
+    shape = tuple(model.input_shape)
+    if len(shape) != 4 or shape[3] != 3 or None in shape[1:3]:
+        raise DatasetError(f"{path}: takes inputs of shape {shape}, and not RGB images of one size")
+    return model
 
 
 def load_exported(path: Path | str, threads: int = 1) -> Exported:
