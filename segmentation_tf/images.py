@@ -456,7 +456,7 @@ def _what_it_is(path):
         )
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return (
-            "is a TIFF of a kind that cannot be read here, such as one with 12 bits a channel; "
+            "is a TIFF of a kind that cannot be read here, such as one with 64 bits a channel; "
             "save it as PNG with 8 bits a channel"
         )
     return (

@@ -4,6 +4,7 @@ Source: T. Mendonça, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira
 dermoscopic image database for research and benchmarking", EMBC 2013.
 """
 
+import csv
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from segmentation_tf.images import check_cases
 
 DIAGNOSES = ("common nevus", "atypical nevus", "melanoma")
 CODES = {"": None, "0": DIAGNOSES[0], "1": DIAGNOSES[1], "2": DIAGNOSES[2]}
-CORRECT = "correct the row, or remove the file to go on without labels"
+TABLES = ("PH2_dataset.txt", "PH2_dataset.csv")  # the archive's, and that of copies
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 
 
@@ -24,17 +25,18 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
     `root` is the folder PH2Dataset, the one above it, or `PH2 Dataset images` itself. Without it:
     the environment's PH2_ROOT, else data/PH2Dataset, else the drawn set.
 
-    A label is one of DIAGNOSES, or None where PH2_dataset.txt does not give it; a printed
-    line counts the cases without one. Every file is read to its end here.
+    A label is one of DIAGNOSES, or None where no table gives it: PH2_dataset.txt, with columns
+    separated by || or tabs, or PH2_dataset.csv. A printed line counts the cases without a label,
+    and says what is wrong with a table. Every file is read to its end here.
+
+    Copies of the set with other folders, or with PNG files, are read by `pairs.load_cases`.
     """
     folder = folders.choose_folder(root, "PH2_ROOT", "PH2Dataset", draw=drawn_folder)
     case_folders = _find_case_folders(folder)
-    table = _find_table(folder, case_folders[0].parent)
-    labels = _parse_table(table) if table else {}
+    labels, source = _read_labels(folder, case_folders[0].parent)
     cases = sorted(_make_case(case_folder, labels) for case_folder in case_folders)
     check_cases(cases)
     if unlabelled := sum(case.label is None for case in cases):
-        source = f"in {table.name}" if table else "(there is no PH2_dataset.txt)"
         print(f"PH2Dataset: no diagnosis {source} for {unlabelled} of {len(cases)} cases")
     return cases
 
@@ -52,7 +54,11 @@ def _find_case_folders(root):
     for level in folders.levels(root, 3):
         if found := [child for child in level if CASE_NAME.fullmatch(child.name)]:
             return _refuse_twins(found)
-    advice = folders.way_out(root, otherwise="give the folder PH2Dataset")
+    otherwise = (
+        "give the folder PH2Dataset, or read a copy with other folders, such as images and masks, "
+        "with segmentation_tf.datasets.pairs.load_cases"
+    )
+    advice = folders.way_out(root, otherwise)
     raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {advice}")
 
 
@@ -88,43 +94,81 @@ def _find_file(files, wanted):
         return found[0]
     stem = wanted.stem.lower()
     others = [file.name for file in files if file.suffix and file.stem.lower() == stem]
-    instead = f" ({', '.join(others)} is no replacement: PH2 has BMP files)" if others else ""
+    instead = (
+        f" (but {', '.join(others)} is there: pairs.load_cases reads PH2 in other formats)"
+        if others
+        else ""
+    )
     raise DatasetError(
         f"{wanted}: this file is missing{instead}; copy it from the archive, save your own picture "
         f"as a BMP, or remove the folder {wanted.parts[-3]} to go on without it"
     )
 
 
-def _find_table(root, images):
-    """The text table beside the images or at the root, or None."""
+# --- diagnoses
+
+
+def _read_labels(root, images):
+    """The diagnosis of each case by its name, and where it comes from or why there is none.
+
+    The first table that can be read counts: one beside the images, at the root, or among them.
+    """
     above = images.absolute().parent
-    tables = [folder / "PH2_dataset.txt" for folder in (above, root, images)]
-    return next((table for table in tables if os.path.isfile(table)), None)
+    faults = []
+    for table in (folder / name for folder in (above, root, images) for name in TABLES):
+        if os.path.isfile(table):
+            try:
+                return _parse_table(table), f"in {table.name}"
+            except DatasetError as error:
+                faults.append(f"({error})")
+    return {}, faults[0] if faults else f"(there is no {TABLES[0]})"
 
 
 def _parse_table(table):
     """The diagnosis of each case by its name; None where it is blank."""
     labels = {}
-    for line in folders.read_text(table).splitlines():
-        cells = [cell.strip() for cell in line.split("||")]  # '', name, histology, diagnosis, ...
-        if len(cells) > 4 and CASE_NAME.fullmatch(cells[1]):
-            name, label = cells[1].upper(), _diagnosis(cells[3], cells[1], table)
-            if labels.setdefault(name, label) != label:
-                raise DatasetError(
-                    f"{table}: {name} has two rows with different diagnoses; {CORRECT}"
-                )
+    for name, code in _read_rows(table):
+        if code not in CODES:
+            raise DatasetError(
+                f"{table}: {name} has the clinical diagnosis {code[:20]}; known are 0, 1 and 2"
+            )
+        if labels.setdefault(name, CODES[code]) != CODES[code]:
+            raise DatasetError(f"{table}: {name} has two rows with different diagnoses")
     if not labels:
-        raise DatasetError(
-            f"{table}: has no row such as || IMD003 || ... || 0 || ... ||; copy it again from the "
-            "archive, or remove the file to go on without labels"
-        )
+        raise DatasetError(f"{table}: has no row with a name such as IMD003 and a diagnosis")
     return labels
 
 
-def _diagnosis(code, name, table):
-    if code in CODES:
-        return CODES[code]
-    raise DatasetError(
-        f"{table}: {name} has the clinical diagnosis {code[:20]}; known are 0, 1 and 2, so "
-        f"{CORRECT}"
-    )
+def _read_rows(table):
+    """Pairs of a case's name, in capitals, and the code of its clinical diagnosis, as text."""
+    lines = folders.read_text(table).splitlines()
+    header = next((line for line in lines if "name" in line.lower()), "")
+    separator = next((one for one in ("||", "\t", ";", ",") if one in header), "||")
+    if separator == "||":  # name and clinical diagnosis, after '' and before and after histology
+        rows = [[cell.strip() for cell in line.split("||")] for line in lines]
+        return [(row[1].upper(), row[3]) for row in rows if len(row) > 4 and _is_case(row[1])]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise DatasetError(f"{table}: is no table ({error})") from error
+    columns = [cell.lower() for cell in next(row for row in rows if "name" in str(row).lower())]
+    name = next(i for i, column in enumerate(columns) if "name" in column)
+    pairs = []
+    for row in rows:
+        if len(row) == len(columns) and _is_case(row[name]):
+            pairs.append((row[name].upper(), _find_code(dict(zip(columns, row, strict=True)))))
+    return pairs
+
+
+def _is_case(text):
+    return CASE_NAME.fullmatch(text) is not None
+
+
+def _find_code(row):
+    """The code of the diagnosis in a row: it has a column, or each diagnosis has one to tick."""
+    for column, cell in row.items():
+        if "clinical" in column and column.endswith("diagnosis"):
+            lower = cell.lower()
+            return str(DIAGNOSES.index(lower)) if lower in DIAGNOSES else cell
+    ticked = [i for i, diagnosis in enumerate(DIAGNOSES) if row.get(diagnosis)]
+    return str(ticked[0]) if len(ticked) == 1 else ""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ph2_tree import disc, write_case, write_ph2
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import ph2
+from segmentation_tf.datasets import pairs, ph2
 
 
 @pytest.fixture
@@ -97,10 +97,13 @@ def test_missing_file_is_named(root, which):
     refuse(root, f"^{re.escape(str(gone))}: this file is missing; .*, or remove the folder IMD004")
 
 
-def test_picture_in_another_format_is_no_replacement(root):
-    image, _ = files_of(root, "IMD004")
-    image.rename(image.with_suffix(".png"))
-    refuse(root, "IMD004.bmp: this file is missing .IMD004.png is no replacement")
+def test_picture_in_another_format_is_no_replacement_but_pairs_reads_it(root):
+    for name in ("IMD002", "IMD003", "IMD004", "IMD005", "IMD006"):
+        for file in files_of(root, name):
+            Image.open(file).save(file.with_suffix(".png"))
+            file.unlink()
+    refuse(root, "IMD002.bmp: this file is missing .but IMD002.png is there: pairs.load_cases")
+    assert [case.name for case in pairs.load_cases(root)] == [f"IMD00{i}" for i in range(2, 7)]
 
 
 def test_all_faults_are_counted(root):
@@ -111,6 +114,98 @@ def test_all_faults_are_counted(root):
 
 def test_empty_and_wrong_folders_are_refused(tmp_path):
     (tmp_path / "holiday" / "pictures").mkdir(parents=True)
-    refuse(tmp_path, "holds no PH2 case folders such as IMD003; give the folder PH2Dataset")
+    refuse(tmp_path, "holds no PH2 case folders such as IMD003; give the folder PH2Dataset, or")
     (tmp_path / "PH2Dataset.rar").write_bytes(b"Rar!")
     refuse(tmp_path, "holds no PH2 case folders such as IMD003; unpack it first, with: unar")
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"), [("images/{}.bmp", "masks/{}_lesion.bmp"), ("images/{}.png", "masks/{}.png")]
+)
+def test_a_copy_with_other_folders_is_sent_to_pairs_which_reads_it(root, tmp_path, image, mask):
+    for name in ("IMD002", "IMD003"):
+        for file, place in zip(files_of(root, name), (image, mask)):
+            path = tmp_path / "mirror" / place.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(file).save(path)
+    refuse(tmp_path / "mirror", "segmentation_tf.datasets.pairs.load_cases")
+    assert [case.name for case in pairs.load_cases(tmp_path / "mirror")] == ["IMD002", "IMD003"]
+
+
+# --- diagnoses
+
+NAMES = [f"IMD00{i}" for i in range(2, 7)]
+CODES = [0, 0, 1, 1, 2]
+
+
+def table_of(separator, header, rows):
+    return "".join(separator.join(map(str, row)) + "\r\n" for row in (header, *rows))
+
+
+WORDS = [ph2.DIAGNOSES[code].title() for code in CODES]
+TICKS = [["X" if i == code else "" for i in range(3)] for code in CODES]
+PLAIN = ("Name", "Clinical Diagnosis", "Asymmetry")
+TABLES = {
+    "tabs": ("txt", table_of("\t", PLAIN, zip(NAMES, CODES, CODES))),
+    "commas": ("csv", table_of(",", PLAIN, zip(NAMES, CODES, CODES))),
+    "semicolons": ("csv", table_of(";", PLAIN, zip(NAMES, CODES, CODES))),
+    "a column before": ("csv", table_of(",", ("", *PLAIN), zip(range(5), NAMES, CODES, CODES))),
+    "words": ("csv", table_of(",", PLAIN, zip(NAMES, WORDS, CODES))),
+    "ticks": (
+        "csv",
+        table_of(
+            ",",
+            ("Image Name", "Histological Diagnosis", "Common Nevus", "Atypical Nevus", "Melanoma"),
+            [(name, "", *ticks) for name, ticks in zip(NAMES, TICKS)],
+        ),
+    ),
+    "a title above": ("csv", "PH2,,\n" + table_of(",", PLAIN, zip(NAMES, CODES, CODES))),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_copies_give_the_diagnoses(root, kind, encoding, capsys):
+    suffix, text = TABLES[kind]
+    (root / "PH2_dataset.txt").unlink()
+    (root / f"PH2_dataset.{suffix}").write_bytes(text.encode(encoding))
+    assert [case.label for case in ph2.load_cases(root)] == [ph2.DIAGNOSES[i] for i in CODES]
+    assert capsys.readouterr().out == ""
+
+
+BROKEN_TABLES = {
+    "a web page": ("<!DOCTYPE html><title>Sign in</title>", "has no row with a name such as IMD"),
+    "nothing": ("", "has no row with a name such as IMD003"),
+    "another code": (
+        table_of("\t", PLAIN, zip(NAMES, [0, 0, 1, 7, 2], CODES)),
+        "IMD005 has the clinical diagnosis 7; known are 0, 1 and 2",
+    ),
+    "two diagnoses": (
+        table_of("\t", PLAIN, zip([*NAMES, "IMD002"], [*CODES, 2], [0] * 6)),
+        "IMD002 has two rows with different diagnoses",
+    ),
+    "far too large": (" " * 3_000_000, "has more than 2,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_TABLES)
+def test_a_table_that_cannot_be_read_costs_the_labels_and_not_the_set(root, kind, capsys):
+    text, reason = BROKEN_TABLES[kind]
+    (root / "PH2_dataset.txt").write_text(text)
+    assert [case.label for case in ph2.load_cases(root)] == [None] * 5
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and said.startswith("PH2Dataset: no diagnosis (")
+    assert reason in said and "for 5 of 5 cases" in said
+
+
+def test_a_second_table_stands_in_for_one_that_cannot_be_read(root):
+    (root / "PH2_dataset.txt").write_text("nothing")
+    (root / "PH2_dataset.csv").write_text(TABLES["commas"][1])
+    assert [case.label for case in ph2.load_cases(root)] == [ph2.DIAGNOSES[i] for i in CODES]
+
+
+def test_a_blank_diagnosis_is_none(root):
+    (root / "PH2_dataset.txt").write_text(
+        table_of("\t", PLAIN, zip(NAMES, ["", *CODES[1:]], CODES))
+    )
+    assert ph2.load_cases(root)[0].label is None
