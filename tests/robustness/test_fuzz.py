@@ -24,7 +24,7 @@ import mads_tree
 import meadow_tree
 from ph2_tree import disc, skin, write_ph2
 from segmentation_tf.cases import DatasetError
-from segmentation_tf.datasets import coco_panoptic, folders, mads, ph2
+from segmentation_tf.datasets import coco_panoptic, folders, mads, pairs, ph2
 from segmentation_tf.images import check_pair, read_image, read_mask
 from segmentation_tf.pose import joints, targets
 
@@ -129,11 +129,15 @@ PNGS += [encoded("P", "PNG", transparency=3), encoded("RGB", "PNG", exif=TURNED)
 OTHERS = [encoded(mode, "JPEG") for mode in ("L", "RGB", "CMYK")]
 OTHERS += [encoded("RGB", "JPEG", progressive=True, exif=TURNED)]
 OTHERS += [encoded("P", "GIF"), encoded("RGB", "WEBP"), encoded("RGBA", "WEBP", lossless=True)]
+TIFFS = [encoded(mode, "TIFF") for mode in ("1", "L", "P", "RGB", "RGBA", "I;16", "F")]
+TIFFS += [encoded("RGB", "TIFF", compression=name) for name in ("tiff_lzw", "jpeg", "packbits")]
+TIFFS += [encoded("RGB", "TIFF", exif=TURNED)]
 IMAGES = {
     "BMP": damaged(BMPS),
     "PNG": damaged(PNGS),
     "PNG with checksums that fit": damaged(PNGS).map(with_checksums),
     "JPEG, GIF, WebP": damaged(OTHERS),
+    "TIFF": damaged(TIFFS),
     "PNG without pixels": st.just(with_checksums(PNGS[4][:33] + PNGS[4][-12:])),
     "PNG without its palette": st.just(with_checksums(PNGS[3].replace(b"PLTE", b"qLTE"))),
 }
@@ -147,12 +151,15 @@ def size_in_header(data):
         return [abs(side) for side in struct.unpack("<ii", data[18:26])]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, on damaged TIFFs
 @pytest.mark.parametrize("kind", IMAGES)
 @given(draw=st.data())
 def test_images(folder, kind, draw):
     data, file, mask = draw.draw(IMAGES[kind]), folder / "image.bmp", folder / "mask.png"
     file.write_bytes(data)
     image, marks = read(read_image, file), read(read_mask, file)
+    chosen = read(read_mask, file, (1, (220, 170, 150)))
+    assert chosen is None or image is None or chosen.shape == image.shape[:2]
     if image is not None:
         event("read")
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
@@ -176,20 +183,21 @@ def table(good, *pieces):
 
 
 PH2_TABLE = "|| Name || Histology || Clinical || Asymmetry ||\n|| IMD002 || x || 2 || 0 | 1 ||\n"
-PIECES = ("||", "|| IMD002 ||", "|| IMD002 || x || 1 || 0 ||", "|", "٢", "²")
+PIECES = ("||", "|| IMD002 ||", "|| IMD002 || x || 1 || 0 ||", "|", "٢", "²", ",", '"', "Name",
+          "Name,Clinical Diagnosis\n", "IMD002,1\n", "Name\tClinical Diagnosis\n", "IMD002\t2\n",
+          "Image Name;Melanoma\n", "IMD002;X\n")  # fmt: skip
 
 
 @given(data=table(PH2_TABLE, *PIECES))
 @example(data=b"|| IMD002 || || " + b"7" * 5000 + b" || 0 ||")  # was a ValueError of int()
+@example(data=b"Name,Clinical Diagnosis\nIMD002,2\0\n")
 def test_ph2_table(folder, data):
     root = folder / "ph2"
     if not root.exists():
         write_ph2(root, [1])
     (root / "PH2_dataset.txt").write_bytes(data)
-    cases = read(ph2.load_cases, root)
-    if cases is not None:
-        assert [case.name for case in cases] == ["IMD002"]
-        assert cases[0].label in (None, *ph2.DIAGNOSES)
+    (case,) = ph2.load_cases(root)  # a table costs the labels at most
+    assert case.name == "IMD002" and case.label in (None, *ph2.DIAGNOSES)
 
 
 MADS_TABLE = ",images,masks,collages\n" + "".join(
@@ -288,7 +296,8 @@ def test_zip(folder, data):
 
 NAMES = ["images", "masks", "PH2 Dataset images", "IMD003", "imd003", "IMD003_lesion",
          "IMD003_Dermoscopic_Image", "IMD003.bmp", "IMD003_lesion.bmp", "IMD003_LESION.BMP",
-         f"{FRAMES[0]}.PNG", "df.csv", "PH2_dataset.txt", "a.zip", "._x"]  # fmt: skip
+         f"{FRAMES[0]}.PNG", "df.csv", "PH2_dataset.txt", "PH2_dataset.csv", "a.zip", "._x",
+         "train", "a.png", "a.JPG", "a_mask.png", "labels", "test"]  # fmt: skip
 FILES = {"image": BMPS[3], "mask": BMPS[0], "nothing": b"", "ph2": PH2_TABLE.encode(),
          "mads": MADS_TABLE.encode()}  # fmt: skip
 LETTERS = st.characters(exclude_characters="/\\:\0")
@@ -302,6 +311,7 @@ SETS = [
     {"PH2 Dataset images": {"IMD003": {"IMD003_lesion": PAIR}}},
     {"set": {**PARTS_OF_MADS, "df.csv": "mads"}},
     {**PARTS_OF_MADS, "set": "link"},
+    {"train": {"a.JPG": "image", "a_mask.png": "mask"}, "test": {"x": "link"}},
 ]
 
 
@@ -338,7 +348,7 @@ def test_folders(folder, tree):
     root = folder / "tree"
     shutil.rmtree(root, ignore_errors=True)
     write_tree(root, tree, root)
-    for load in (ph2.load_cases, mads.load_cases):
+    for load in (ph2.load_cases, mads.load_cases, pairs.load_cases):
         cases = read(load, root)
         assert cases is None or cases
         for case in cases or []:
