@@ -51,12 +51,16 @@ def make_dataset(
         raise ValueError("make_dataset got no cases")
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    data = tf.data.Dataset.from_tensor_slices(load_arrays(cases, size, load_fn))
+    with tf.device("CPU"):
+        images, masks = map(tf.constant, load_arrays(cases, size, load_fn))
+    # Numbers are shuffled, and not pictures: of those, the shuffled ones would be a second copy.
+    data = tf.data.Dataset.range(len(cases))
     if training:
         rounds = math.ceil(batch_size / len(cases))  # one, if the cases fill a batch
         data = data.repeat(rounds).shuffle(rounds * len(cases), seed=seed)
     # A short training batch would upset batch normalisation's running statistics.
-    data = data.batch(batch_size, drop_remainder=training).map(_to_float)
+    data = data.batch(batch_size, drop_remainder=training)
+    data = data.map(lambda chosen: _to_float(tf.gather(images, chosen), tf.gather(masks, chosen)))
     if training:
         augment_fn = augment_fn or augment
         draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
@@ -65,6 +69,8 @@ def make_dataset(
     # sleeping thread holds up the end of every pass over the data.
     options = tf.data.Options()
     options.autotune.enabled = False
+    # Nothing here gains by them either, and for them TensorFlow copies all pictures once more.
+    options.experimental_optimization.apply_default_optimizations = False
     return data.prefetch(2).with_options(options)
 
 
@@ -92,8 +98,14 @@ def load_arrays(
         image, target = load_fn(case)
         return resize_image(image, (height, width)), np.asarray(target, "float32")
 
-    images, targets = zip(*map_files(load, cases), strict=True)
-    return np.stack(images), np.stack(targets)
+    for i, pair in enumerate(map_files(load, cases)):
+        if i == 0:  # each picture goes to its place at once, because a list would be a second copy
+            arrays = [np.empty((len(cases), *array.shape), array.dtype) for array in pair]
+        for whole, array in zip(arrays, pair, strict=True):
+            if array.shape != whole.shape[1:]:
+                raise ValueError(f"load_fn made targets of {array.shape} and {whole.shape[1:]}")
+            whole[i] = array
+    return tuple(arrays)
 
 
 def augment(images: tf.Tensor, masks: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
