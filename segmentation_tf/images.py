@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
@@ -20,6 +21,7 @@ MAX_FAR = 0.05  # share of the pixels between that may lie farther, as a strong 
 # Largest share of pixels in even areas of 3 x 3, among those that are neither background nor
 # object. Blurred and compressed outlines have under 0.02; areas of another class have most.
 MAX_EVEN = 0.05
+ONE_AT_A_TIME = Lock()  # finding an outline takes 15 bytes a pixel
 MAX_CLASSES = 32  # a file with more values is no map of classes
 COUNT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 VOID = (224, 224, 192)  # colour of number 255 in the palette of VOC and labelme: pixels not judged
@@ -94,7 +96,8 @@ def open_mask(path: Path | str, classes: Iterable | None = None) -> Image.Image:
         return alpha.point(lambda value: 255 * (value >= 128))
     marks = None if picture.format in LOSSY else _two_values(plain)
     if marks is None:
-        marks = _cut_outline(plain)
+        with ONE_AT_A_TIME:
+            marks = _cut_outline(plain)
     if marks is None:
         raise DatasetError(f"{path}: {_unclear(picture)}")
     return Image.fromarray(marks)
@@ -127,11 +130,13 @@ def check_pair(
         DatasetError: A file cannot be read, the sizes differ, it is not clear what the object is,
             or the mask is empty and `empty_mask_ok` is False.
     """
-    picture, marks = _open(image), open_mask(mask, classes)
-    if picture.size != marks.size:
+    size = _open(image).size
+    marks = open_mask(mask, classes)
+    if size != marks.size:
+        reason = _why_sizes_differ(image, mask, turned=size == marks.size[::-1])
         raise DatasetError(
             f"{mask} is {marks.width} x {marks.height} pixels but {image} is "
-            f"{picture.width} x {picture.height}; {_why_sizes_differ(image, mask, picture, marks)}"
+            f"{size[0]} x {size[1]}; {reason}"
         )
     full = marks.getbbox() is not None
     if not full and not empty_mask_ok:
@@ -140,8 +145,8 @@ def check_pair(
     return full
 
 
-def _why_sizes_differ(image, mask, picture, marks):
-    if picture.size == marks.size[::-1] and _is_turned(image) != _is_turned(mask):
+def _why_sizes_differ(image, mask, turned):
+    if turned and _is_turned(image) != _is_turned(mask):
         turned, other = ("image", "mask") if _is_turned(image) else ("mask", "image")
         return (
             f"the EXIF data of the {turned} turn it by 90 degrees, and the {other} has no such "

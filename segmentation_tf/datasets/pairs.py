@@ -173,8 +173,9 @@ def _find(root, images, masks, group, classes):
     """The cases with the part of the split that each is in, and the faults of other files."""
     classes, group = check_classes(classes), _make_group(group)
     found = _find_files(root, images, masks)
-    pairs, faults = _match(*found)
-    if not pairs:
+    pairs, twins, lonely = _match(*found)
+    faults = twins + lonely
+    if not pairs and not twins:
         raise DatasetError(_no_pairs(root, *found))
     names, inner_names = _name_pairs(pairs)
     groups = {}
@@ -229,7 +230,7 @@ class Kind:
         """Whether this folder holds files of this kind."""
         if self.folder:
             return name.lower() == self.folder
-        return not self.ending and not self.words.isdisjoint(_words(name))
+        return not self.words.isdisjoint(_words(name))
 
     def has_file(self, path: Path) -> bool:
         """Whether the name of the file, with or without its suffix, ends as for this kind."""
@@ -241,7 +242,7 @@ class Kind:
 
     def strip(self, stem: str) -> str:
         """The name without what tells the kind."""
-        if self.ending:
+        if self.ending and self.ending not in SUFFIXES:
             return stem.removesuffix(Path(self.ending).stem)
         while (shorter := self.pattern.sub("", stem)) != stem:
             stem = shorter
@@ -264,6 +265,8 @@ def _find_files(root, images, masks):
     }
     image_paths = [path for path in paths if roles[folder_names[path]][0] is image_kind]
     mask_paths = [path for path in paths if roles[folder_names[path]][0] is mask_kind]
+    if mask_kind.ending:
+        mask_paths = list(filter(mask_kind.has_file, mask_paths))
     if not mask_paths or len(mask_paths) == len(paths):  # then the names of the files decide
         mask_paths = [path for path in paths if mask_kind.has_file(path)]
     if not mask_paths:
@@ -363,8 +366,8 @@ def _is_picture(path):
 
 
 def _match(images, masks):
-    """Pairs of File, and the faults of files that are in none."""
-    pairs, faults = [], []
+    """Pairs of File, and the faults of files in none: with two partners, and without any."""
+    pairs = []
     for rule in _rules(images, masks):
         if rule is _numbers and pairs:
             break
@@ -381,7 +384,7 @@ def _match(images, masks):
         used = {file for pair in new for file in pair}
         images = [file for file in images if file not in used]
         masks = [file for file in masks if file not in used]
-    return pairs, faults + _left_over(pairs, images, masks)
+    return pairs, *_left_over(pairs, images, masks)
 
 
 def _rules(images, masks):
@@ -413,13 +416,13 @@ def _numbers(files):
 
 
 def _left_over(pairs, images, masks):
-    """A fault for each image and mask that is in no pair."""
+    """A fault for each image and mask in no pair: those that are one too many, and the others."""
     sides = ([image for image, _ in pairs] + images, [mask for _, mask in pairs] + masks)
     by_key = [defaultdict(list), defaultdict(list)]
     for side, files in zip(by_key, sides, strict=True):
         for file in files:
             side[file.split, file.place, file.key].append(file)
-    faults = []
+    twins, lonely = [], []
     for number, (kind, other, files) in enumerate(
         (("image", "mask", images), ("mask", "image", masks))
     ):
@@ -428,16 +431,17 @@ def _left_over(pairs, images, masks):
             same, partners = by_key[number][key], by_key[1 - number].get(key)
             if partners and len(same) > 1:
                 twin = same[0] if same[0] != file else same[1]
-                faults.append(
+                ending = file.path.name[len(file.key) :]
+                twins.append(
                     f"{file.path}: {twin.path.name} is another {kind} for the same {other}; keep "
-                    "one of them"
+                    f'one of them, or say which one counts, such as {kind}s="{ending}"'
                 )
             elif not partners:
-                faults.append(
+                lonely.append(
                     f"{file.path}: there is no {other} for this {kind}; add it under the same "
                     "name, or remove this file"
                 )
-    return faults
+    return twins, lonely
 
 
 # --- names and groups ----------------------------------------------------------------------------

@@ -284,6 +284,13 @@ def test_two_partners_are_refused(tmp_path, names, match):
     refuse(tmp_path, match)
 
 
+def test_of_two_masks_one_can_be_chosen_by_its_ending(tmp_path):
+    write(tmp_path, "images/a.png", "masks/a_lesion.png", "masks/a_lesion.jpg")
+    refuse(tmp_path, 'keep one of them, or say which one counts, such as masks="_lesion.jpg"')
+    assert paired(tmp_path, masks="_lesion.jpg") == ["images/a.png masks/a_lesion.jpg"]
+    assert paired(tmp_path, masks=".png") == ["images/a.png masks/a_lesion.png"]
+
+
 def test_numbers_count_only_if_nothing_else_differs(tmp_path):
     write(tmp_path, "images/cat1.jpg", "images/dog2.jpg", "masks/m1.png", "masks/m2.png")
     refuse(tmp_path, "no name of its 2 images, such as cat1.jpg, fits one of its 2 masks")
