@@ -37,13 +37,16 @@ from segmentation_tf.images import (
 
 SMALL = 48  # pixels, height and width of the copies that stay in memory
 BAND = 3  # pixels of a copy that count as beside the outline, on each side
-CLEARLY = 2.0  # how many times better another mask must fit; of 290 right pairs none reaches this
+# How many times better a mask must fit that is moved, or that belongs to another picture. There is
+# no false alarm in 60 real moles, 200 drawn ones, 30 leaves and 486 dancers. Of exchanged masks it
+# finds 85 % in the real moles, and 17 % in the dancers, who are thin.
+MOVED, EXCHANGED = 2.0, 3.0
 BLURRED = 2.0  # a fit below this says nothing
 OTHERS = 20  # masks of other pictures that each picture is tried with
 MAX_SUSPECTS = 300  # pictures that are tried with one another's masks
 SHIFTS = (3, 5)  # pixels of a copy, 6 % and 10 % of the picture
-ALIKE = 40  # bits of 256 in which the hashes of two copies of a picture may differ
-SAME = 3.0  # levels by which their pixels may differ on average; small JPEG copies reach 2
+ALIKE = 60  # bits of 256 in which the hashes of two copies of a picture may differ
+SAME = 2.5  # levels by which their pixels may differ on average; small JPEG copies reach 1.3
 SHOWN = 5  # names in a line of the report
 
 
@@ -204,28 +207,32 @@ def find_inverted(looks: Sequence[Look]) -> Finding | None:
 def find_misplaced(looks: Sequence[Look]) -> Finding | None:
     """Masks that fit far better turned, mirrored or moved, and pictures that another mask fits.
 
-    Masks of other pictures are tried in two rounds. A picture is a suspect if one of OTHERS masks,
-    taken at random, fits it better than its own. Then suspects try the masks of suspects.
+    Masks of other pictures are tried in two rounds. A picture is a suspect if its own mask fits it
+    less than half as well as masks usually do, or if one of OTHERS masks, taken at random, fits it
+    better. Then suspects try the masks of suspects, at most MAX_SUSPECTS.
     """
     looks = [look for look in looks if look.usable and 0 < look.share < 1]
-    own = [fit(look.image, look.mask) for look in looks]
+    own = np.array([fit(look.image, look.mask) for look in looks])
     rng, suspects = np.random.default_rng(0), []
-    for i, look in enumerate(looks):
+    for i in np.argsort(own)[: 10 * MAX_SUSPECTS].tolist():
         others = rng.integers(len(looks), size=OTHERS)
-        if any(fit(look.image, looks[j].mask) > own[i] for j in others):
+        if own[i] < np.median(own) / 2 or any(
+            fit(looks[i].image, looks[j].mask) > own[i] for j in others
+        ):
             suspects.append(i)
     suspects = suspects[:MAX_SUSPECTS]
     bad, names = [], []
     for i, look in enumerate(looks):
+        poor = max(own[i], BLURRED)
         fits = {f"fits {how}": fit(look.image, mask) for how, mask in _moves(look.mask).items()}
+        better = {how: value for how, value in fits.items() if value > MOVED * poor}
         for j in suspects if i in suspects else ():
-            other = fit(look.image, looks[j].mask)
-            if other > CLEARLY * own[j]:  # it does not belong where it is, either
-                fits[f"the mask of {looks[j].case.name} fits"] = other
-        way = max(fits, key=fits.get)
-        if fits[way] > CLEARLY * max(own[i], BLURRED):
+            value = fit(look.image, looks[j].mask)
+            if value > EXCHANGED * poor and value > MOVED * own[j]:  # nor belongs it where it is
+                better[f"the mask of {looks[j].case.name} fits"] = value
+        if better:
             bad.append(look)
-            names.append(f"{look.case.name} ({way})")
+            names.append(f"{look.case.name} ({max(better, key=better.get)})")
     advice = (
         "look at them; turn, move or rename the masks. An EXIF tag of the photograph is what "
         "turns by 180 degrees"
@@ -248,9 +255,12 @@ def fit(image: np.ndarray, mask: np.ndarray) -> float:
     outer = image[~mask & ndimage.maximum_filter(mask, width)].astype(np.float32)
     if min(len(inner), len(outer)) < 8:
         return 0.0
-    step = inner.mean(axis=0) - outer.mean(axis=0)
-    spread = (np.cov(inner.T) + np.cov(outer.T)) / 2
+    means = inner.mean(axis=0), outer.mean(axis=0)
+    inner -= means[0]
+    outer -= means[1]
+    spread = (inner.T @ inner / len(inner) + outer.T @ outer / len(outer)) / 2
     spread += 4 * np.eye(3)  # so that drawings without noise give no infinite distance
+    step = means[0] - means[1]
     return float(step @ np.linalg.solve(spread, step))
 
 
@@ -278,35 +288,42 @@ def find_twins(looks: Sequence[Look]) -> Finding | None:
     Copies in other sizes and formats have nearly the same hash; then their pixels are compared.
     """
     looks = [look for look in looks if look.usable]
-    hashes = np.array([_hash(look.image) for look in looks])
+    tiny = [Image.fromarray(look.image).resize((17, 16), Image.Resampling.BOX) for look in looks]
+    hashes = np.array([perceptual_hash(picture) for picture in tiny])
+    pixels = np.array([np.asarray(picture, np.int16).ravel() for picture in tiny])
     left, bad, names, across = np.arange(len(looks)), [], [], False
     while len(left):
         first, left = left[0], left[1:]
-        near = np.bitwise_count(hashes[left] ^ hashes[first]).sum(axis=1) <= ALIKE
-        for place in np.flatnonzero(near):
-            difference = looks[left[place]].image.astype(int) - looks[first].image
-            near[place] = np.abs(difference).mean() < SAME
-        family = [looks[i] for i in (first, *left[near])]
-        left = left[~near]
+        near = left[np.bitwise_count(hashes[left] ^ hashes[first]).sum(axis=1) <= ALIKE]
+        same = near[np.abs(pixels[near] - pixels[first]).mean(axis=1) < SAME]
+        family = [looks[i] for i in (first, *same)]
+        left = np.setdiff1d(left, same, assume_unique=True)
         if len({look.case.group for look in family}) > 1:
             bad += family
-            names.append(" = ".join(look.case.name for look in family[:SHOWN]))
+            more = f" and {len(family) - 2:,} more" if len(family) > 2 else ""
+            names.append(f"{family[0].case.name} = {family[1].case.name}{more}")
             across |= len({_part(look.case) for look in family}) > 1
     where = ", on both sides of the split" if across else ""
     advice = "keep one of each, or give them one group: a test picture must not be trained on"
     return _finding(bad, "{n} are there more than once" + where, advice, names=names)
 
 
-def _hash(image):
-    """A perceptual hash: where a tiny grey copy grows lighter to the right; four uint64."""
-    grey = np.asarray(Image.fromarray(image).convert("L").resize((17, 16)), int)
-    return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
+def perceptual_hash(picture: Image.Image) -> np.ndarray:
+    """Where a tiny picture (17 x 16 pixels) grows lighter to the right: 256 bits as four uint64.
+
+    Steps below 2 levels do not count: in even areas they are noise.
+    """
+    grey = np.asarray(picture.convert("L"), int)
+    return np.packbits(grey[:, 1:] > grey[:, :-1] + 1).view(np.uint64)
 
 
 def _part(case):
     """The part of a split that a case's folder is named for, such as "train", or ""."""
-    words = re.findall("[a-z]+", " ".join(case.image.parts[-4:-1]).lower())
-    return next((pairs.SPLIT_WORDS[word] for word in words if word in pairs.SPLIT_WORDS), "")
+    for folder in case.image.parts[-2:-5:-1]:  # the nearest first
+        for word in re.findall("[a-z]+", folder.lower()):
+            if word in pairs.SPLIT_WORDS:
+                return pairs.SPLIT_WORDS[word]
+    return ""
 
 
 def find_lost(looks: Sequence[Look]) -> Finding | None:
@@ -418,7 +435,7 @@ class Report:
 
     def __str__(self) -> str:
         numbers = [f"{i}. {finding}" for i, finding in enumerate(self.findings, start=1)]
-        return "\n".join([*self.overview(), "", *numbers, "", self.first()])
+        return "\n\n".join(["\n".join(self.overview()), *numbers, self.first()])
 
     def first(self) -> str:
         """The first thing to mend."""
@@ -430,10 +447,10 @@ class Report:
         """What is there, in a few lines."""
         good = [look for look in self.looks if look.usable]
         lines = [f"{_count(len(self.looks), 'pair')}, {len(good):,} of them usable"]
-        parts = Counter(_part(look.case) for look in self.looks)
-        if len(parts) > 1:
+        splits = Counter(_part(look.case) for look in self.looks)
+        if len(splits) > 1:
             lines.append(
-                "split: " + ", ".join(f"{name or 'none'} {n:,}" for name, n in parts.items())
+                "split: " + ", ".join(f"{name or 'none'} {n:,}" for name, n in splits.items())
             )
         if not good:
             return lines
@@ -447,10 +464,10 @@ class Report:
             f"{upright:,} portraits, {sum(look.turned for look in good):,} turned by EXIF data"
         )
         low, middle, high = np.quantile([look.share for look in good], (0, 0.5, 1))
-        objects = [look.objects for look in good]
+        parts = max(look.objects for look in good)
         lines.append(
-            f"object: {middle:.1%} of a picture (median; {low:.1%} to {high:.1%}), in "
-            f"{min(objects)} to {max(objects)} parts; network: {self.size} x {self.size} pixels"
+            f"object: {middle:.1%} of a picture (median; {low:.1%} to {high:.1%}), in at most "
+            f"{_count(parts, 'part')}; network: {self.size} x {self.size} pixels"
         )
         return lines
 
