@@ -3,5 +3,6 @@
 ph2.py             moles under a dermatoscope, with a diagnosis
 mads.py            people who dance, fight and play
 coco_panoptic.py   sheep on a meadow, or any other set in COCO's panoptic format
+pairs.py           anybody's folder of images and masks
 folders.py         finds folders, makes or unpacks missing ones, reads tables
 """

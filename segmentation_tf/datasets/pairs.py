@@ -148,7 +148,7 @@ def drawn_folder() -> Path:
     from segmentation_tf.drawn import leaves  # here: real images need no drawing
 
     name = f"pictures-v{leaves.VERSION}"
-    return folders.drawn_folder(name, leaves.draw_pictures, megabytes=15)
+    return folders.drawn_folder(name, leaves.draw_pictures, megabytes=16)
 
 
 def _load(root, images, masks, group, classes):
@@ -290,10 +290,10 @@ def _make_kind(root, given, words, endings, folder_names):
     pattern = re.compile(endings)
     if given is None:
         return Kind(words, pattern)
-    name = given.strip("/\\").lower()
+    name = Path(given).name.lower()
     if any(name in map(str.lower, names) for names in set(folder_names.values())):
         return Kind(words, pattern, folder=name)
-    kind = Kind(words, pattern, ending=given.lower())
+    kind = Kind(words, pattern, ending=name)
     if not any(map(kind.has_file, folder_names)):
         raise DatasetError(
             f"{root}: has no folder {given} with pictures, and no picture whose name ends in "
@@ -368,18 +368,19 @@ def _is_picture(path):
 def _match(images, masks):
     """Pairs of File, and the faults of files in none: with two partners, and without any."""
     pairs = []
-    for rule in _rules(images, masks):
+    for rule in _rules():
         if rule is _numbers and pairs:
             break
         by_name = [defaultdict(list), defaultdict(list)]
         for side, files in zip(by_name, (images, masks), strict=True):
             for file, name in zip(files, rule(files), strict=True):
                 side[name].append(file)
-        new = [
+        alone = [
             (found[0], by_name[1][name][0])
             for name, found in by_name[0].items()
             if name is not None and len(found) == len(by_name[1].get(name, ())) == 1
         ]
+        new = [pair for pair in alone if _may_be_a_pair(*pair)]
         pairs += new
         used = {file for pair in new for file in pair}
         images = [file for file in images if file not in used]
@@ -387,12 +388,20 @@ def _match(images, masks):
     return pairs, *_left_over(pairs, images, masks)
 
 
-def _rules(images, masks):
+def _may_be_a_pair(image, mask):
+    """Whether the folders allow it: not of two patients, and not of two parts of a split."""
+    places = set(image.place), set(mask.place)
+    parts = {image.split, mask.split} - {""}
+    return len(parts) < 2 and (places[0] <= places[1] or places[1] <= places[0])
+
+
+def _rules():
     """Functions that name files; two files with the same name are a pair. The strictest first."""
-    scopes = [lambda file: (file.split, file.place), lambda file: file.split]
-    if not all(file.split for file in images) or not all(file.split for file in masks):
-        scopes.append(lambda file: "")  # images are in train/, and masks are not, or the reverse
-    for scope in scopes:
+    for scope in (
+        lambda file: (file.split, file.place),
+        lambda file: file.split,
+        lambda file: "",  # images are in train/, and masks are not, or the reverse
+    ):
         yield lambda files, scope=scope: [(scope(file), file.stem) for file in files]
         yield lambda files, scope=scope: [(scope(file), file.key) for file in files]
     yield _numbers

@@ -129,7 +129,9 @@ def test_other_files_are_passed_over(tmp_path):
 def test_images_and_masks_can_be_named(tmp_path):
     write(tmp_path, "foo/a.png", "outlines/a.png", "other/a.png", "masks/a.png")
     assert paired(tmp_path, images="foo", masks="outlines") == ["foo/a.png outlines/a.png"]
-    assert paired(tmp_path, images="Foo/", masks="masks") == ["foo/a.png masks/a.png"]
+    assert paired(tmp_path, images="Foo/", masks=str(tmp_path / "masks")) == [
+        "foo/a.png masks/a.png"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -289,6 +291,20 @@ def test_of_two_masks_one_can_be_chosen_by_its_ending(tmp_path):
     refuse(tmp_path, 'keep one of them, or say which one counts, such as masks="_lesion.jpg"')
     assert paired(tmp_path, masks="_lesion.jpg") == ["images/a.png masks/a_lesion.jpg"]
     assert paired(tmp_path, masks=".png") == ["images/a.png masks/a_lesion.png"]
+
+
+def test_files_of_two_patients_or_two_parts_of_a_split_are_no_pair(tmp_path):
+    write(tmp_path / "p", "images/p1/1.png", "masks/p1/1.png", "images/p2/2.png", "masks/p3/2.png")
+    refuse(tmp_path / "p", "2.png: there is no mask for this image.*1 more case")
+    write(tmp_path / "s", "train/images/1.png", "train/masks/1.png", "images/3.png", "masks/3.png")
+    write(tmp_path / "s", "train/images/2.png", "test/masks/2.png")
+    refuse(tmp_path / "s", "2.png: there is no mask for this image.*1 more case")
+
+
+def test_images_without_masks_in_a_test_folder_are_left_out_by_naming_the_other(tmp_path):
+    write(tmp_path, "train/a.jpg", "train_masks/a_mask.gif", "test/b.jpg")
+    refuse(tmp_path, "b.jpg: there is no mask for this image")
+    assert paired(tmp_path, images="train") == ["train/a.jpg train_masks/a_mask.gif"]
 
 
 def test_numbers_count_only_if_nothing_else_differs(tmp_path):
