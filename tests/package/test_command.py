@@ -1,0 +1,256 @@
+"""The command segmentation-tf, started as a process: what it writes, says and exits with."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ph2_tree import disc, skin
+from processes import REPOSITORY
+from segmentation_tf.__main__ import FILES, MANY, divide, main
+from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.evaluation import load_network
+from segmentation_tf.images import read_mask
+
+COMMAND = [sys.executable, "-m", "segmentation_tf"]
+PIPES = {"cwd": REPOSITORY, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+
+def command(*arguments):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], **PIPES, check=False, timeout=300, encoding="utf-8"
+    )
+
+
+def write_pairs(folder, count, size=(60, 80)):
+    """A folder of photos (JPEG) and masks (PNG), each with its own disc."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for i in range(count):
+        mask = disc(size, (25 + i % 5 * 3, 30 + i % 7 * 3), 14 + i % 6)
+        Image.fromarray(skin(mask, seed=i)).save(folder / "images" / f"p{i:02}.jpg", quality=95)
+        Image.fromarray(mask).save(folder / "masks" / f"p{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder of 14 pairs, and what the command said when it fitted a network to it."""
+    folder = write_pairs(tmp_path_factory.mktemp("fit") / "discs", 14)
+    return folder, command("fit", folder, "--steps", 30)
+
+
+def test_fit_writes_network_scores_curves_and_worst_cases(fitted):
+    folder, done = fitted
+    out = folder.with_name("discs_network")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    assert "9 to train, 2 to validate, 3 to test\n30 steps: 30 epochs of 1\n" in done.stdout
+    assert "training: 100%" in done.stderr and "scoring: 100%" in done.stderr
+    rows = list(csv.DictReader((out / "scores.csv").open(encoding="utf-8-sig")))
+    names = [row["name"] for row in rows]
+    assert len(rows) == 6 and names[3:] == ["mean", "95 % from", "95 % to"]
+    dice = np.array([float(row["dice"]) for row in rows])
+    assert dice[3] == pytest.approx(dice[:3].mean()) and dice[4] <= dice[3] <= dice[5]
+    text = (out / "scores.txt").read_text()
+    assert f"dice        {dice[3]:.3f}  (95 %: {dice[4]:.3f}" in text and text in done.stdout
+    assert f"worst: {names[dice[:3].argmin()]}, Dice {dice[:3].min():.3f}" in text
+    assert "3 test pictures show roughly" in text
+    for name in ("curves.png", "worst.png"):
+        assert np.ptp(np.asarray(Image.open(out / name).convert("L"))) > 100
+    model = keras.saving.load_model(out / "model.keras")
+    assert sum(weight.size for weight in model.get_weights()) * 5 > (out / FILES[0]).stat().st_size
+
+
+def test_predict_writes_masks_beside_photos_and_names_what_it_cannot_read(fitted, tmp_path):
+    folder, _ = fitted
+    upright, broken, other = (tmp_path / name for name in ("up.jpg", "broken.jpg", "other.png"))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    Image.open(folder / "images" / "p00.jpg").save(upright, exif=exif)
+    broken.write_bytes(upright.read_bytes()[:300])
+    Image.open(folder / "images" / "p01.jpg").save(other)
+    model = folder.with_name("discs_network") / "model.keras"
+    done = command("predict", model, upright, broken, other)
+    assert done.returncode == 1
+    assert f"segmentation-tf: {broken}: cannot be read as an image" in done.stderr
+    assert "predicting: 100%" in done.stderr
+    written = {path.name for path in tmp_path.iterdir()} - {"up.jpg", "broken.jpg", "other.png"}
+    assert written == {"up_mask.png", "up_overlay.png", "other_mask.png", "other_overlay.png"}
+    assert read_mask(tmp_path / "up_mask.png").shape == (80, 60)
+    assert Image.open(tmp_path / "other_overlay.png").size == (80, 60)
+
+
+def test_predict_takes_a_folder_and_tiles(fitted, tmp_path, capsys):
+    folder, _ = fitted
+    model = folder.with_name("discs_network") / "model.keras"
+    arguments = ["predict", str(model), str(folder / "images"), "--tiles", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert (
+        "a tile covers 80 x 60 pixels, like the pictures of the training" in capsys.readouterr().out
+    )
+    assert (
+        len(list(tmp_path.glob("p??_mask.png")))
+        == len(list(tmp_path.glob("p??_overlay.png")))
+        == 14
+    )
+    whole = tmp_path / "whole"
+    assert main([*arguments[:3], "--out", str(whole)]) == 0
+    for name in ("p00_mask.png", "p13_mask.png"):  # one tile covers the whole picture
+        np.testing.assert_array_equal(read_mask(tmp_path / name), read_mask(whole / name))
+
+
+def test_nothing_is_overwritten_without_being_told(fitted, tmp_path, capsys):
+    folder, _ = fitted
+    model, photo = folder.with_name("discs_network") / "model.keras", tmp_path / "a.jpg"
+    Image.open(folder / "images" / "p00.jpg").save(photo)
+    before = model.read_bytes()
+    assert main(["fit", str(folder)]) == 2
+    assert "model.keras (and 5 more) is there already" in capsys.readouterr().err
+    assert model.read_bytes() == before
+    mask = tmp_path / "a_mask.png"
+    mask.write_text("mine")
+    assert main(["predict", str(model), str(photo)]) == 2
+    assert "a_mask.png is there already; give --out, or --overwrite" in capsys.readouterr().err
+    assert mask.read_text() == "mine" and not (tmp_path / "a_overlay.png").exists()
+    assert main(["predict", str(model), str(photo), "--overwrite"]) == 0
+    assert read_mask(mask).shape == (60, 80)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_keeps_the_best_so_far_and_still_writes(tmp_path):
+    folder = write_pairs(tmp_path / "discs", 13)
+    arguments = [*COMMAND, "fit", folder, "--steps", "600"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(arguments, **PIPES, env=environment) as process:
+        for line in process.stdout:
+            if line.startswith("epoch   1/"):
+                process.send_signal(signal.SIGINT)
+                break
+        out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "stopped in epoch" in out and "the weights are those of epoch" in out
+    written = sorted(path.name for path in (tmp_path / "discs_network").iterdir())
+    assert written == sorted(FILES)
+
+
+def test_check_finds_a_planted_fault(tmp_path):
+    folder = write_pairs(tmp_path / "discs", 12)
+    (folder / "masks" / "p03.png").unlink()
+    done = command("check", folder)
+    page = tmp_path / "discs_check.html"
+    assert done.returncode == 1, done.stderr
+    assert "p03" in done.stdout and str(page) in done.stdout
+    assert "<img" in page.read_text(encoding="utf-8")
+
+
+def test_check_of_a_good_folder(tmp_path, capsys):
+    folder = write_pairs(tmp_path / "discs", 12)
+    page = tmp_path / "page.html"
+    assert main(["check", str(folder), "--out", str(page)]) == 0
+    assert page.is_file() and main(["check", str(folder), "--out", str(page)]) == 2
+
+
+def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys):
+    folder = write_pairs(tmp_path / "discs", 3)
+    assert main(["fit", str(folder), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "2 to train, 0 to validate, 1 to test" in printed
+    assert "One test picture shows whether the network works at all, not how well" in printed
+    assert json.loads((tmp_path / "out" / "training.json").read_text()) == {"photo": [60, 80]}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["train", "x"],
+        ["fit"],
+        ["fit", "x", "--steps", "0"],
+        ["fit", "x", "--classes", "red"],
+        ["predict", "model.keras"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: segmentation-tf" in capsys.readouterr().err
+
+
+def test_wrong_use_that_shows_later_exits_with_2_too(tmp_path, capsys):
+    folder = write_pairs(tmp_path / "discs", 2)
+    assert main(["fit", str(folder), "--group", "("]) == 2
+    (tmp_path / "x").mkdir()
+    for twin in (tmp_path / "a.jpg", tmp_path / "x" / "a.jpg"):
+        twin.touch()
+    twins = [str(tmp_path / "a.jpg"), str(tmp_path / "x" / "a.jpg"), "--out", str(tmp_path)]
+    assert main(["predict", "model.keras", *twins]) == 2
+    assert "would be the mask of two photos" in capsys.readouterr().err
+    assert main(["predict", "model.keras", "a.jpg", "--scale", "0.5"]) == 2
+
+
+def test_what_cannot_be_read_exits_with_1_and_is_named(tmp_path, capsys):
+    for arguments, said in (
+        (["fit", tmp_path / "none"], "none: there is no such folder"),
+        (["check", tmp_path / "none"], "none: there is no such folder"),
+        (["fit", write_pairs(tmp_path / "one", 1)], "1 pictures of one group"),
+        (["predict", tmp_path / "no.keras", "a.jpg"], "no.keras: there is no such file"),
+        (["predict", tmp_path / "no.keras", tmp_path], "there are no photos in this folder"),
+    ):
+        assert main(list(map(str, arguments))) == 1
+        assert said in capsys.readouterr().err
+    assert not list(tmp_path.glob("*_network"))
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path):
+    damaged = tmp_path / "model.keras"
+    damaged.write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"model\.keras: cannot be loaded as a network \("):
+        load_network(damaged)
+    grey = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(1, 1)])
+    grey.save(damaged)
+    with pytest.raises(DatasetError, match="takes inputs of shape .* not RGB images of one size"):
+        load_network(damaged)
+
+
+# --- which pictures train, validate and test
+
+
+def cases_of(prefix, count):
+    return [
+        Case(f"{prefix}{i}", Path(f"{prefix}{i}.jpg"), Path(f"{prefix}{i}.png"), f"{prefix}{i}")
+        for i in range(count)
+    ]
+
+
+def test_a_split_of_the_folder_is_kept():
+    train, validation, test = cases_of("a", 20), cases_of("b", 3), cases_of("c", 4)
+    parts = {"train": train, "validation": validation, "test": test}
+    assert divide(parts, 0) == (train, validation, test)
+    found = divide({"train": train, "test": test}, 0)
+    assert found[2] == test and found[1] and sorted(found[0] + found[1]) == sorted(train)
+    found = divide({"train": train, "validation": validation}, 0)
+    assert found[2] == validation and sorted(found[0] + found[1]) == sorted(train)
+
+
+@pytest.mark.parametrize("count", [2, 3, 9, 13, 40])
+def test_other_folders_are_split_and_few_pictures_are_not_spent_on_validation(count):
+    cases = cases_of("a", count)
+    train, validation, test = divide({"": cases}, 0)
+    assert sorted(train + validation + test) == sorted(cases) and train and test
+    assert bool(validation) == (count - len(test) >= MANY)
+    assert divide({"train": cases}, 0) == (train, validation, test)
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(DatasetError, match="1 pictures of one group: a training needs two groups"):
+        divide({"": cases_of("a", 1)}, 0)
