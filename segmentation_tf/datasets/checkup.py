@@ -46,7 +46,9 @@ OTHERS = 20  # masks of other pictures that each picture is tried with
 MAX_SUSPECTS = 300  # pictures that are tried with one another's masks
 SHIFTS = (3, 5)  # pixels of a copy, 6 % and 10 % of the picture
 ALIKE = 60  # bits of 256 in which the hashes of two copies of a picture may differ
-SAME = 2.5  # levels by which their pixels may differ on average; small JPEG copies reach 1.3
+# By how much their pixels may differ on average: levels, and share of the picture's own deviation.
+# Small JPEG copies reach 1.3 levels. In even pictures with small objects all differences are small.
+SAME, SAME_SHARE = 1.8, 0.25
 SHOWN = 5  # names in a line of the report
 
 
@@ -213,12 +215,11 @@ def find_misplaced(looks: Sequence[Look]) -> Finding | None:
     """
     looks = [look for look in looks if look.usable and 0 < look.share < 1]
     own = np.array([fit(look.image, look.mask) for look in looks])
+    usual = np.median(own) if looks else 0
     rng, suspects = np.random.default_rng(0), []
     for i in np.argsort(own)[: 10 * MAX_SUSPECTS].tolist():
         others = rng.integers(len(looks), size=OTHERS)
-        if own[i] < np.median(own) / 2 or any(
-            fit(looks[i].image, looks[j].mask) > own[i] for j in others
-        ):
+        if own[i] < usual / 2 or any(fit(looks[i].image, looks[j].mask) > own[i] for j in others):
             suspects.append(i)
     suspects = suspects[:MAX_SUSPECTS]
     bad, names = [], []
@@ -295,7 +296,8 @@ def find_twins(looks: Sequence[Look]) -> Finding | None:
     while len(left):
         first, left = left[0], left[1:]
         near = left[np.bitwise_count(hashes[left] ^ hashes[first]).sum(axis=1) <= ALIKE]
-        same = near[np.abs(pixels[near] - pixels[first]).mean(axis=1) < SAME]
+        most = min(SAME, SAME_SHARE * pixels[first].std())
+        same = near[np.abs(pixels[near] - pixels[first]).mean(axis=1) <= most]
         family = [looks[i] for i in (first, *same)]
         left = np.setdiff1d(left, same, assume_unique=True)
         if len({look.case.group for look in family}) > 1:
@@ -364,7 +366,7 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
         (50, "are enough for a first network, but a few held-out ones give a wide interval",
          "test by folds (fold_cases), so that every picture is held out once"),
     ):  # fmt: skip
-        if count <= most:
+        if 0 < count <= most:
             return Finding(f"{_count(count, 'usable pair')} {text}", (), advice, fault=False)
     return None
 
@@ -459,9 +461,10 @@ class Report:
             lines.append(f"{what}: " + "; ".join(f"{n:,} {kind}" for kind, n in kinds))
         sizes = sorted((look.size for look in good), key=lambda one: one[0] * one[1])
         upright = sum(height > width for width, height in sizes)
+        turned = sum(look.turned for look in good)
         lines.append(
             f"sizes: {sizes[0][0]} x {sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels, "
-            f"{upright:,} portraits, {sum(look.turned for look in good):,} turned by EXIF data"
+            f"{_count(upright, 'portrait')}, {turned:,} turned by EXIF data"
         )
         low, middle, high = np.quantile([look.share for look in good], (0, 0.5, 1))
         parts = max(look.objects for look in good)
