@@ -4,5 +4,6 @@ ph2.py             moles under a dermatoscope, with a diagnosis
 mads.py            people who dance, fight and play
 coco_panoptic.py   sheep on a meadow, or any other set in COCO's panoptic format
 pairs.py           anybody's folder of images and masks
+checkup.py         what is wrong with such a folder, before anything is trained
 folders.py         finds folders, makes or unpacks missing ones, reads tables
 """

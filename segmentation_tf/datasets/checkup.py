@@ -359,15 +359,15 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
     """Sets that are too small to train on, or to say much about a network."""
     count = sum(look.usable for look in looks)
     for most, text, advice in (
-        (3, "can show that files are read and that a network learns them by heart; they cannot "
-            "show what it does with a new picture", "label 8 or more for a first try"),
-        (15, "make a network a gamble: which of them are held out decides on its score",
+        (3, "enough to see that files are read and that a network learns them by heart, but not "
+            "what it does with a new picture", "label 8 or more for a first try"),
+        (15, "a network is a gamble; which of them are held out decides on its score",
          "label more, or start from a network that was trained on something similar"),
-        (50, "are enough for a first network, but a few held-out ones give a wide interval",
+        (50, "enough for a first network, but a few held-out ones give a wide interval",
          "test by folds (fold_cases), so that every picture is held out once"),
     ):  # fmt: skip
         if 0 < count <= most:
-            return Finding(f"{_count(count, 'usable pair')} {text}", (), advice, fault=False)
+            return Finding(f"{_count(count, 'usable pair')}: {text}", (), advice, fault=False)
     return None
 
 
