@@ -24,7 +24,7 @@ MAX_EVEN = 0.05
 ONE_AT_A_TIME = Lock()  # finding an outline takes 15 bytes a pixel
 MAX_CLASSES = 32  # a file with more values is no map of classes
 COUNT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-VOID = (224, 224, 192)  # colour of number 255 in the palette of VOC and labelme: pixels not judged
+VOID = (224, 224, 192)  # in the colours of VOC and labelme: pixels that are not judged
 LOSSY = ("JPEG", "WEBP")  # formats that change values a little
 LOSS = 64  # by how much their values may be off; in a mask, what is below it is dark
 NOISE = 8  # by how much their colours may be off in even areas
@@ -68,8 +68,8 @@ def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
 
     Without `classes` the file has two values or colours, and black (0) is the background: 0 and 1,
     0 and 255, red on black, a palette. Transparent pixels are background, whatever their colour,
-    and so is the void (255) of VOC's palette. A smooth outline, and the noise that JPEG leaves
-    about it, are cut halfway.
+    and so is the void (number 255) in VOC's colours. A smooth outline, and the noise that JPEG
+    leaves about it, are cut halfway.
 
     Args:
         path: The file. Like a photograph it is set upright by its EXIF data.
@@ -252,14 +252,16 @@ def _two_values(picture):
     if colours is None:
         return None
     values = sorted(colours)
-    if picture.mode == "P" and len(values) == 3 and colours[values[-1]] == VOID:
-        values.pop()
+    if len(values) == 3:
+        values = [value for value in values if colours[value] != VOID]
     black = [value for value in values if colours[value] == (0, 0, 0)]
     objects = [value for value in values if value != black[0]] if black else values
     if len(objects) > 1:
         return None
     pixels = np.asarray(picture)
-    return pixels.any(axis=2) if picture.mode == "RGB" else np.isin(pixels, objects)
+    if not objects:
+        return np.zeros(pixels.shape[:2], bool)
+    return (pixels == objects[0]).reshape(*pixels.shape[:2], -1).all(axis=2)
 
 
 def _count_colours(picture, most):

@@ -1,6 +1,7 @@
 """Splits: groups stay whole, labels keep their shares, the same on every machine."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_one_group_cannot_be_split():
         split_cases(film)
     with pytest.raises(ValueError, match="1 groups cannot make 2 folds"):
         fold_cases(film, 2)
+
+
+def test_cases_with_classes_are_split_like_others():
+    cases = [replace(case, classes=(1, (255, 0, 0))) for case in PH2_LIKE]
+    assert PH2_LIKE[0].classes is None
+    train, test = split_cases(cases)
+    assert {case.classes for case in train + test} == {(1, (255, 0, 0))}
+    assert [case.name for case in test[:6]] == STORED_NAMES
 
 
 def test_dataset_error_is_a_value_error():

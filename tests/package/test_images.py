@@ -117,6 +117,8 @@ def test_palettes_of_labelling_tools(tmp_path):
     np.testing.assert_array_equal(read_mask(save(tmp_path / "m.png", mask, VOC_PALETTE)), disc())
     mask[disc(radius=22) & ~disc()] = 255  # the void about the object, which is not judged
     np.testing.assert_array_equal(read_mask(save(tmp_path / "m.png", mask, VOC_PALETTE)), disc())
+    Image.open(tmp_path / "m.png").convert("RGB").save(tmp_path / "rgb.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "rgb.png"), disc())
     swapped = save(tmp_path / "m.png", ~disc(), [*WHITE, *BLACK])  # black is number 1
     np.testing.assert_array_equal(read_mask(swapped), disc())
 
