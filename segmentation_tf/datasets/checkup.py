@@ -16,7 +16,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,8 @@ class Look:
     lost: int = 0  # of them that are gone at the network's size
     image: np.ndarray | None = None  # uint8 (SMALL, SMALL, 3)
     mask: np.ndarray | None = None  # bool (SMALL, SMALL)
+    fit: float = 0.0  # of the mask, as `fit` measures it
+    moves: dict[str, float] = field(default_factory=dict)  # what fits far better: how, and its fit
 
     @property
     def usable(self) -> bool:
@@ -91,6 +93,9 @@ def look_at(case: Case, size: int) -> Look:
     with Image.open(case.image, formats=FORMATS) as file:  # its header only
         image_format = file.format
         turned = file.getexif().get(ExifTags.Base.Orientation, 1) > 1
+    small = resize_image(picture, (SMALL, SMALL)), resize_mask(mask, (SMALL, SMALL))
+    own = fit(*small)
+    moves = {how: fit(small[0], moved) for how, moved in _moves(small[1]).items()}
     return Look(
         case,
         size=picture.size,
@@ -101,8 +106,10 @@ def look_at(case: Case, size: int) -> Look:
         share=float(mask.mean()),
         objects=objects,
         lost=objects - hit,
-        image=resize_image(picture, (SMALL, SMALL)),
-        mask=resize_mask(mask, (SMALL, SMALL)),
+        image=small[0],
+        mask=small[1],
+        fit=own,
+        moves={how: value for how, value in moves.items() if value > MOVED * max(own, BLURRED)},
     )
 
 
@@ -214,22 +221,21 @@ def find_misplaced(looks: Sequence[Look]) -> Finding | None:
     better. Then suspects try the masks of suspects, at most MAX_SUSPECTS.
     """
     looks = [look for look in looks if look.usable and 0 < look.share < 1]
-    own = np.array([fit(look.image, look.mask) for look in looks])
-    usual = np.median(own) if looks else 0
+    order = sorted(range(len(looks)), key=lambda i: looks[i].fit)
+    usual = looks[order[len(order) // 2]].fit if looks else 0
     rng, suspects = np.random.default_rng(0), []
-    for i in np.argsort(own)[: 10 * MAX_SUSPECTS].tolist():
-        others = rng.integers(len(looks), size=OTHERS)
-        if own[i] < usual / 2 or any(fit(looks[i].image, looks[j].mask) > own[i] for j in others):
+    for i in order[: 10 * MAX_SUSPECTS]:
+        others = [looks[j].mask for j in rng.integers(len(looks), size=OTHERS)]
+        poor = looks[i].fit < usual / 2
+        if poor or any(fit(looks[i].image, mask) > looks[i].fit for mask in others):
             suspects.append(i)
     suspects = suspects[:MAX_SUSPECTS]
     bad, names = [], []
     for i, look in enumerate(looks):
-        poor = max(own[i], BLURRED)
-        fits = {f"fits {how}": fit(look.image, mask) for how, mask in _moves(look.mask).items()}
-        better = {how: value for how, value in fits.items() if value > MOVED * poor}
+        better = {f"fits {how}": value for how, value in look.moves.items()}
         for j in suspects if i in suspects else ():
-            value = fit(look.image, looks[j].mask)
-            if value > EXCHANGED * poor and value > MOVED * own[j]:  # nor belongs it where it is
+            value, there = fit(look.image, looks[j].mask), looks[j].fit
+            if value > max(EXCHANGED * look.fit, EXCHANGED * BLURRED, MOVED * there):
                 better[f"the mask of {looks[j].case.name} fits"] = value
         if better:
             bad.append(look)
