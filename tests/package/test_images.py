@@ -60,7 +60,7 @@ def test_transparency_of_one_colour_leaves_the_mask_as_it_is(tmp_path, mode):
 
 RED, GREEN, WHITE, BLACK = (220, 30, 60), (0, 160, 60), (255, 255, 255), (0, 0, 0)
 # The palette of VOC and labelme, as far as it is needed.
-VOC_PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [9] * 753 + [224, 224, 192]
+VOC_PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [9] * 756 + [224, 224, 192]
 
 
 def save(path, values, palette=None, **options):
@@ -158,6 +158,13 @@ def test_a_class_that_touches_no_outline_is_seen(tmp_path):
     smooth = np.array(smooth_disc())
     smooth[2:8, 2:12] = 128
     refuse(save(tmp_path / "mask.png", smooth), "mask.png: values 0, .*: [a-z0-9]+ classes")
+
+
+def test_an_area_of_another_colour_is_seen_though_it_is_noisy(tmp_path):
+    values = colours(disc(), RED)
+    grass = np.random.default_rng(0).integers(200, 240, (9, 12))
+    values[2:11, 2:14] = np.stack([grass * 0, grass, grass * 0], axis=2)
+    refuse(save(tmp_path / "mask.png", values), "is not a mask: it has more than 32 values")
 
 
 # --- smooth and noisy outlines
