@@ -19,10 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the 
 os.environ.setdefault("MPLBACKEND", "agg")  # figures go to files
 
 # Modules that take seconds to import are imported where they are used, so that --help is quick.
-from segmentation_tf.cases import Case, DatasetError, split_cases  # noqa: E402
+from segmentation_tf.cases import DatasetError, divide_parts  # noqa: E402
 
 FILES = ("model.keras", "training.json", "scores.csv", "scores.txt", "curves.png", "worst.png")
-MANY = 10  # groups of pictures from which on some serve to validate
+MANY = 10  # test pictures from which on their interval says something
 EPOCHS = 30  # parts of a training after which it is validated, if the set is small
 KINDS = ("mask", "overlay")  # what predict writes for each photo
 PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (DatasetError, OSError) as error:
+    except (DatasetError, OSError, ImportError) as error:
         return _complain(error, 1)
     except ValueError as error:
         return _complain(error, 2)
@@ -141,10 +141,11 @@ def run_fit(options: argparse.Namespace) -> int:
     arguments = _folder_arguments(options)
     # The first call reads every file; the second one needs none.
     parts = pairs.load_splits(**arguments) or {"": pairs.find_pairs(**arguments)[0]}
-    train_cases, validation_cases, test_cases = divide(parts, options.seed)
+    train_cases, validation_cases, test_cases = divide_parts(parts, options.seed)
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
 
+    _make_writable(out)  # before the training, which would be lost
     keras.utils.set_random_seed(options.seed)
     size, batch_size = RECIPE.size, RECIPE.batch_size
     data = make_dataset(train_cases, size, batch_size, training=True, seed=options.seed)
@@ -152,7 +153,6 @@ def run_fit(options: argparse.Namespace) -> int:
     model = build_unet((size, size, 3))
     history = _train(model, data, validation_data, options.steps)
 
-    out.mkdir(parents=True, exist_ok=True)
     # Without the optimizer's variables the file has a quarter of the size.
     keras.Model(model.inputs, model.outputs, name=model.name).save(out / "model.keras")
     (out / "training.json").write_text(json.dumps({"photo": _usual_size(train_cases)}))
@@ -161,41 +161,6 @@ def run_fit(options: argparse.Namespace) -> int:
     _draw(model, history, evaluation, test_cases, out)
     print(f"written to {out}: {', '.join(FILES)}")
     return 0
-
-
-def divide(parts: dict[str, list[Case]], seed: int) -> tuple[list[Case], list[Case], list[Case]]:
-    """Divide cases into those to train, to validate and to test.
-
-    A split that the folder has is kept. Where it has none to test, its validation cases serve for
-    that. With fewer than MANY groups to train, there are no validation cases.
-
-    Args:
-        parts: Cases by the names train, validation and test, as far as there are any; others under
-            other names.
-
-    Raises:
-        DatasetError: There are too few pictures.
-    """
-    test = parts.get("test") or parts.get("validation")
-    train = parts.get("train")
-    if not train or not test:
-        cases = [case for part in parts.values() for case in part]
-        if len({case.group for case in cases}) < 2:
-            raise DatasetError(
-                f"{len(cases)} pictures of one group: a training needs two groups at least, one of "
-                "them to test; add pictures, or make smaller groups by --group"
-            )
-        train, test = split_cases(cases, 0.2, seed)
-        return *_take_validation(train, seed), test
-    if parts.get("test") and parts.get("validation"):
-        return train, parts["validation"], test
-    return *_take_validation(train, seed), test
-
-
-def _take_validation(train, seed):
-    if len({case.group for case in train}) < MANY:
-        return train, []
-    return split_cases(train, 0.15, seed)
 
 
 def _train(model, data, validation_data, steps):
@@ -366,6 +331,12 @@ def _refuse_overwriting(paths, overwrite):
     if there and not overwrite:
         others = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise ValueError(f"{there[0]}{others} is there already; give --out, or --overwrite")
+
+
+def _make_writable(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise DatasetError(f"{folder}: nothing can be written there; check its permissions")
 
 
 def _complain(error, status):

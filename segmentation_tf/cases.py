@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+MANY_GROUPS = 10  # with fewer to train, no case is spent on validation
+
 
 class DatasetError(ValueError):
     """A complaint about data: it names the file, what is wrong with it, and the way out."""
@@ -61,6 +63,37 @@ def split_cases(
     return sorted(train_cases), sorted(test_cases)
 
 
+def divide_parts(
+    parts: dict[str, list[Case]], seed: int = 0
+) -> tuple[list[Case], list[Case], list[Case]]:
+    """Divide cases into those to train, to validate and to test.
+
+    A split that the folder has is kept. Where it has none to test, its validation cases serve for
+    that. With fewer than MANY_GROUPS groups to train, there are no validation cases.
+
+    Args:
+        parts: Cases by "train", "validation" and "test", as `pairs.load_splits` returns them; those
+            of a folder without a split under another name.
+
+    Raises:
+        DatasetError: There are too few pictures.
+    """
+    test = parts.get("test") or parts.get("validation")
+    train = parts.get("train")
+    if not train or not test:
+        cases = [case for part in parts.values() for case in part]
+        if len({case.group for case in cases}) < 2:
+            raise DatasetError(
+                f"{len(cases)} pictures of one group: a training needs two groups at least, one of "
+                "them to test; add pictures, or make smaller groups"
+            )
+        train, test = split_cases(cases, 0.2, seed)
+        return *_take_validation(train, seed), test
+    if parts.get("test") and parts.get("validation"):
+        return train, parts["validation"], test
+    return *_take_validation(train, seed), test
+
+
 def fold_cases(
     cases: Sequence[Case], folds: int = 5, seed: int = 0
 ) -> Iterator[tuple[list[Case], list[Case]]]:
@@ -100,6 +133,12 @@ def refuse_faults(faults: Iterable[str | None]) -> None:
         raise DatasetError(f"{found[0]} (1 more case has a fault)")
     if found:
         raise DatasetError(found[0])
+
+
+def _take_validation(train, seed):
+    if len({case.group for case in train}) < MANY_GROUPS:
+        return train, []
+    return split_cases(train, 0.15, seed)
 
 
 def _groups_by_label(cases, seed):

@@ -151,16 +151,18 @@ def predict_tile_logits(
         ValueError: As in `predict_logits`, or `scale` or `overlap` are out of range.
     """
     _check_image(image)
-    if np.min(scale) <= 0:
+    if not np.min(scale) > 0:
         raise ValueError(f"scale is {scale}; it must be above 0")
     if not 0 <= overlap <= 0.75:
         raise ValueError(f"overlap is {overlap}; it must be from 0 to 0.75")
-    tile = model.input_shape[1:3]
-    size = [max(1, round(side)) for side in np.multiply(image.shape[:2], scale)]
-    if np.prod(size) > MAX_PIXELS:
+    sides = np.multiply(image.shape[:2], scale)
+    if np.prod(sides) > MAX_PIXELS:
         raise ValueError(
-            f"scale {scale} makes the image {size[1]:,} x {size[0]:,} pixels; give a smaller one"
+            f"scale {scale} makes the image {sides[1]:,.0f} x {sides[0]:,.0f} pixels; give a "
+            "smaller one"
         )
+    tile = model.input_shape[1:3]
+    size = [max(1, round(side)) for side in sides]
     small = resize_image(image, size)
     missing = [(0, max(0, side - length)) for side, length in zip(tile, size)]
     small = np.pad(small, [*missing, (0, 0)], mode="symmetric")

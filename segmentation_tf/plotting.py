@@ -317,7 +317,11 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
         row[0].set_ylabel(case.name, fontsize=9)
-        row[3].set_title(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9, loc="right")
+        dice = f"Dice {score(mask, prediction)['dice']:.2f}"
+        if image.shape[0] > image.shape[1]:  # above a narrow picture there is no room for it
+            row[3].set_xlabel(dice, fontsize=9)
+        else:
+            row[3].set_title(dice, fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
     add_legend(plt.gcf(), ERRORS)
@@ -343,7 +347,10 @@ def show_history(
             ("val_", "validation", VALIDATION),
         ):
             if values := history.history.get(prefix + name):
-                panel.plot(range(1, len(values) + 1), values, color=colour, label=part)
+                marker = "o" if len(values) == 1 else None  # one value makes no line
+                panel.plot(
+                    range(1, len(values) + 1), values, marker=marker, color=colour, label=part
+                )
         panel.set(xlabel="epoch", ylabel="loss" if name == "loss" else label)
         panel.grid(alpha=0.3)
     axes[1].set_ylim(0, 1)

@@ -175,7 +175,7 @@ def describe_steps(epochs: int, steps_per_epoch: int) -> str:
     enough, usual = math.ceil(FEW_STEPS / steps_per_epoch), default_epochs(steps_per_epoch)
     return (
         f"{said}\nFewer than {FEW_STEPS} steps: the result depends on chance. Take at least "
-        f"epochs={enough}, or leave `epochs` out for {usual * steps_per_epoch:,} steps."
+        f"{enough} epochs; the usual {usual * steps_per_epoch:,} steps would be {usual:,} epochs."
     )
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from segmentation_tf.cases import Case, DatasetError, fold_cases, refuse_faults, split_cases
+from segmentation_tf.cases import (
+    MANY_GROUPS,
+    Case,
+    DatasetError,
+    divide_parts,
+    fold_cases,
+    refuse_faults,
+    split_cases,
+)
 
 
 def make_cases(groups, labels):
@@ -112,3 +120,37 @@ def test_the_first_fault_is_told_and_the_others_are_counted(faults, message):
 def test_no_fault_is_no_error():
     refuse_faults([None, None])
     refuse_faults([])
+
+
+# --- which cases train, validate and test
+
+
+def cases_of(prefix, count):
+    return [
+        Case(f"{prefix}{i}", Path(f"{prefix}{i}.jpg"), Path(f"{prefix}{i}.png"), f"{prefix}{i}")
+        for i in range(count)
+    ]
+
+
+def test_a_split_of_the_folder_is_kept():
+    train, validation, test = cases_of("a", 20), cases_of("b", 3), cases_of("c", 4)
+    parts = {"train": train, "validation": validation, "test": test}
+    assert divide_parts(parts, 0) == (train, validation, test)
+    found = divide_parts({"train": train, "test": test}, 0)
+    assert found[2] == test and found[1] and sorted(found[0] + found[1]) == sorted(train)
+    found = divide_parts({"train": train, "validation": validation}, 0)
+    assert found[2] == validation and sorted(found[0] + found[1]) == sorted(train)
+
+
+@pytest.mark.parametrize("count", [2, 3, 9, 13, 40])
+def test_other_folders_are_split_and_few_pictures_are_not_spent_on_validation(count):
+    cases = cases_of("a", count)
+    train, validation, test = divide_parts({"": cases}, 0)
+    assert sorted(train + validation + test) == sorted(cases) and train and test
+    assert bool(validation) == (count - len(test) >= MANY_GROUPS)
+    assert divide_parts({"train": cases}, 0) == (train, validation, test)
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(DatasetError, match="1 pictures of one group: a training needs two groups"):
+        divide_parts({"": cases_of("a", 1)}, 0)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,8 +14,8 @@ from PIL import Image
 
 from ph2_tree import disc, skin
 from processes import REPOSITORY
-from segmentation_tf.__main__ import FILES, MANY, divide, main
-from segmentation_tf.cases import Case, DatasetError
+from segmentation_tf.__main__ import FILES, main
+from segmentation_tf.cases import DatasetError
 from segmentation_tf.evaluation import load_network
 from segmentation_tf.images import read_mask
 
@@ -199,7 +198,10 @@ def test_wrong_use_that_shows_later_exits_with_2_too(tmp_path, capsys):
 
 
 def test_what_cannot_be_read_exits_with_1_and_is_named(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
     for arguments, said in (
+        (["fit", write_pairs(tmp_path / "two", 2), "--out", file], "File exists"),
         (["fit", tmp_path / "none"], "none: there is no such folder"),
         (["check", tmp_path / "none"], "none: there is no such folder"),
         (["fit", write_pairs(tmp_path / "one", 1)], "1 pictures of one group"),
@@ -220,37 +222,3 @@ def test_a_file_that_is_no_network_is_named(tmp_path):
     grey.save(damaged)
     with pytest.raises(DatasetError, match="takes inputs of shape .* not RGB images of one size"):
         load_network(damaged)
-
-
-# --- which pictures train, validate and test
-
-
-def cases_of(prefix, count):
-    return [
-        Case(f"{prefix}{i}", Path(f"{prefix}{i}.jpg"), Path(f"{prefix}{i}.png"), f"{prefix}{i}")
-        for i in range(count)
-    ]
-
-
-def test_a_split_of_the_folder_is_kept():
-    train, validation, test = cases_of("a", 20), cases_of("b", 3), cases_of("c", 4)
-    parts = {"train": train, "validation": validation, "test": test}
-    assert divide(parts, 0) == (train, validation, test)
-    found = divide({"train": train, "test": test}, 0)
-    assert found[2] == test and found[1] and sorted(found[0] + found[1]) == sorted(train)
-    found = divide({"train": train, "validation": validation}, 0)
-    assert found[2] == validation and sorted(found[0] + found[1]) == sorted(train)
-
-
-@pytest.mark.parametrize("count", [2, 3, 9, 13, 40])
-def test_other_folders_are_split_and_few_pictures_are_not_spent_on_validation(count):
-    cases = cases_of("a", count)
-    train, validation, test = divide({"": cases}, 0)
-    assert sorted(train + validation + test) == sorted(cases) and train and test
-    assert bool(validation) == (count - len(test) >= MANY)
-    assert divide({"train": cases}, 0) == (train, validation, test)
-
-
-def test_too_few_groups_are_refused():
-    with pytest.raises(DatasetError, match="1 pictures of one group: a training needs two groups"):
-        divide({"": cases_of("a", 1)}, 0)

@@ -7,9 +7,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
-from ph2_tree import write_ph2
+from ph2_tree import disc, skin, write_ph2
 from segmentation_tf import plotting
+from segmentation_tf.cases import Case
 from segmentation_tf.datasets import ph2
 from segmentation_tf.evaluation import Interval
 from segmentation_tf.images import read_mask
@@ -61,6 +63,15 @@ def test_predictions_have_four_panels_a_case_and_the_dice(cases):
     assert {"image", "mask", "prediction", "errors"} <= set(shown)
     assert shown.count("Dice 1.00") == 3
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(plotting.ERRORS)
+
+
+def test_dice_of_a_portrait_stands_below_it(tmp_path):
+    files = tmp_path / "image.png", tmp_path / "mask.png"
+    mask = disc((30, 20), (14, 9), 6)
+    for file, pixels in zip(files, (skin(mask), mask), strict=True):
+        Image.fromarray(pixels).save(file)
+    plotting.show_predictions([Case("a", *files, "a")], [mask])
+    assert plt.gcf().axes[3].get_xlabel() == "Dice 1.00" and titles().count("Dice 1.00") == 0
 
 
 def test_cases_show_outline_name_and_diagnosis(cases):
@@ -155,6 +166,13 @@ def test_history_shows_loss_and_dice(cases):
     np.testing.assert_array_equal(right.lines[0].get_ydata(), [0.2, 0.6])
     assert len(right.lines) == 1, "what was not watched is not drawn"
     assert left.get_xlabel() == "epoch" and right.get_ylabel() == "mean Dice"
+
+
+def test_history_of_one_epoch_is_drawn_as_points():
+    history = keras.callbacks.History()
+    history.history = {"loss": [1], "dice": [0.2]}
+    plotting.show_history(history)
+    assert [axis.lines[0].get_marker() for axis in plt.gcf().axes] == ["o", "o"]
 
 
 def test_maps_have_titles_labels_and_a_legend():
