@@ -34,7 +34,7 @@ IMAGE_WORDS = set(
     "x".split()
 )
 MASK_WORDS = set(
-    "mask masks label labels annotation annotations gt gts truth groundtruth segmentation "
+    "mask masks label labels annot annotation annotations gt gts truth groundtruth segmentation "
     "segmentations seg segs segmented lesion lesions target targets y".split()
 )
 SPLIT_WORDS = {
@@ -52,6 +52,7 @@ MASK_ENDINGS = (
 OTHER_FOLDERS = re.compile(
     r"__macosx|segmentationobject.*|.*visuali[sz]ations?|overlays?|previews?|collages?", re.I
 )
+OTHER = "other"
 SUPERPIXELS = "_superpixels"  # a file that ISIC has beside each image
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -271,7 +272,9 @@ def _find_files(root, images, masks):
         mask_paths = [path for path in paths if mask_kind.has_file(path)]
     if not mask_paths:
         raise DatasetError(_no_masks(root, folder_names))
-    rest = set(image_paths or paths) - set(mask_paths)
+    if not image_paths:
+        image_paths = [path for path in paths if roles[folder_names[path]][0] is not OTHER]
+    rest = set(image_paths) - set(mask_paths)
     if image_kind.ending:
         rest = set(filter(image_kind.has_file, rest))
     image_paths = [path for path in paths if path in rest]
@@ -288,7 +291,7 @@ def _find_files(root, images, masks):
 
 def _make_kind(root, given, words, endings, folder_names):
     pattern = re.compile(endings)
-    if given is None:
+    if not given:
         return Kind(words, pattern)
     name = Path(given).name.lower()
     if any(name in map(str.lower, names) for names in set(folder_names.values())):
@@ -303,18 +306,26 @@ def _make_kind(root, given, words, endings, folder_names):
 
 
 def _find_role(names, common, image_kind, mask_kind):
-    """The kind of files in a folder, and which of its folders' names says so; the deepest one."""
+    """What lies in a folder, and which of its folders' names says so; the deepest one counts.
+
+    OTHER are masks that the user did not mean, None is what no name tells.
+    """
     for i in reversed(range(common, len(names))):
-        for kind in (mask_kind, image_kind):
-            if kind.has_folder(names[i]):
-                return kind, i
+        if mask_kind.has_folder(names[i]):
+            return mask_kind, i
+        if image_kind.folder and image_kind.has_folder(names[i]):
+            return image_kind, i
+        if mask_kind.folder and not MASK_WORDS.isdisjoint(_words(names[i])):
+            return OTHER, i
+        if image_kind.has_folder(names[i]):
+            return image_kind, i
     return None, None
 
 
 @cache
 def _words(name):
     """The words of a folder's name, in small letters: trainMasks_2 has train and masks."""
-    joined = re.fullmatch(r"(train|val|valid|test)(x|y)", name.lower())
+    joined = re.fullmatch(r"(train|val|valid|test)(x|y|annot|images?|masks?|labels?)", name.lower())
     return joined.groups() if joined else tuple(map(str.lower, WORD.findall(name)))
 
 
@@ -440,10 +451,13 @@ def _left_over(pairs, images, masks):
             same, partners = by_key[number][key], by_key[1 - number].get(key)
             if partners and len(same) > 1:
                 twin = same[0] if same[0] != file else same[1]
-                ending = file.path.name[len(file.key) :]
+                if file.path.parent == twin.path.parent:
+                    name, choice = twin.path.name, file.path.name[len(file.key) :]
+                else:
+                    name, choice = twin.path, file.path.parent.name
                 twins.append(
-                    f"{file.path}: {twin.path.name} is another {kind} for the same {other}; keep "
-                    f'one of them, or say which one counts, such as {kind}s="{ending}"'
+                    f"{file.path}: {name} is another {kind} for the same {other}; keep one of "
+                    f'them, or say which one counts, such as {kind}s="{choice}"'
                 )
             elif not partners:
                 lonely.append(
@@ -532,9 +546,12 @@ def _folders_of(folder_names):
     """Where the pictures are, and how to say which of them are masks."""
     counts = Counter("/".join(names) or "the folder itself" for names in folder_names.values())
     seen = ", ".join(f"{name} ({count})" for name, count in counts.most_common(4))
+    ends = 'what ends the names of masks, such as "_outline" or ".png"'
+    if len(counts) == 1:
+        return f"all are in {seen}: give the folder that holds the masks too, or masks= {ends}"
     return (
-        f"there are pictures in {seen}: give masks= the name of a folder, or what ends the names "
-        'of masks, such as "_outline" or ".png"; images= is given in the same way'
+        f"there are pictures in {seen}: give masks= the name of a folder, or {ends}; images= is "
+        "given in the same way"
     )
 
 

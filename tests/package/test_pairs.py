@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,7 @@ LAYOUTS = {
         "PH2 Dataset images/IMD003/IMD003_Dermoscopic_Image/IMD003.png "
         "PH2 Dataset images/IMD003/IMD003_lesion/IMD003_lesion.png",
     ],
+    "CamVid": ["Cam/train/1.png Cam/trainannot/1.png", "Cam/val/1.png Cam/valannot/1.png"],
     "split outside": ["train/images/a.png train/masks/a.png", "val/images/a.png val/masks/a.png"],
     "split inside": ["images/train/a.png masks/train/a.png", "images/test/a.png masks/test/a.png"],
     "split of the images only": ["images/train/a.png masks/a.png", "images/val/b.png masks/b.png"],
@@ -160,6 +162,13 @@ def test_drive_has_numbers_of_its_own_and_another_kind_of_mask(tmp_path):
     ]
 
 
+def test_masks_that_were_not_asked_for_are_no_images(tmp_path):
+    write(tmp_path, "original_images/1.jpg", "RGB_image_masks/1.png", "label_images/1.png")
+    assert paired(tmp_path, masks="label_images") == ["original_images/1.jpg label_images/1.png"]
+    write(tmp_path / "rest", "1.jpg", "masks/1.png", "outlines/1.png")
+    assert paired(tmp_path / "rest", masks="outlines") == ["1.jpg outlines/1.png"]
+
+
 def test_a_link_to_a_folder_above_adds_nothing(tmp_path):
     write(tmp_path, "images/a.jpg", "masks/a.png")
     try:
@@ -192,6 +201,18 @@ def test_root_is_the_environments_then_data_pictures_then_drawn(tmp_path, monkey
 def test_names_stay_unique_in_subfolders(tmp_path):
     write(tmp_path, "images/p1/1.png", "masks/p1/1.png", "images/p2/1.png", "masks/p2/1.png")
     assert [case.name for case in pairs.load_cases(tmp_path)] == ["p1_1", "p2_1"]
+
+
+def test_two_images_that_would_have_one_name_are_refused(tmp_path):
+    for name in ("a/b_1", "a_b/1", "c/1", "c/b_1"):
+        write(tmp_path, f"images/{name}.png", f"masks/{name}.png")
+    refuse(tmp_path, "another image has the name a_b_1, too; rename one of them.*1 more case")
+
+
+def test_accents_may_be_stored_in_two_ways(tmp_path):
+    write(tmp_path, unicodedata.normalize("NFC", "images/été.jpg"))
+    write(tmp_path, unicodedata.normalize("NFD", "masks/été_mask.png"))
+    assert len(pairs.load_cases(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -291,6 +312,9 @@ def test_of_two_masks_one_can_be_chosen_by_its_ending(tmp_path):
     refuse(tmp_path, 'keep one of them, or say which one counts, such as masks="_lesion.jpg"')
     assert paired(tmp_path, masks="_lesion.jpg") == ["images/a.png masks/a_lesion.jpg"]
     assert paired(tmp_path, masks=".png") == ["images/a.png masks/a_lesion.png"]
+    write(tmp_path / "two", "images/a.png", "labels_1/a.png", "labels_2/a.png")
+    refuse(tmp_path / "two", 'labels_2.a.png is another mask .* such as masks="labels_1"')
+    assert paired(tmp_path / "two", masks="labels_1") == ["images/a.png labels_1/a.png"]
 
 
 def test_files_of_two_patients_or_two_parts_of_a_split_are_no_pair(tmp_path):
@@ -310,6 +334,8 @@ def test_images_without_masks_in_a_test_folder_are_left_out_by_naming_the_other(
 def test_numbers_count_only_if_nothing_else_differs(tmp_path):
     write(tmp_path, "images/cat1.jpg", "images/dog2.jpg", "masks/m1.png", "masks/m2.png")
     refuse(tmp_path, "no name of its 2 images, such as cat1.jpg, fits one of its 2 masks")
+    write(tmp_path / "other", "images/a.jpg", "masks/a.png", "images/i5.jpg", "masks/m5.png")
+    refuse(tmp_path / "other", "i5.jpg: there is no mask for this image.*1 more case")
 
 
 def test_another_size_is_refused(tmp_path):
@@ -337,7 +363,9 @@ def test_folders_without_pictures_masks_or_images_say_what_is_there(tmp_path):
     refuse(tmp_path, "holds no pictures")
     (tmp_path / "scan.dcm").write_bytes(b"")
     refuse(tmp_path, "holds no pictures .*here are 1 .dcm files")
-    write(tmp_path, "holiday/a.jpg", "beach/b.jpg", "beach/c.jpg")
+    write(tmp_path, "beach/b.jpg", "beach/c.jpg")
+    refuse(tmp_path, r"all are in beach \(2\): give the folder that holds the masks too")
+    write(tmp_path, "holiday/a.jpg")
     refuse(
         tmp_path, r"none of its 3 pictures is a mask .* in beach \(2\), holiday \(1\): give masks"
     )
