@@ -81,6 +81,7 @@ LAYOUTS = {
     ],
     "PH2, two folders": ["images/IMD002.bmp masks/IMD002_lesion.bmp"],
     "PH2, X and Y": ["trainx/X1.bmp trainy/Y1.bmp", "trainx/X2.bmp trainy/Y2.bmp"],
+    "PH2, X and Y of one": ["trainx/X1.bmp trainy/Y1.bmp"],
     "PH2, PNG in the folders of the archive": [
         "PH2 Dataset images/IMD002/IMD002_Dermoscopic_Image/IMD002.png "
         "PH2 Dataset images/IMD002/IMD002_lesion/IMD002_lesion.png",

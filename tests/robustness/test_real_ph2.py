@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation_tf.cases import split_cases
-from segmentation_tf.datasets import ph2
+from segmentation_tf.datasets import pairs, ph2
 from segmentation_tf.evaluation import evaluate, evaluate_masks, otsu_mask, score
 from segmentation_tf.images import read_image, read_mask
 from segmentation_tf.models import build_unet
@@ -34,6 +34,18 @@ def test_all_cases_are_found_paired_and_labelled(cases):
     for case in cases:
         assert case.image.name == f"{case.name}.bmp"
         assert case.mask.name == f"{case.name}_lesion.bmp"
+
+
+def test_pairs_finds_the_same_and_reads_a_copy_with_other_names(cases, tmp_path):
+    found = pairs.load_cases(os.environ["PH2_SAMPLE"], masks="_lesion.bmp")
+    assert [(c.name, c.image, c.mask) for c in found] == [(c.name, c.image, c.mask) for c in cases]
+    for number, case in enumerate(cases[:3], start=1):
+        places = (f"trainx/X{number}.bmp", f"trainy/Y{number}.bmp")
+        for file, place in zip((case.image, case.mask), places):
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            (tmp_path / place).symlink_to(file)
+    for case, copy in zip(cases, pairs.load_cases(tmp_path)):
+        np.testing.assert_array_equal(read_mask(copy.mask), read_mask(case.mask))
 
 
 def test_every_file_is_read_and_fits(cases):
