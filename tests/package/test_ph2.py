@@ -209,3 +209,11 @@ def test_a_blank_diagnosis_is_none(root):
         table_of("\t", PLAIN, zip(NAMES, ["", *CODES[1:]], CODES))
     )
     assert ph2.load_cases(root)[0].label is None
+
+
+def test_two_ticks_are_no_diagnosis(root):
+    (root / "PH2_dataset.txt").unlink()
+    text = TABLES["ticks"][1].replace("IMD002,,X,,", "IMD002,,X,X,")
+    (root / "PH2_dataset.csv").write_text(text)
+    labels = [case.label for case in ph2.load_cases(root)]
+    assert labels == [None, *(ph2.DIAGNOSES[i] for i in CODES[1:])]
