@@ -61,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=run_fit)
     _add_folder_options(fit)
     fit.add_argument("--out", type=Path, help="folder of the results (default: FOLDER_network)")
-    fit.add_argument("--steps", type=_above_zero, help="training steps (default: the recipe's)")
+    fit.add_argument("--steps", type=_positive_number, help="training steps (default: the recipe's)")
     fit.add_argument("--seed", type=int, default=0, help="of the split and the training")
 
     predict = verbs.add_parser("predict", help="write the masks of photos")
@@ -87,20 +87,20 @@ def _add_folder_options(parser):
     parser.add_argument("--group", help="regular expression: the patient or film in a name")
     parser.add_argument(
         "--classes",
-        type=_class,
+        type=_value_or_colour,
         action="append",
         help="value (2) or colour (255,0,0) of the object in the masks; may be given several times",
     )
 
 
-def _above_zero(text):
+def _positive_number(text):
     number = int(text)
     if number < 1:
         raise ValueError
     return number
 
 
-def _class(text):
+def _value_or_colour(text):
     numbers = tuple(map(int, text.split(",")))
     return numbers[0] if len(numbers) == 1 else numbers
 
