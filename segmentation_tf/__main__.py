@@ -61,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=run_fit)
     _add_folder_options(fit)
     fit.add_argument("--out", type=Path, help="folder of the results (default: FOLDER_network)")
-    fit.add_argument("--steps", type=_positive_number, help="training steps (default: the recipe's)")
+    fit.add_argument("--steps", type=_positive_number, help="of the training (default: 1500)")
     fit.add_argument("--seed", type=int, default=0, help="of the split and the training")
 
     predict = verbs.add_parser("predict", help="write the masks of photos")
