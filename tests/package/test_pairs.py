@@ -96,7 +96,7 @@ LAYOUTS = {
     "patients outside": ["p1/images/1.png p1/masks/1.png", "p2/images/1.png p2/masks/1.png"],
     "a name like a mask's": ["images/no_label.jpg masks/no_label.png"],
     "lesion in the folder above": ["lesion_set/images/a.jpg lesion_set/masks/a.png"],
-    "all folders sound like masks": ["seg_a/1.png seg_a/1_mask.png", "seg_b/2.png seg_b/2_mask.png"],
+    "all sound like masks": ["seg_a/1.png seg_a/1_mask.png", "seg_b/2.png seg_b/2_mask.png"],
     "numbers with zeros": ["images/i01.png masks/m1.png", "images/i02.png masks/m2.png"],
 }  # fmt: skip
 
