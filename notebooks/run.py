@@ -34,7 +34,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
-REAL_DATA = ("PH2Dataset", "mads", "meadow")
+REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
 KEPT = ("tags", "nbgrader", "jupyter", "cellView")
 
@@ -91,19 +91,21 @@ def keep_to_drawn_data(data: Path) -> None:
     for name in REAL_DATA:
         if (data / name).exists():
             sys.exit(f"Not storing: {data / name} holds real images. Move it away and start again.")
-    for variable in ("PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT"):
+    for variable in ("PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT", "PAIRS_ROOT"):
         os.environ.pop(variable, None)
 
 
 def load_data(paths: Sequence[Path]) -> None:
     """Draw the images that the notebooks need beforehand, so that no cell seems to hang."""
     from segmentation_tf.cases import DatasetError
-    from segmentation_tf.datasets import coco_panoptic, mads, ph2
+    from segmentation_tf.datasets import coco_panoptic, mads, pairs, ph2
 
     loaders = {
         "segmentation_tf.datasets.ph2": [ph2.load_cases],
         "segmentation_tf.datasets.mads": [mads.load_cases],
         "segmentation_tf.datasets.coco_panoptic": [coco_panoptic.load_cases],
+        # A lesson with your own pictures still plants faults into the drawn ones.
+        "segmentation_tf.datasets.pairs": [pairs.load_cases, pairs.drawn_folder],
         # The real people come without joints, so that poses may need the drawn ones too.
         "segmentation_tf.pose.targets": [mads.load_cases, mads.drawn_folder],
     }

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 import run
-from segmentation_tf.datasets import coco_panoptic, mads, ph2
+from segmentation_tf.datasets import coco_panoptic, mads, pairs, ph2
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA"
@@ -203,7 +203,7 @@ def test_nothing_is_stored_where_real_images_lie(name, tmp_path):
         run.keep_to_drawn_data(tmp_path)
 
 
-@pytest.mark.parametrize("variable", ["PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT"])
+@pytest.mark.parametrize("variable", ["PH2_ROOT", "MADS_ROOT", "MEADOW_ROOT", "PAIRS_ROOT"])
 def test_storing_forgets_the_way_to_real_images(variable, tmp_path, monkeypatch):
     monkeypatch.setenv(variable, "/somewhere")
     run.keep_to_drawn_data(tmp_path)
@@ -229,17 +229,19 @@ def test_lessons_are_found_in_order_and_by_name(tmp_path):
 
 def test_the_images_that_a_notebook_imports_are_there_before_it_starts(tmp_path, monkeypatch):
     loaded = []
-    for data in (ph2, mads, coco_panoptic):
+    for data in (ph2, mads, coco_panoptic, pairs):
         monkeypatch.setattr(data, "load_cases", lambda data=data: loaded.append(data))
     monkeypatch.setattr(mads, "drawn_folder", lambda: loaded.append("drawn people"))
-    modules = ("datasets.ph2", "datasets.mads", "datasets.coco_panoptic", "pose.targets")
-    paths = [tmp_path / f"{number}.ipynb" for number in range(4)]
+    monkeypatch.setattr(pairs, "drawn_folder", lambda: loaded.append("drawn leaves"))
+    modules = ("ph2", "mads", "coco_panoptic", "pairs")
+    modules = [*(f"datasets.{name}" for name in modules), "pose.targets"]
+    paths = [tmp_path / f"{number}.ipynb" for number in range(5)]
     for path, module in zip(paths, modules, strict=True):
         path.write_text(f'"from segmentation_tf.{module} import load_cases"')
     run.load_data(paths)
-    assert loaded == [ph2, mads, coco_panoptic, "drawn people"]
-    run.load_data(paths[3:])
-    assert loaded[4:] == [mads, "drawn people"]
+    assert loaded == [ph2, mads, coco_panoptic, pairs, "drawn leaves", "drawn people"]
+    run.load_data(paths[4:])
+    assert loaded[6:] == [mads, "drawn people"]
 
 
 def test_without_a_tag_the_main_score_is_a_dash():
