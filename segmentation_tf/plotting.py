@@ -77,27 +77,32 @@ def show_outlines(
     colours: dict[str, str],
     *,
     zoom: Sequence[tuple[slice, slice]] | None = None,
+    columns: int | None = None,
 ) -> None:
-    """Draw images in a row with several outlines in each.
+    """Draw images in rows with several outlines in each.
 
     Args:
         images: uint8 RGB `(H, W, 3)` below their names.
         outlines: For each name of the legend, one bool mask `(H, W)` for each image.
         colours: For each name of the legend its colour.
         zoom: For each image the rows and columns to show; all of them by default.
+        columns: How many images stand in a row; all of them by default.
     """
-    width = 4 * PANEL / len(images)
-    size = (4 * PANEL, width * (1.0 if zoom else 0.78) + 0.5)
-    figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
-    for i, (axis, (title, image)) in enumerate(zip(axes[0], images.items(), strict=True)):
+    columns = columns or len(images)
+    rows, width = -(-len(images) // columns), 4 * PANEL / columns
+    size = (4 * PANEL, rows * width * (1.0 if zoom else 0.78) + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat[len(images) :]:
+        axis.axis("off")
+    for i, (axis, (title, image)) in enumerate(zip(axes.flat, images.items(), strict=False)):
         axis.imshow(image)
         for name, masks in outlines.items():
             contour = axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
             if colours[name] == "white":  # on pale skin a white line needs a dark edge
                 contour.set(path_effects=[withStroke(linewidth=3.5, foreground="black")])
         if zoom:
-            rows, columns = zoom[i]
-            axis.set(xlim=(columns.start, columns.stop), ylim=(rows.stop, rows.start))
+            down, across = zoom[i]
+            axis.set(xlim=(across.start, across.stop), ylim=(down.stop, down.start))
         axis.set(xticks=[], yticks=[], title=title)
     lines = [Line2D([], [], color=colours[name], linewidth=2) for name in outlines]
     figure.legend(
@@ -315,7 +320,8 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
         pictures = (image, mask, prediction, error_overlay(image, mask, prediction))
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
+            panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(True)  # a white mask needs its edge
         row[0].set_ylabel(case.name, fontsize=9)
         row[3].set_title(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9, loc="right")
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):

@@ -57,6 +57,7 @@ def test_predictions_have_four_panels_a_case_and_the_dice(cases):
     plotting.show_predictions(cases, masks)
     figure = plt.gcf()
     assert len(figure.axes) == 12
+    assert all(axis.spines["top"].get_visible() for axis in figure.axes)
     shown = titles()
     assert {"image", "mask", "prediction", "errors"} <= set(shown)
     assert shown.count("Dice 1.00") == 3
@@ -99,6 +100,16 @@ def test_outlines_have_their_colours_a_legend_and_a_window():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mask", "U-Net"]
     white, blue = axis.collections
     assert white.get_path_effects() and not blue.get_path_effects()  # seen on pale skin
+
+
+def test_outlines_stand_in_rows_and_panels_without_image_are_empty():
+    mask = np.eye(12, dtype=bool)
+    images = {name: np.zeros((12, 12, 3), np.uint8) for name in "abc"}
+    plotting.show_outlines(images, {"mask": [mask] * 3}, {"mask": "white"}, columns=2)
+    axes = plt.gcf().axes
+    assert [axis.get_title() for axis in axes] == ["a", "b", "c", ""]
+    assert [len(axis.collections) for axis in axes] == [1, 1, 1, 0] and not axes[3].axison
+    assert axes[0].get_subplotspec().rowspan.start < axes[2].get_subplotspec().rowspan.start
 
 
 def test_boxes_lie_around_their_pixels_with_their_names():
