@@ -194,6 +194,7 @@ def show_curves(
     labels: tuple[str, str],
     *,
     colours: dict[str, str] | None = None,
+    dashed: Sequence[str] = (),
     **options,
 ) -> None:
     """Draw curves over the same x, each with its name in a legend.
@@ -203,13 +204,15 @@ def show_curves(
         curves: For each name its values, at most four unless `colours` names more.
         labels: What the horizontal and the vertical axis show.
         colours: For some names their colours. The others take UNET and OTHER in turn.
+        dashed: Names that are drawn dashed, without points: they were not measured.
         options: More for matplotlib's Axes.set, such as xscale or ylim.
     """
     _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     free = iter((UNET, *OTHER))
     for name, values in curves.items():
         colour = (colours or {}).get(name) or next(free)
-        axis.plot(x, values, "o-" if len(x) <= 30 else "-", color=colour, label=name)
+        style = "--" if name in dashed else "o-" if len(x) <= 30 else "-"
+        axis.plot(x, values, style, color=colour, label=name)
     axis.set(xlabel=labels[0], ylabel=labels[1], **options)
     axis.grid(alpha=0.3)
     if len(curves) > 1:
@@ -404,6 +407,7 @@ def show_maps(
         for panel, picture in zip(panels, pictures, strict=True):
             panel.imshow(picture, cmap="viridis", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(True)
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set_title(title, fontsize=10)
     for panel, label in zip(axes[:, 0], labels, strict=False):

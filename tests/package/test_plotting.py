@@ -177,6 +177,7 @@ def test_maps_have_titles_labels_and_a_legend():
     assert [title for title in titles() if title] == ["image", "distance"]
     assert [panel.get_ylabel() for panel in figure.axes] == ["a", "", "b", ""]
     assert figure.axes[1].images[0].get_clim() == (0, 1)
+    assert all(panel.spines["top"].get_visible() for panel in figure.axes)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grass", "sky"]
 
 
@@ -206,8 +207,11 @@ def test_stacked_bars_begin_where_the_part_before_ends():
 def test_curves_have_their_colours_and_a_legend():
     curves = {"a": [1, 2], "b": [2, 3], "c": [3, 4]}
     colours = {"b": plotting.BASELINE}
-    plotting.show_curves([0.1, 10], curves, ("rate", "loss"), colours=colours, xscale="log")
+    options = {"colours": colours, "dashed": ["c"], "xscale": "log"}
+    plotting.show_curves([0.1, 10], curves, ("rate", "loss"), **options)
     (axis,) = plt.gcf().axes
+    assert [line.get_linestyle() for line in axis.lines] == ["-", "-", "--"]
+    assert [line.get_marker() for line in axis.lines] == ["o", "o", "None"]
     drawn = [line.get_color() for line in axis.lines]
     assert drawn == [plotting.UNET, plotting.BASELINE, plotting.OTHER[0]]
     np.testing.assert_array_equal(axis.lines[1].get_ydata(), [2, 3])
