@@ -104,6 +104,7 @@ def show_outlines(
             down, across = zoom[i]
             axis.set(xlim=(across.start, across.stop), ylim=(down.stop, down.start))
         axis.set(xticks=[], yticks=[], title=title)
+        axis.spines[:].set_visible(True)
     lines = [Line2D([], [], color=colours[name], linewidth=2) for name in outlines]
     figure.legend(
         lines, outlines, loc="outside lower center", ncols=len(lines), facecolor="#D9D9D9"

@@ -109,6 +109,7 @@ def test_outlines_stand_in_rows_and_panels_without_image_are_empty():
     axes = plt.gcf().axes
     assert [axis.get_title() for axis in axes] == ["a", "b", "c", ""]
     assert [len(axis.collections) for axis in axes] == [1, 1, 1, 0] and not axes[3].axison
+    assert axes[0].spines["top"].get_visible()
     assert axes[0].get_subplotspec().rowspan.start < axes[2].get_subplotspec().rowspan.start
 
 
