@@ -14,11 +14,13 @@ from segmentation_tf.panoptic.plotting import (
     FALSE_POSITIVE,
     INSTANCE_COLOURS,
     class_colours,
+    instance_colours,
     paint_classes,
     paint_instances,
     paint_matches,
     paint_overlaps,
     show_counts,
+    show_shares,
 )
 
 
@@ -53,6 +55,17 @@ def test_instances_that_touch_have_different_colours_whatever_their_numbers():
     assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
 
 
+def test_instances_that_nearly_touch_have_different_colours():
+    apart = np.zeros((3, 100), int)
+    apart[:, ::12] = np.arange(1, 10)  # nine of them, and there are eight colours
+
+    colours = instance_colours(apart)
+    near = instance_colours(np.where(apart == 1, 0, apart) + np.roll(apart == 1, 93, axis=1))
+
+    assert colours[1] == colours[9]
+    assert near[1] != near[9]
+
+
 def test_instances_have_colours_and_a_white_line_where_they_touch():
     painted = painted_row(0, 1, 1, 2, 2, 0, 9, -1)
 
@@ -83,6 +96,21 @@ def test_matches_have_one_colour_in_both_pictures_and_errors_have_theirs():
     np.testing.assert_allclose(true_row[3], tinted[0], atol=1)
     np.testing.assert_allclose(found_row[5], tinted[1], atol=1)
     np.testing.assert_array_equal(true_row[5], 100)  # a crowd
+
+
+def test_matches_whose_found_instances_touch_have_different_colours():
+    grey = np.full((3, 100, 3), 100, np.uint8)
+    truth, found = np.zeros((2, 3, 100), int)
+    truth[:, ::12] = found[:, ::12] = np.arange(1, 10)  # there are eight colours
+    pairs = [(number, number) for number in range(1, 10)]
+    far = paint_matches(grey, truth, found, pairs)[1][1]
+    found[:, 1:96] = 1
+
+    true_row, found_row = (painted[1] for painted in paint_matches(grey, truth, found, pairs))
+
+    np.testing.assert_array_equal(far[0], far[96])
+    assert (true_row[0] != true_row[96]).any()
+    np.testing.assert_array_equal(found_row[50], true_row[0])
 
 
 def test_errors_have_the_colours_of_the_other_lessons_and_no_instance_has_them():
@@ -117,4 +145,15 @@ def test_counts_have_a_panel_for_each_way_and_a_dot_for_each_picture():
     panels = plt.gcf().axes
     assert [panel.get_title() for panel in panels] == ["a", "b"]
     np.testing.assert_array_equal(panels[0].lines[1].get_ydata(), [3, 4])
+    plt.close("all")
+
+
+def test_shares_have_a_bar_for_each_group_and_name():
+    show_shares(["small", "large"], {"a": [0.2, 0.9], "b": [0.4, 1.0]}, ["red", "blue"], "area")
+
+    axis = plt.gca()
+    assert [bar.get_height() for bar in axis.patches] == [0.2, 0.9, 0.4, 1.0]
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["small", "large"]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axis.patches]
+    assert middles[0] < 0 < middles[2] and middles[1] < 1 < middles[3]
     plt.close("all")
