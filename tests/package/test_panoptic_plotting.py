@@ -56,14 +56,14 @@ def test_instances_that_touch_have_different_colours_whatever_their_numbers():
 
 
 def test_instances_that_nearly_touch_have_different_colours():
-    apart = np.zeros((3, 100), int)
-    apart[:, ::12] = np.arange(1, 10)  # nine of them, and there are eight colours
+    apart = np.zeros((3, 88), int)
+    apart[:, ::12] = np.arange(1, 9)  # eight of them, and there are seven colours
 
     colours = instance_colours(apart)
-    near = instance_colours(np.where(apart == 1, 0, apart) + np.roll(apart == 1, 93, axis=1))
+    near = instance_colours(np.where(apart == 1, 0, apart) + np.roll(apart == 1, 81, axis=1))
 
-    assert colours[1] == colours[9]
-    assert near[1] != near[9]
+    assert colours[1] == colours[8]
+    assert near[1] != near[8]
 
 
 def test_instances_have_colours_and_a_white_line_where_they_touch():
@@ -99,17 +99,17 @@ def test_matches_have_one_colour_in_both_pictures_and_errors_have_theirs():
 
 
 def test_matches_whose_found_instances_touch_have_different_colours():
-    grey = np.full((3, 100, 3), 100, np.uint8)
-    truth, found = np.zeros((2, 3, 100), int)
-    truth[:, ::12] = found[:, ::12] = np.arange(1, 10)  # there are eight colours
-    pairs = [(number, number) for number in range(1, 10)]
+    grey = np.full((3, 88, 3), 100, np.uint8)
+    truth, found = np.zeros((2, 3, 88), int)
+    truth[:, ::12] = found[:, ::12] = np.arange(1, 9)  # eight of them, and there are seven colours
+    pairs = [(number, number) for number in range(1, 9)]
     far = paint_matches(grey, truth, found, pairs)[1][1]
-    found[:, 1:96] = 1
+    found[:, 1:84] = 1
 
     true_row, found_row = (painted[1] for painted in paint_matches(grey, truth, found, pairs))
 
-    np.testing.assert_array_equal(far[0], far[96])
-    assert (true_row[0] != true_row[96]).any()
+    np.testing.assert_array_equal(far[0], far[84])
+    assert (true_row[0] != true_row[84]).any()
     np.testing.assert_array_equal(found_row[50], true_row[0])
 
 
@@ -149,7 +149,7 @@ def test_counts_have_a_panel_for_each_way_and_a_dot_for_each_picture():
 
 
 def test_shares_have_a_bar_for_each_group_and_name():
-    show_shares(["small", "large"], {"a": [0.2, 0.9], "b": [0.4, 1.0]}, ["red", "blue"], "area")
+    show_shares(["small", "large"], {"a": [0.2, 0.9], "b": [0.4, 1.0]}, "rb", ("area", "share"))
 
     axis = plt.gca()
     assert [bar.get_height() for bar in axis.patches] == [0.2, 0.9, 0.4, 1.0]
