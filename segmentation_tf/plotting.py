@@ -189,6 +189,33 @@ def show_stacked_bars(bars: dict[str, dict[str, float]], label: str) -> None:
     plt.show()
 
 
+def show_bars(
+    groups: Sequence[str],
+    bars: dict[str, Sequence[float]],
+    labels: tuple[str, str],
+    colours: dict[str, str],
+) -> None:
+    """Draw for each group one bar beside the other, each a share in [0, 1].
+
+    Args:
+        groups: Their names; many are written aslant.
+        bars: For each name in the legend, one share for each group.
+        labels: What the horizontal and the vertical axis show.
+        colours: For each name of the legend its colour.
+    """
+    figure, axis = plt.subplots(figsize=(9.2 if len(groups) > 8 else 7, 3.2), layout="constrained")
+    width, places = 0.8 / len(bars), np.arange(len(groups))
+    for number, (name, values) in enumerate(bars.items()):
+        shift = (number - (len(bars) - 1) / 2) * width
+        axis.bar(places + shift, values, 0.95 * width, color=colours[name], label=name)
+    axis.set(xlabel=labels[0], ylabel=labels[1], ylim=(0, 1.05))
+    slant = {"rotation": 45, "ha": "right"} if len(groups) > 8 else {}
+    axis.set_xticks(places, groups, **slant)
+    if len(bars) > 1:
+        figure.legend(loc="outside upper center", ncols=len(bars))
+    plt.show()
+
+
 def show_curves(
     x: Sequence[float],
     curves: dict[str, Sequence[float]],

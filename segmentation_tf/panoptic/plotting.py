@@ -10,6 +10,7 @@ from skimage.segmentation import expand_labels
 
 from segmentation_tf.panoptic.maps import VOID
 from segmentation_tf.panoptic.scores import overlaps
+from segmentation_tf.plotting import FALSE_NEGATIVE, FALSE_POSITIVE
 
 RGB = tuple[int, int, int]
 
@@ -20,7 +21,6 @@ CLASS_COLOURS = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), 
 INSTANCE_COLOURS = ((0, 114, 178), (204, 121, 167), (0, 158, 115), (136, 34, 85), (60, 200, 215),
                     (150, 130, 220), (50, 60, 150))  # fmt: skip
 NEAR = 3  # px; instances with a gap of up to twice as much look as if they touched
-FALSE_NEGATIVE, FALSE_POSITIVE = (240, 228, 66), (213, 94, 0)  # as in segmentation_tf.plotting
 MATCHES = {"missed: false negative": FALSE_NEGATIVE, "wrong: false positive": FALSE_POSITIVE}
 
 
@@ -120,31 +120,6 @@ def show_counts(true: np.ndarray, counted: Mapping[str, np.ndarray], colours: Se
         axis.plot(true + nudge, numbers, "o", markersize=5, alpha=0.6, color=colour)
         axis.set(title=name, xlabel="true number")
     axes[0, 0].set_ylabel("counted")
-    plt.show()
-
-
-def show_shares(
-    groups: Sequence[str],
-    shares: Mapping[str, Sequence[float]],
-    colours: Sequence,
-    labels: tuple[str, str],
-) -> None:
-    """Draw for each group of things one bar beside the other, each a share from 0 to 1.
-
-    Args:
-        groups: Their names.
-        shares: For each name in the legend, the shares of the groups.
-        colours: of the bars, one for each name.
-        labels: what the horizontal and the vertical axis show.
-    """
-    _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-    width, places = 0.8 / len(shares), np.arange(len(groups))
-    for turn, ((name, values), colour) in enumerate(zip(shares.items(), colours, strict=True)):
-        shift = (turn - (len(shares) - 1) / 2) * width
-        axis.bar(places + shift, values, 0.95 * width, color=colour, label=name)
-    axis.set(xticks=places, xticklabels=groups, ylim=(0, 1.05))
-    axis.set(xlabel=labels[0], ylabel=labels[1])
-    axis.figure.legend(loc="outside lower center", ncols=len(shares))
     plt.show()
 
 

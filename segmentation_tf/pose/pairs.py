@@ -13,7 +13,7 @@ from PIL import Image
 
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.images import map_files, read_image, read_mask
-from segmentation_tf.pipeline import recolour
+from segmentation_tf.pipeline import recolour, warp
 from segmentation_tf.pose.joints import MIRRORED
 from segmentation_tf.pose.targets import AWAY, MARGIN, heatmaps, limb_fields, read_skeleton
 
@@ -169,15 +169,9 @@ def compose(pictures: tf.Tensor, pairs: Pairs, seed: tf.Tensor, size: int) -> tf
     seeds = tf.random.split(tf.cast(seed, tf.int32), 2)
     layers = []
     for person in range(2):
-        warped = tf.raw_ops.ImageProjectiveTransformV3(
-            images=tf.gather(pictures, pairs.frames[:, person]),
-            transforms=pairs.transforms[:, person],
-            output_shape=(size, size),
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-        )
-        warped = tf.ensure_shape(warped, (None, size, size, 4))
+        frames, transforms = pairs.frames[:, person], pairs.transforms[:, person]
+        frames = tf.gather(pictures, frames)
+        warped = warp(frames, transforms, "BILINEAR", size=(size, size), fill_mode="CONSTANT")
         layers.append(tf.cast(warped, tf.float32) / 255)
     alpha = layers[0][..., 3:] * pairs.is_pair[:, None, None, None]
     colours = [recolour(layer[..., :3], draw) for layer, draw in zip(layers, tf.unstack(seeds))]

@@ -97,20 +97,6 @@ def show_field(
     plt.show()
 
 
-def show_joint_shares(shares: dict[str, np.ndarray], label: str, colours: dict[str, str]) -> None:
-    """Draw a group of bars for each joint; `shares` gives 17 numbers in [0, 1] for each name."""
-    _, axis = plt.subplots(figsize=(9.2, 3.2), layout="constrained")
-    width, places = 0.8 / len(shares), np.arange(len(JOINTS))
-    for number, (name, values) in enumerate(shares.items()):
-        shift = (number - (len(shares) - 1) / 2) * width
-        axis.bar(places + shift, values, width, color=colours[name], label=name)
-    axis.set(ylabel=label, ylim=(0, 1), xticks=places)
-    axis.set_xticklabels([name.replace("_", " ") for name in JOINTS], rotation=45, ha="right")
-    if len(shares) > 1:
-        axis.legend(ncols=len(shares), loc="lower center", bbox_to_anchor=(0.5, 1))
-    plt.show()
-
-
 def _draw_skeleton(panel, skeleton, colour):
     for limb in LIMBS:
         shade = np.array(colour or _side_colour(*limb)) / 255

@@ -10,8 +10,6 @@ from segmentation_tf import plotting
 from segmentation_tf.drawn import meadow
 from segmentation_tf.panoptic.plotting import (
     CLASS_COLOURS,
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
     INSTANCE_COLOURS,
     class_colours,
     instance_colours,
@@ -20,8 +18,8 @@ from segmentation_tf.panoptic.plotting import (
     paint_matches,
     paint_overlaps,
     show_counts,
-    show_shares,
 )
+from segmentation_tf.plotting import FALSE_NEGATIVE, FALSE_POSITIVE
 
 
 def painted_row(*numbers, colours=None):
@@ -145,15 +143,4 @@ def test_counts_have_a_panel_for_each_way_and_a_dot_for_each_picture():
     panels = plt.gcf().axes
     assert [panel.get_title() for panel in panels] == ["a", "b"]
     np.testing.assert_array_equal(panels[0].lines[1].get_ydata(), [3, 4])
-    plt.close("all")
-
-
-def test_shares_have_a_bar_for_each_group_and_name():
-    show_shares(["small", "large"], {"a": [0.2, 0.9], "b": [0.4, 1.0]}, "rb", ("area", "share"))
-
-    axis = plt.gca()
-    assert [bar.get_height() for bar in axis.patches] == [0.2, 0.9, 0.4, 1.0]
-    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["small", "large"]
-    middles = [bar.get_x() + bar.get_width() / 2 for bar in axis.patches]
-    assert middles[0] < 0 < middles[2] and middles[1] < 1 < middles[3]
     plt.close("all")

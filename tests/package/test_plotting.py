@@ -205,6 +205,21 @@ def test_stacked_bars_begin_where_the_part_before_ends():
     assert [text.get_text() for text in legend.get_texts()] == ["seeds", "cases"]
 
 
+@pytest.mark.parametrize("count", [2, 17])
+def test_bars_stand_side_by_side_in_their_groups(count):
+    groups = [f"group {i}" for i in range(count)]
+    bars = {"one": np.linspace(0, 1, count), "two": np.full(count, 0.5)}
+    plotting.show_bars(groups, bars, ("area", "share"), {"one": "#000000", "two": "#E69F00"})
+    (axis,) = plt.gcf().axes
+    assert [bar.get_height() for bar in axis.patches] == [*bars["one"], *bars["two"]]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axis.patches]
+    for i in range(count):
+        assert i - 0.5 < middles[i] < i < middles[count + i] < i + 0.5
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == groups
+    (legend,) = plt.gcf().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+
+
 def test_curves_have_their_colours_and_a_legend():
     curves = {"a": [1, 2], "b": [2, 3], "c": [3, 4]}
     colours = {"b": plotting.BASELINE}

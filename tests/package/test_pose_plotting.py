@@ -14,7 +14,6 @@ from segmentation_tf.pose.plotting import (
     RING,
     SIDES,
     show_field,
-    show_joint_shares,
     show_skeletons,
 )
 
@@ -90,12 +89,3 @@ def test_the_ends_of_a_limb_are_marked_over_its_field():
     assert [dot.get_xydata().tolist() for dot in dots] == [v.tolist() for v in ends.values()]
     assert len({dot.get_marker() for dot in dots}) == 2
     assert [text.get_text() for text in plt.gcf().legends[0].get_texts()] == list(ends)
-
-
-def test_shares_of_joints_are_bars_side_by_side():
-    shares = {"one": np.linspace(0, 1, 17), "two": np.full(17, 0.5)}
-    show_joint_shares(shares, "share", {"one": "#000000", "two": "#E69F00"})
-    bars = plt.gca().patches
-    assert [bar.get_height() for bar in bars] == [*shares["one"], *shares["two"]]
-    assert bars[0].get_x() < bars[17].get_x() < bars[1].get_x()
-    assert [text.get_text() for text in plt.gca().get_legend().get_texts()] == ["one", "two"]
