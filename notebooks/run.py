@@ -3,6 +3,7 @@
 python notebooks/run.py                  every lesson
 python notebooks/run.py 04_unet.ipynb    only this one
 python notebooks/run.py solutions/04_unet.ipynb    the solutions of its exercises
+python notebooks/run.py optional/two_dancers.ipynb    a notebook that no lesson needs
 python notebooks/run.py --store          also store the outputs in the notebooks (maintainers)
 """
 
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
+SUBFOLDERS = ("solutions", "optional")  # of notebooks/, and of build/
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
 KEPT = ("tags", "nbgrader", "jupyter", "cellView")
 
@@ -150,7 +152,7 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
     if not error:
         notebook = stored_form(notebook)
     write_page(notebook, path.parent, title, page)
-    write_solutions_page(path, build)
+    write_pages_beside(path, build)
     if store and error:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
     elif store:
@@ -160,7 +162,7 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
 
 def page_of(path: Path, build: Path) -> Path:
     """Where the page of a notebook goes; solutions have the names of their lessons."""
-    folder = build / "solutions" if path.parent.name == "solutions" else build
+    folder = build / path.parent.name if path.parent.name in SUBFOLDERS else build
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{path.stem}.html"
 
@@ -344,16 +346,19 @@ def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> 
     exporter = HTMLExporter(require_js_url="")
     about = {"metadata": {"name": title, "path": str(folder)}}
     body, _ = exporter.from_notebook_node(notebook, resources=about)
-    body = re.sub(r'href="((?:solutions/|\.\./)?\d\d_\w+)\.ipynb', r'href="\1.html', body)
+    to_pages = r'href="((?:solutions/|\.\./)?\d\d_\w+|optional/\w+)\.ipynb'
+    body = re.sub(to_pages, r'href="\1.html', body)
     page.write_text(body, encoding="utf-8")
 
 
-def write_solutions_page(lesson: Path, build: Path) -> None:
-    """Write the solutions of a lesson's exercises, if it has any, as they are stored."""
-    path = lesson.parent / "solutions" / lesson.name
-    if path.is_file():
-        notebook = nbformat.read(path, as_version=4)
-        write_page(notebook, path.parent, opening(notebook)[0], page_of(path, build))
+def write_pages_beside(lesson: Path, build: Path) -> None:
+    """Write a lesson's solutions, and the optional notebooks it links to, as they are stored."""
+    optional = re.findall(r"\((optional/\w+\.ipynb)\)", lesson.read_text(encoding="utf-8"))
+    for name in (f"solutions/{lesson.name}", *optional):
+        path = lesson.parent / name
+        if path.is_file():
+            notebook = nbformat.read(path, as_version=4)
+            write_page(notebook, path.parent, opening(notebook)[0], page_of(path, build))
 
 
 def folded(cell: NotebookNode) -> NotebookNode:

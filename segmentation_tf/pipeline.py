@@ -202,6 +202,7 @@ def warp(
     interpolation: str,
     *,
     size: tuple[int, int] | None = None,
+    fill_mode: str = "REFLECT",
 ) -> tf.Tensor:
     """Move the pixels of each image by its geometric map.
 
@@ -210,10 +211,10 @@ def warp(
 
     Args:
         images: `(N, H, W, C)`.
-        transforms: float32 `(N, 8)`; they send output pixels to input pixels. Beyond an edge lies
-            the mirror image.
+        transforms: float32 `(N, 8)`; they send output pixels to input pixels.
         interpolation: "BILINEAR" or "NEAREST".
         size: Height and width of the output in pixels; those of the input by default.
+        fill_mode: What lies beyond an edge: "REFLECT", the mirror image, or "CONSTANT", zeros.
     """
     size = images.shape[1:3] if size is None else size
     warped = tf.raw_ops.ImageProjectiveTransformV3(
@@ -222,7 +223,7 @@ def warp(
         output_shape=size,
         fill_value=0.0,
         interpolation=interpolation,
-        fill_mode="REFLECT",
+        fill_mode=fill_mode,
     )
     return tf.ensure_shape(warped, (images.shape[0], *size, images.shape[3]))
 

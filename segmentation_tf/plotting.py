@@ -77,28 +77,34 @@ def show_outlines(
     colours: dict[str, str],
     *,
     zoom: Sequence[tuple[slice, slice]] | None = None,
+    columns: int | None = None,
 ) -> None:
-    """Draw images in a row with several outlines in each.
+    """Draw images in rows with several outlines in each.
 
     Args:
         images: uint8 RGB `(H, W, 3)` below their names.
         outlines: For each name of the legend, one bool mask `(H, W)` for each image.
         colours: For each name of the legend its colour.
         zoom: For each image the rows and columns to show; all of them by default.
+        columns: How many images stand in a row; all of them by default.
     """
-    width = 4 * PANEL / len(images)
-    size = (4 * PANEL, width * (1.0 if zoom else 0.78) + 0.5)
-    figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
-    for i, (axis, (title, image)) in enumerate(zip(axes[0], images.items(), strict=True)):
+    columns = columns or len(images)
+    rows, width = -(-len(images) // columns), 4 * PANEL / columns
+    size = (4 * PANEL, rows * width * (1.0 if zoom else 0.78) + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat[len(images) :]:
+        axis.axis("off")
+    for i, (axis, (title, image)) in enumerate(zip(axes.flat, images.items(), strict=False)):
         axis.imshow(image)
         for name, masks in outlines.items():
             contour = axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
             if colours[name] == "white":  # on pale skin a white line needs a dark edge
                 contour.set(path_effects=[withStroke(linewidth=3.5, foreground="black")])
         if zoom:
-            rows, columns = zoom[i]
-            axis.set(xlim=(columns.start, columns.stop), ylim=(rows.stop, rows.start))
+            down, across = zoom[i]
+            axis.set(xlim=(across.start, across.stop), ylim=(down.stop, down.start))
         axis.set(xticks=[], yticks=[], title=title)
+        axis.spines[:].set_visible(True)
     lines = [Line2D([], [], color=colours[name], linewidth=2) for name in outlines]
     figure.legend(
         lines, outlines, loc="outside lower center", ncols=len(lines), facecolor="#D9D9D9"
@@ -183,12 +189,40 @@ def show_stacked_bars(bars: dict[str, dict[str, float]], label: str) -> None:
     plt.show()
 
 
+def show_bars(
+    groups: Sequence[str],
+    bars: dict[str, Sequence[float]],
+    labels: tuple[str, str],
+    colours: dict[str, str],
+) -> None:
+    """Draw for each group one bar beside the other, each a share in [0, 1].
+
+    Args:
+        groups: Their names; many are written aslant.
+        bars: For each name in the legend, one share for each group.
+        labels: What the horizontal and the vertical axis show.
+        colours: For each name of the legend its colour.
+    """
+    figure, axis = plt.subplots(figsize=(9.2 if len(groups) > 8 else 7, 3.2), layout="constrained")
+    width, places = 0.8 / len(bars), np.arange(len(groups))
+    for number, (name, values) in enumerate(bars.items()):
+        shift = (number - (len(bars) - 1) / 2) * width
+        axis.bar(places + shift, values, 0.95 * width, color=colours[name], label=name)
+    axis.set(xlabel=labels[0], ylabel=labels[1], ylim=(0, 1.05))
+    slant = {"rotation": 45, "ha": "right"} if len(groups) > 8 else {}
+    axis.set_xticks(places, groups, **slant)
+    if len(bars) > 1:
+        figure.legend(loc="outside upper center", ncols=len(bars))
+    plt.show()
+
+
 def show_curves(
     x: Sequence[float],
     curves: dict[str, Sequence[float]],
     labels: tuple[str, str],
     *,
     colours: dict[str, str] | None = None,
+    dashed: Sequence[str] = (),
     **options,
 ) -> None:
     """Draw curves over the same x, each with its name in a legend.
@@ -198,13 +232,15 @@ def show_curves(
         curves: For each name its values, at most four unless `colours` names more.
         labels: What the horizontal and the vertical axis show.
         colours: For some names their colours. The others take UNET and OTHER in turn.
+        dashed: Names that are drawn dashed, without points: they were not measured.
         options: More for matplotlib's Axes.set, such as xscale or ylim.
     """
     _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     free = iter((UNET, *OTHER))
     for name, values in curves.items():
         colour = (colours or {}).get(name) or next(free)
-        axis.plot(x, values, "o-" if len(x) <= 30 else "-", color=colour, label=name)
+        style = "--" if name in dashed else "o-" if len(x) <= 30 else "-"
+        axis.plot(x, values, style, color=colour, label=name)
     axis.set(xlabel=labels[0], ylabel=labels[1], **options)
     axis.grid(alpha=0.3)
     if len(curves) > 1:
@@ -315,7 +351,8 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
         pictures = (image, mask, prediction, error_overlay(image, mask, prediction))
         for panel, picture in zip(row, pictures, strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            panel.set(xticks=[], yticks=[])  # the frame stays: a white mask needs its edge
+            panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(True)  # a white mask needs its edge
         row[0].set_ylabel(case.name, fontsize=9)
         dice = f"Dice {score(mask, prediction)['dice']:.2f}"
         if image.shape[0] > image.shape[1]:  # above a narrow picture there is no room for it
@@ -405,6 +442,7 @@ def show_maps(
         for panel, picture in zip(panels, pictures, strict=True):
             panel.imshow(picture, cmap="viridis", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(True)
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set_title(title, fontsize=10)
     for panel, label in zip(axes[:, 0], labels, strict=False):

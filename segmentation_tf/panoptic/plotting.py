@@ -1,13 +1,16 @@
 """The colours of classes and of instances, painted over pictures."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
+from skimage.segmentation import expand_labels
 
 from segmentation_tf.panoptic.maps import VOID
 from segmentation_tf.panoptic.scores import overlaps
+from segmentation_tf.plotting import FALSE_NEGATIVE, FALSE_POSITIVE
 
 RGB = tuple[int, int, int]
 
@@ -16,8 +19,8 @@ CLASS_COLOURS = ((110, 160, 60), (120, 180, 230), (30, 90, 40), (140, 100, 60), 
                  (230, 159, 0), (0, 114, 178), (204, 121, 167))  # fmt: skip
 # None of them resembles the colour of an error.
 INSTANCE_COLOURS = ((0, 114, 178), (204, 121, 167), (0, 158, 115), (136, 34, 85), (60, 200, 215),
-                    (150, 130, 220))  # fmt: skip
-FALSE_NEGATIVE, FALSE_POSITIVE = (240, 228, 66), (213, 94, 0)  # as in segmentation_tf.plotting
+                    (150, 130, 220), (50, 60, 150))  # fmt: skip
+NEAR = 3  # px; instances with a gap of up to twice as much look as if they touched
 MATCHES = {"missed: false negative": FALSE_NEGATIVE, "wrong: false positive": FALSE_POSITIVE}
 
 
@@ -64,17 +67,20 @@ def paint_matches(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paint true and found instances; those that match have the same colour in both pictures.
 
-    What has no match has the colours of MATCHES.
+    What has no match has the colours of MATCHES. Matches that touch in either picture differ, as
+    far as the colours suffice.
 
     Args:
         picture: uint8 RGB `(H, W, 3)`.
         truth, found: int `(H, W)`, as in `paint_instances`.
         pairs: the numbers of matches, true and found.
     """
-    pairs, of_truth = list(pairs), instance_colours(truth)
+    true_of = {b: a for a, b in pairs}
+    matched = np.where(np.isin(truth, list(true_of.values())), truth, 0)
+    colours = instance_colours(matched, _contacts(found, true_of))
+    of_truth = dict.fromkeys(np.unique(truth[truth > 0]).tolist(), FALSE_NEGATIVE) | colours
     of_found = dict.fromkeys(np.unique(found[found > 0]).tolist(), FALSE_POSITIVE)
-    of_found.update({b: of_truth[a] for a, b in pairs})
-    of_truth.update(dict.fromkeys(of_truth.keys() - {a for a, _ in pairs}, FALSE_NEGATIVE))
+    of_found |= {b: colours[a] for b, a in true_of.items()}
     return paint_instances(picture, truth, of_truth), paint_instances(picture, found, of_found)
 
 
@@ -86,9 +92,9 @@ def paint_overlaps(
     A found instance that lies mostly on the background is not painted. Arguments are as in
     `paint_matches`.
     """
-    truth, of_truth = np.maximum(truth, 0), instance_colours(truth)
-    numbers = np.unique(found[found > 0]).tolist()
-    largest = {number: np.bincount(truth[found == number]).argmax() for number in numbers}
+    truth, numbers = np.maximum(truth, 0), np.unique(found[found > 0]).tolist()
+    largest = {number: int(np.bincount(truth[found == number]).argmax()) for number in numbers}
+    of_truth = instance_colours(truth, _contacts(found, largest))
     of_found = {number: of_truth[a] for number, a in largest.items() if a > 0}
     kept = np.where(np.isin(found, list(of_found)), found, 0)
     if not of_found:
@@ -117,15 +123,29 @@ def show_counts(true: np.ndarray, counted: Mapping[str, np.ndarray], colours: Se
     plt.show()
 
 
-def instance_colours(instances: np.ndarray) -> dict[int, RGB]:
-    """Choose a colour for each instance; as far as six colours allow, those that touch differ."""
-    instances = np.maximum(instances, 0)
-    below = overlaps(instances[1:], instances[:-1])
-    beside = overlaps(instances[:, 1:], instances[:, :-1])
-    colours = {}
+def instance_colours(
+    instances: np.ndarray, contacts: Iterable[tuple[int, int]] = ()
+) -> dict[int, RGB]:
+    """Choose a colour for each instance. Those that touch differ, as far as the colours suffice.
+
+    No colour is used again before all of them are in use. `contacts` are more pairs of numbers
+    that must differ.
+    """
+    colours, pairs = {}, _contacts(instances) | set(contacts)
     for number in np.unique(instances[instances > 0]).tolist():
-        taken = {colours.get(n) for pair in (*below, *beside) if number in pair for n in pair}
-        start = (number - 1) % len(INSTANCE_COLOURS)
-        in_turn = INSTANCE_COLOURS[start:] + INSTANCE_COLOURS[:start]
-        colours[number] = next((one for one in in_turn if one not in taken), in_turn[0])
+        taken = {colours.get(n) for pair in pairs if number in pair for n in pair}
+        free = [one for one in INSTANCE_COLOURS if one not in taken] or INSTANCE_COLOURS
+        used = Counter(colours.values())
+        colours[number] = min(free, key=lambda one: used[one])
     return colours
+
+
+def _contacts(
+    instances: np.ndarray, names: Mapping[int, int] | None = None
+) -> set[tuple[int, int]]:
+    """Which instances touch, or nearly: pairs of their numbers, or of other `names` for them."""
+    wide = expand_labels(np.maximum(instances, 0), NEAR)
+    pairs = (*overlaps(wide[1:], wide[:-1]), *overlaps(wide[:, 1:], wide[:, :-1]))
+    if names is not None:
+        pairs = [(names.get(a, 0), names.get(b, 0)) for a, b in pairs]
+    return {(a, b) for a, b in pairs if a != b and a > 0 and b > 0}

@@ -6,14 +6,17 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from segmentation_tf.plotting import PANEL
 from segmentation_tf.pose.joints import JOINTS, LIMBS
 
 SIDES = {"left": (230, 159, 0), "right": (86, 180, 233), "middle": (255, 255, 255)}
-PEOPLE = ((240, 228, 66), (204, 121, 167), (0, 158, 115), (213, 94, 0))  # none of SIDES
+PEOPLE = ((240, 228, 66), (0, 190, 130), (204, 121, 167), (213, 94, 0))  # none of SIDES
 CERTAIN = 0.5  # joints with a smaller third number are drawn as rings
 DOT, RING = "dot: seen, or the network is sure", "ring: hidden, or it is not sure"
+# Of lines and dots: clothes may have the colour of a skeleton.
+OUTLINE, RIM = ([withStroke(linewidth=width, foreground="black")] for width in (3.5, 2.5))
 
 
 def show_skeletons(
@@ -55,12 +58,17 @@ def show_skeletons(
     plt.show()
 
 
-def show_field(picture: np.ndarray, field: np.ndarray, title: str) -> None:
+def show_field(
+    picture: np.ndarray, field: np.ndarray, title: str, ends: dict[str, np.ndarray] | None = None
+) -> None:
     """Draw the field of one limb over its picture: an arrow for each cell that the limb covers.
 
-    `picture` is RGB `(H, H, 3)`; `field` is float `(G, G, 2)`, x and y of the arrow of each cell.
+    Args:
+        picture: RGB `(H, H, 3)`.
+        field: float `(G, G, 2)`, x and y of the arrow of each cell.
+        ends: By name the joints at one end of the limb, `(P, 2)`: x and y in cells, for P people.
     """
-    _, axis = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
     end = len(field) - 0.5
     axis.imshow(picture, extent=(-0.5, end, end, -0.5))
     rows, columns = np.nonzero(np.abs(field).sum(axis=-1))
@@ -78,33 +86,27 @@ def show_field(picture: np.ndarray, field: np.ndarray, title: str) -> None:
         headwidth=3,
         headlength=3,
         headaxislength=3,
+        path_effects=[withStroke(linewidth=2, foreground="black")],
     )
+    for (name, places), marker in zip((ends or {}).items(), "os"):
+        x, y = np.transpose(places)
+        axis.plot(x, y, marker, color="white", markeredgecolor="black", label=name)
     axis.set(title=title, xticks=[], yticks=[])
-    plt.show()
-
-
-def show_joint_shares(shares: dict[str, np.ndarray], label: str, colours: dict[str, str]) -> None:
-    """Draw a group of bars for each joint; `shares` gives 17 numbers in [0, 1] for each name."""
-    _, axis = plt.subplots(figsize=(9.2, 3.2), layout="constrained")
-    width, places = 0.8 / len(shares), np.arange(len(JOINTS))
-    for number, (name, values) in enumerate(shares.items()):
-        shift = (number - (len(shares) - 1) / 2) * width
-        axis.bar(places + shift, values, width, color=colours[name], label=name)
-    axis.set(ylabel=label, ylim=(0, 1), xticks=places)
-    axis.set_xticklabels([name.replace("_", " ") for name in JOINTS], rotation=45, ha="right")
-    if len(shares) > 1:
-        axis.legend(ncols=len(shares), loc="lower center", bbox_to_anchor=(0.5, 1))
+    if ends:
+        figure.legend(loc="outside lower center", ncols=len(ends), facecolor="#D9D9D9")
     plt.show()
 
 
 def _draw_skeleton(panel, skeleton, colour):
     for limb in LIMBS:
         shade = np.array(colour or _side_colour(*limb)) / 255
-        panel.plot(*skeleton[list(limb), :2].T, color=shade, linewidth=1.5)
+        x, y = skeleton[list(limb), :2].T
+        panel.plot(x, y, color=shade, linewidth=1.5, path_effects=OUTLINE)
     for joint, (x, y, certainty) in enumerate(skeleton):
         shade = np.array(colour or _side_colour(joint)) / 255
-        face = shade if certainty >= CERTAIN else "none"
-        panel.plot(x, y, "o", markersize=3.5, markerfacecolor=face, markeredgecolor=shade)
+        size, face = (3.5, shade) if certainty >= CERTAIN else (5, "none")
+        dot = {"markersize": size, "markerfacecolor": face, "markeredgecolor": shade}
+        panel.plot(x, y, "o", path_effects=RIM, **dot)
 
 
 def _side_colour(*joints):
@@ -115,7 +117,7 @@ def _side_colour(*joints):
 
 def _add_legend(figure, colours):
     lines = [
-        Line2D([], [], color=np.array(colour) / 255, linewidth=3, label=name)
+        Line2D([], [], color=np.array(colour) / 255, linewidth=2, path_effects=OUTLINE, label=name)
         for name, colour in colours.items()
     ]
     dots = [

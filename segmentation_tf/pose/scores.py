@@ -116,6 +116,16 @@ def match_people(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return matched
 
 
+def people_score(truth: np.ndarray, predicted: np.ndarray, areas: np.ndarray) -> float:
+    """Score the people found in one picture, in [0, 1]: OKS counts, and extra people cost.
+
+    The score is 2 * sum of OKS / (true people + predicted people), as in panoptic quality. A person
+    who was missed has OKS 0. The arrays are those of `match_people` and `joint_similarity`.
+    """
+    similarity = joint_similarity(truth, match_people(truth, predicted), areas)
+    return float(2 * similarity.mean(axis=-1).sum() / (len(truth) + len(predicted)))
+
+
 def _distance(truth, predicted):
     return np.linalg.norm(truth[..., :2] - predicted[..., :2], axis=-1)
 

@@ -15,6 +15,7 @@ NEAR = 2  # cells; peaks are further apart, and a peak's certainty is summed up 
 MIN_CERTAINTY = 0.05  # peaks with a smaller certainty are dropped
 MIN_SCORE = 0.05  # limbs with a smaller `limb_score` are dropped
 MIN_JOINTS = 4  # people with fewer joints are dropped
+MIN_SHARED = 0.3  # the smallest `limb_score` that leads to a joint of somebody else
 SAMPLES = 10  # points along a limb at which its field is read
 
 
@@ -26,6 +27,19 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 def mirror_maps(maps: np.ndarray) -> np.ndarray:
     """Mirror maps `(..., H, W, 17)` and exchange left and right joints."""
     return maps[..., :, ::-1, :][..., MIRRORED]
+
+
+def mirror_fields(fields: np.ndarray) -> np.ndarray:
+    """Mirror fields `(..., H, W, 2 * len(LIMBS))` and exchange the limbs of left and right."""
+    arrows = fields[..., :, ::-1, :].reshape(*fields.shape[:-1], len(LIMBS), 2) * (-1, 1)
+    numbers, signs = [], []
+    for limb in LIMBS:
+        partner = tuple(MIRRORED[joint] for joint in limb)
+        is_listed = partner in LIMBS  # else it is there in the other direction
+        numbers.append(LIMBS.index(partner if is_listed else partner[::-1]))
+        signs.append(1 if is_listed else -1)
+    arrows = arrows[..., numbers, :] * np.array(signs)[:, None]
+    return arrows.reshape(fields.shape)
 
 
 # --- peaks -------------------------------------------------------------------------------------
@@ -88,13 +102,26 @@ def _skeleton(peaks, members, stride):
 # --- several people ----------------------------------------------------------------------------
 
 
-def find_skeletons(maps: np.ndarray, fields: np.ndarray, stride: int) -> np.ndarray:
+def find_skeletons(
+    maps: np.ndarray,
+    fields: np.ndarray,
+    stride: int,
+    *,
+    min_joints: int = MIN_JOINTS,
+    share: bool = False,
+) -> np.ndarray:
     """Find the skeletons of all people in a picture by part affinity fields.
 
     For each limb, the pairs of joints whose field agrees best are taken first, and each joint is
     used once. Then people are put together from the limbs. The result is float `(P, 17, 3)`; the
-    people with the largest sum of certainties come first. `maps` and `stride` are those of
-    `one_skeleton`, `fields` is `(H, W, 2 * len(LIMBS))` as `targets.limb_fields` makes them.
+    people with the largest sum of certainties come first.
+
+    Args:
+        maps, stride: Those of `one_skeleton`.
+        fields: `(H, W, 2 * len(LIMBS))`, as `targets.limb_fields` makes them.
+        min_joints: People with fewer joints are dropped.
+        share: Let a person who lacks a joint use a peak of somebody else if a field leads there.
+            Where equal joints of two people lie close together, they make one peak for both.
 
     Source: Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime multi-person 2D pose estimation using
     part affinity fields", CVPR 2017, arXiv:1611.08050 (greedy parsing).
@@ -105,7 +132,7 @@ def find_skeletons(maps: np.ndarray, fields: np.ndarray, stride: int) -> np.ndar
     def score_fn(limb, first, second):
         return limb_score(fields[..., 2 * limb : 2 * limb + 2], first, second)
 
-    return _build_people(maps, stride, score_fn, MIN_SCORE)
+    return _build_people(maps, stride, score_fn, MIN_SCORE, min_joints, share)
 
 
 def nearest_skeletons(maps: np.ndarray, stride: int) -> np.ndarray:
@@ -150,10 +177,13 @@ def _find_bonds(peaks, score_fn, min_score):
     return sorted(bonds, key=lambda bond: -bond[0])
 
 
-def _build_people(maps, stride, score_fn, min_score):
+def _build_people(maps, stride, score_fn, min_score, min_joints=MIN_JOINTS, share=False):
     peaks = [find_peaks(maps[..., joint]) for joint in range(len(JOINTS))]
     groups = _join(peaks, _find_bonds(peaks, score_fn, min_score))
-    skeletons = [_skeleton(peaks, group, stride) for group in groups if len(group) >= MIN_JOINTS]
+    groups = [group for group in groups if len(group) >= min_joints]
+    if share:
+        groups = [_with_shared(group, peaks, score_fn) for group in groups]
+    skeletons = [_skeleton(peaks, group, stride) for group in groups]
     skeletons.sort(key=lambda skeleton: -np.nansum(skeleton[:, 2]))
     return np.array(skeletons).reshape(-1, len(JOINTS), 3)
 
@@ -170,3 +200,21 @@ def _join(peaks, bonds):
         for place in other.items():
             person_of[place] = one
     return list({id(person): person for person in person_of.values()}.values())
+
+
+def _with_shared(person, peaks, score_fn):
+    """A person, with the joints that they lack from any peak, the best limbs first."""
+    person = dict(person)
+    while True:
+        limbs = []
+        for limb, (a, b) in enumerate(LIMBS):
+            if (a in person) == (b in person):
+                continue
+            known, wanted = (a, b) if a in person else (b, a)
+            for number, peak in enumerate(peaks[wanted]):
+                ends = {known: peaks[known][person[known]][:2], wanted: peak[:2]}
+                limbs.append((score_fn(limb, ends[a], ends[b]), wanted, number))
+        score, joint, number = max(limbs, default=(0, 0, 0))
+        if score < MIN_SHARED:
+            return person
+        person[joint] = number

@@ -16,7 +16,7 @@ from PIL import Image
 
 import notebook_rules as rules
 import run
-from notebook_rules import ANSWERS, CHECKS, LAB, LESSONS, code_cells, colab_cell
+from notebook_rules import ANSWERS, CHECKS, LAB, LESSONS, OPTIONAL, code_cells, colab_cell
 
 
 def rule_name(value):
@@ -34,7 +34,7 @@ def test_notebook(path, rule):
     assert not complaints, f"{path.name}: " + "; ".join(complaints)
 
 
-@pytest.mark.parametrize("path", LESSONS + ANSWERS + LAB, ids=rule_name)
+@pytest.mark.parametrize("path", LESSONS + ANSWERS + OPTIONAL + LAB, ids=rule_name)
 def test_file_is_written_as_run_writes_it(path):
     stored = path.read_bytes().decode("utf-8")
     assert stored == nbformat.writes(nbformat.reads(stored, as_version=4)) + "\n"

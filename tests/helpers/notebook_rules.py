@@ -22,6 +22,7 @@ import run
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ANSWERS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+OPTIONAL = sorted((ROOT / "notebooks" / "optional").glob("*.ipynb"))
 LAB = sorted((ROOT / "lab" / "solution").glob("*.ipynb"))
 
 # What a '## ' heading must contain, in this order; other headings may stand between.
@@ -483,10 +484,10 @@ RULES_OF_LESSONS = [
 ]
 
 CHECKS = [
-    *[(path, rule) for path in LESSONS + ANSWERS + LAB for rule in RULES],
+    *[(path, rule) for path in LESSONS + ANSWERS + OPTIONAL + LAB for rule in RULES],
     *[(path, rule) for path in LESSONS + LAB for rule in RULES_OF_LESSONS],
     *[(path, is_not_too_long) for path in LESSONS],
-    *[(path, numbers_in_prose_are_printed) for path in LESSONS + ANSWERS],
+    *[(path, numbers_in_prose_are_printed) for path in LESSONS + ANSWERS + OPTIONAL],
     *[(path, answers_three_exercises) for path in ANSWERS],
 ]
 ALL_RULES = {rule for _, rule in CHECKS}

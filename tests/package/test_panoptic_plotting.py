@@ -10,16 +10,16 @@ from segmentation_tf import plotting
 from segmentation_tf.drawn import meadow
 from segmentation_tf.panoptic.plotting import (
     CLASS_COLOURS,
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
     INSTANCE_COLOURS,
     class_colours,
+    instance_colours,
     paint_classes,
     paint_instances,
     paint_matches,
     paint_overlaps,
     show_counts,
 )
+from segmentation_tf.plotting import FALSE_NEGATIVE, FALSE_POSITIVE
 
 
 def painted_row(*numbers, colours=None):
@@ -53,6 +53,17 @@ def test_instances_that_touch_have_different_colours_whatever_their_numbers():
     assert (painted[0] != painted[3]).any() and (painted[3] != painted[5]).any()
 
 
+def test_instances_that_nearly_touch_have_different_colours():
+    apart = np.zeros((3, 88), int)
+    apart[:, ::12] = np.arange(1, 9)  # eight of them, and there are seven colours
+
+    colours = instance_colours(apart)
+    near = instance_colours(np.where(apart == 1, 0, apart) + np.roll(apart == 1, 81, axis=1))
+
+    assert colours[1] == colours[8]
+    assert near[1] != near[8]
+
+
 def test_instances_have_colours_and_a_white_line_where_they_touch():
     painted = painted_row(0, 1, 1, 2, 2, 0, 9, -1)
 
@@ -83,6 +94,21 @@ def test_matches_have_one_colour_in_both_pictures_and_errors_have_theirs():
     np.testing.assert_allclose(true_row[3], tinted[0], atol=1)
     np.testing.assert_allclose(found_row[5], tinted[1], atol=1)
     np.testing.assert_array_equal(true_row[5], 100)  # a crowd
+
+
+def test_matches_whose_found_instances_touch_have_different_colours():
+    grey = np.full((3, 88, 3), 100, np.uint8)
+    truth, found = np.zeros((2, 3, 88), int)
+    truth[:, ::12] = found[:, ::12] = np.arange(1, 9)  # eight of them, and there are seven colours
+    pairs = [(number, number) for number in range(1, 9)]
+    far = paint_matches(grey, truth, found, pairs)[1][1]
+    found[:, 1:84] = 1
+
+    true_row, found_row = (painted[1] for painted in paint_matches(grey, truth, found, pairs))
+
+    np.testing.assert_array_equal(far[0], far[84])
+    assert (true_row[0] != true_row[84]).any()
+    np.testing.assert_array_equal(found_row[50], true_row[0])
 
 
 def test_errors_have_the_colours_of_the_other_lessons_and_no_instance_has_them():

@@ -59,6 +59,7 @@ def test_predictions_have_four_panels_a_case_and_the_dice(cases):
     plotting.show_predictions(cases, masks)
     figure = plt.gcf()
     assert len(figure.axes) == 12
+    assert all(axis.spines["top"].get_visible() for axis in figure.axes)
     shown = titles()
     assert {"image", "mask", "prediction", "errors"} <= set(shown)
     assert shown.count("Dice 1.00") == 3
@@ -110,6 +111,17 @@ def test_outlines_have_their_colours_a_legend_and_a_window():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mask", "U-Net"]
     white, blue = axis.collections
     assert white.get_path_effects() and not blue.get_path_effects()  # seen on pale skin
+
+
+def test_outlines_stand_in_rows_and_panels_without_image_are_empty():
+    mask = np.eye(12, dtype=bool)
+    images = {name: np.zeros((12, 12, 3), np.uint8) for name in "abc"}
+    plotting.show_outlines(images, {"mask": [mask] * 3}, {"mask": "white"}, columns=2)
+    axes = plt.gcf().axes
+    assert [axis.get_title() for axis in axes] == ["a", "b", "c", ""]
+    assert [len(axis.collections) for axis in axes] == [1, 1, 1, 0] and not axes[3].axison
+    assert axes[0].spines["top"].get_visible()
+    assert axes[0].get_subplotspec().rowspan.start < axes[2].get_subplotspec().rowspan.start
 
 
 def test_boxes_lie_around_their_pixels_with_their_names():
@@ -184,6 +196,7 @@ def test_maps_have_titles_labels_and_a_legend():
     assert [title for title in titles() if title] == ["image", "distance"]
     assert [panel.get_ylabel() for panel in figure.axes] == ["a", "", "b", ""]
     assert figure.axes[1].images[0].get_clim() == (0, 1)
+    assert all(panel.spines["top"].get_visible() for panel in figure.axes)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grass", "sky"]
 
 
@@ -210,11 +223,29 @@ def test_stacked_bars_begin_where_the_part_before_ends():
     assert [text.get_text() for text in legend.get_texts()] == ["seeds", "cases"]
 
 
+@pytest.mark.parametrize("count", [2, 17])
+def test_bars_stand_side_by_side_in_their_groups(count):
+    groups = [f"group {i}" for i in range(count)]
+    bars = {"one": np.linspace(0, 1, count), "two": np.full(count, 0.5)}
+    plotting.show_bars(groups, bars, ("area", "share"), {"one": "#000000", "two": "#E69F00"})
+    (axis,) = plt.gcf().axes
+    assert [bar.get_height() for bar in axis.patches] == [*bars["one"], *bars["two"]]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axis.patches]
+    for i in range(count):
+        assert i - 0.5 < middles[i] < i < middles[count + i] < i + 0.5
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == groups
+    (legend,) = plt.gcf().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+
+
 def test_curves_have_their_colours_and_a_legend():
     curves = {"a": [1, 2], "b": [2, 3], "c": [3, 4]}
     colours = {"b": plotting.BASELINE}
-    plotting.show_curves([0.1, 10], curves, ("rate", "loss"), colours=colours, xscale="log")
+    options = {"colours": colours, "dashed": ["c"], "xscale": "log"}
+    plotting.show_curves([0.1, 10], curves, ("rate", "loss"), **options)
     (axis,) = plt.gcf().axes
+    assert [line.get_linestyle() for line in axis.lines] == ["-", "-", "--"]
+    assert [line.get_marker() for line in axis.lines] == ["o", "o", "None"]
     drawn = [line.get_color() for line in axis.lines]
     assert drawn == [plotting.UNET, plotting.BASELINE, plotting.OTHER[0]]
     np.testing.assert_array_equal(axis.lines[1].get_ydata(), [2, 3])

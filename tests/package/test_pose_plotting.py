@@ -14,7 +14,6 @@ from segmentation_tf.pose.plotting import (
     RING,
     SIDES,
     show_field,
-    show_joint_shares,
     show_skeletons,
 )
 
@@ -54,6 +53,18 @@ def test_people_have_colours_that_no_side_has():
     assert named == ["person 1", "person 2", DOT, RING]
 
 
+def test_lines_and_dots_stand_out_from_clothes_of_their_colour():
+    """On a picture of one colour, a skeleton of that colour is still seen."""
+    yellow = np.full((*PICTURE.shape[:2], 3), PEOPLE[0], np.uint8)
+    show_skeletons([yellow], [[skeleton_at(9.0)]], columns=1, by_person=True)
+    figure = plt.gcf()
+    (legend,) = figure.legends
+    legend.remove()
+    figure.canvas.draw()
+    shown = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    assert (shown.max(axis=-1) < 30).any(), "nothing black is about it"
+
+
 def test_no_pictures_are_refused():
     with pytest.raises(ValueError, match="show_skeletons got no pictures"):
         show_skeletons([], [])
@@ -68,12 +79,13 @@ def test_a_field_has_an_arrow_for_each_cell_of_the_limb():
     assert arrows.get_offsets().tolist() == [[1, 2], [2, 2], [3, 2]]
     assert arrows.U.tolist() == [1, 1, 1] and arrows.V.tolist() == [0, 0, 0]
     assert axis.images[0].get_extent() == [-0.5, 5.5, 5.5, -0.5] and axis.get_title() == "a limb"
+    assert not axis.lines and not plt.gcf().legends
 
 
-def test_shares_of_joints_are_bars_side_by_side():
-    shares = {"one": np.linspace(0, 1, 17), "two": np.full(17, 0.5)}
-    show_joint_shares(shares, "share", {"one": "#000000", "two": "#E69F00"})
-    bars = plt.gca().patches
-    assert [bar.get_height() for bar in bars] == [*shares["one"], *shares["two"]]
-    assert bars[0].get_x() < bars[17].get_x() < bars[1].get_x()
-    assert [text.get_text() for text in plt.gca().get_legend().get_texts()] == ["one", "two"]
+def test_the_ends_of_a_limb_are_marked_over_its_field():
+    ends = {"shoulders": np.array([[1, 2], [4, 5]]), "elbows": np.array([[3, 2], [4, 1]])}
+    show_field(np.zeros((24, 24, 3), np.uint8), np.zeros((6, 6, 2)), "a limb", ends)
+    dots = plt.gca().lines
+    assert [dot.get_xydata().tolist() for dot in dots] == [v.tolist() for v in ends.values()]
+    assert len({dot.get_marker() for dot in dots}) == 2
+    assert [text.get_text() for text in plt.gcf().legends[0].get_texts()] == list(ends)

@@ -15,6 +15,7 @@ from segmentation_tf.pose.scores import (
     kinds_of_error,
     match_people,
     pck,
+    people_score,
     right_joints,
 )
 
@@ -178,3 +179,12 @@ def test_no_skeletons_and_no_people():
     matched = match_people(truth, np.zeros((0, 17, 3)))
     assert matched.shape == (2, 17, 3) and np.isnan(matched).all()
     assert match_people(truth[:0], truth).shape == (0, 17, 3)
+
+
+def test_the_score_of_people_falls_with_extra_and_with_missed_ones():
+    truth, areas = np.stack([person(), person(x=300)]), np.array([3000.0, 3000.0])
+    assert people_score(truth, truth[::-1], areas) == pytest.approx(1)
+    assert people_score(truth, truth[:1], areas) == pytest.approx(2 / 3)
+    extra = np.stack([*truth, person(x=900), person(x=1200)])
+    assert people_score(truth, extra, areas) == pytest.approx(4 / 6)
+    assert people_score(truth, truth[:0], areas) == 0

@@ -73,6 +73,13 @@ def test_maps_of_a_mirrored_picture_come_back():
     np.testing.assert_allclose(found, [maps, others], atol=1e-6)
 
 
+def test_fields_of_a_mirrored_picture_come_back(crossing):
+    mirrored = [person[list(MIRRORED)] * (-1, 1, 1) + (SIZE - 1, 0, 0) for person in crossing]
+    (_, fields), (_, others) = exact(*crossing), exact(*np.float32(mirrored))
+    found = skeletons.mirror_fields(np.stack([others, fields]))
+    np.testing.assert_allclose(found, [fields, others], atol=1e-5)
+
+
 # --- peaks -----------------------------------------------------------------------------------
 
 
@@ -223,3 +230,24 @@ def test_of_people_who_stand_apart_the_one_with_more_joints_comes_first():
 def test_fields_of_other_maps_are_refused():
     with pytest.raises(ValueError, match="must belong together"):
         skeletons.find_skeletons(np.full((8, 8, 17), 1 / 64), np.zeros((9, 8, 36)), 4)
+
+
+def test_a_joint_of_two_people_at_one_place_is_shared_if_fields_lead_there():
+    one, other = UPRIGHT.copy(), UPRIGHT + (8, 0)
+    one[WRIST] = other[WRIST] = one[7] + (4, 5)
+    maps, fields = exact(in_px(one), in_px(other))
+    alone = skeletons.find_skeletons(maps, fields, STRIDE)
+    assert sorted(map(lost, alone)) == [[], [WRIST]]
+    shared = skeletons.find_skeletons(maps, fields, STRIDE, share=True)
+    first, second = sorted(shared, key=lambda skeleton: skeleton[0, 0])
+    assert same(first, in_px(one)) and same(second, in_px(other)) and not np.isnan(shared).any()
+    fields[..., 2 * LIMBS.index((7, WRIST)) :][..., :2] = 0
+    shared = skeletons.find_skeletons(maps, fields, STRIDE, share=True)
+    assert [lost(skeleton) for skeleton in shared] == [[WRIST], [WRIST]]
+
+
+def test_people_with_less_than_min_joints_are_dropped():
+    maps, fields = exact(in_px(UPRIGHT))
+    maps[..., 9:] = FLAT
+    assert len(skeletons.find_skeletons(maps, fields, STRIDE, min_joints=9)) == 1
+    assert len(skeletons.find_skeletons(maps, fields, STRIDE, min_joints=10)) == 0

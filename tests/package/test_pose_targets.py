@@ -228,6 +228,15 @@ def test_the_person_in_front_covers_the_other_and_moves_with_their_joints(duo):
     np.testing.assert_array_equal(back[:, 2], before[:, 2] * ~is_covered)
 
 
+def test_scenes_are_read_together(cases, duo):
+    pictures, people, areas = targets.read_scenes([duo, duo], 36)
+    picture, both = targets.read_crop(duo, 36)
+    np.testing.assert_array_equal(pictures, [picture, picture])
+    np.testing.assert_array_equal(people, [both, both])
+    np.testing.assert_array_equal(areas, [targets.read_areas(duo, 36)] * 2)
+    assert targets.read_scenes(cases, 36)[2].shape == (len(cases), 1)
+
+
 def test_a_joint_outside_of_the_picture_is_not_covered(home, duo):
     pillar = np.zeros(SIZE, bool)
     pillar[:, 21:31] = True
