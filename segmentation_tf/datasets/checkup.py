@@ -366,9 +366,9 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
     count = sum(look.usable for look in looks)
     for most, text, advice in (
         (3, "enough to see that files are read and that a network learns them by heart, but not "
-            "what it does with a new picture", "label 8 or more for a first try"),
-        (15, "a network is a gamble; which of them are held out decides on its score",
-         "label more, or start from a network that was trained on something similar"),
+            "what it does with a new picture", "label 8 or more for a first try, 16 or more for a first network"),
+        (15, "enough for a first try, but the score depends strongly on which of them are held out",
+         "label 16 or more"),
         (50, "enough for a first network, but a few held-out ones give a wide interval",
          "test by folds (fold_cases), so that every picture is held out once"),
     ):  # fmt: skip
