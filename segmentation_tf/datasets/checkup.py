@@ -366,7 +366,7 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
     count = sum(look.usable for look in looks)
     for most, text, advice in (
         (3, "enough to see that files are read and that a network learns them by heart, but not "
-            "what it does with a new picture", "label 8 or more for a first try, 16 or more for a first network"),
+            "what it does with a new picture", "label 8 or more for a first try"),
         (15, "enough for a first try, but the score depends strongly on which of them are held out",
          "label 16 or more"),
         (50, "enough for a first network, but a few held-out ones give a wide interval",
