@@ -18,11 +18,13 @@ def table(page):
     return files, [name for name, end in rows if end == "/"]
 
 
-CORE, _ = table(ROOT / "README.md")
+COMMAND = "__main__"  # the last row: it calls the others, and nothing imports it
+CORE = [name for name in table(ROOT / "README.md")[0] if name != COMMAND]
 # What these two define, formats and names, serves every folder: they import nothing.
 BASIC = {"panoptic.maps", "pose.joints"}
-# What the modules of a folder may import.
+# What the command and the modules of a folder may import.
 MAY_IMPORT = {
+    COMMAND: {*CORE, "datasets"},
     "datasets": {*CORE, *BASIC, "datasets"},
     "panoptic": {*CORE, "panoptic"},
     "pose": {*CORE, "datasets", "pose"},
@@ -76,7 +78,7 @@ def upward_imports(module, source):
 @pytest.mark.parametrize("page", ["README.md", "README.hi.md"])
 def test_the_table_of_the_package_is_complete(page):
     files, folders = table(ROOT / page)
-    assert files == CORE
+    assert files == [*CORE, COMMAND]
     assert sorted(files) == [name for name in MODULES if "." not in name and name != "__init__"]
     assert set(folders) == FOLDERS == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
@@ -99,6 +101,11 @@ def test_no_module_imports_upwards(module):
         ("drawn.drawing", "from segmentation_tf.datasets.folders import children"),
         ("datasets.ph2", "from segmentation_tf.drawn import dermoscopy"),
         ("datasets.ph2", "try:\n    from segmentation_tf.drawn import body\nexcept E: pass"),
+        ("datasets.pairs", "from segmentation_tf.drawn import leaves"),
+        ("datasets.checkup", "from segmentation_tf.panoptic import targets"),
+        ("drawn.leaves", "from segmentation_tf.datasets import pairs"),
+        ("plotting", "from segmentation_tf.__main__ import main"),
+        ("__main__", "from segmentation_tf.drawn import leaves"),
     ],
 )
 def test_an_import_upwards_is_found(module, source):
