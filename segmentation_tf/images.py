@@ -10,11 +10,14 @@ from threading import Lock
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 from scipy import ndimage
+from tqdm import tqdm
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 
 MAX_PIXELS = 16_000_000  # four pairs of this size need about half a GB at once
 READERS = 4  # files, or pairs of files, that are read at a time
+# A progress bar appears after so many seconds, and only for more files than the lessons have.
+BAR_DELAY, MANY_FILES = 2, 500
 MAX_BETWEEN = 0.2  # largest share of pixels between background and object; an outline has few
 OUTLINE = 13  # pixels across: background and object both lie this near to a pixel of an outline
 MAX_FAR = 0.05  # share of the pixels between that may lie farther, as a strong blur leaves some
@@ -179,10 +182,20 @@ def check_cases(cases: Sequence[Case], empty_mask_ok: bool = False) -> list[Case
     return [case for case, (_, full) in zip(cases, looks, strict=True) if not full]
 
 
-def map_files(function: Callable, items: Iterable) -> Iterator:
-    """Yield `function(item)` for each item, in order; READERS of them run at a time."""
+def map_files(function: Callable, items: Sequence, *, silent: int = MANY_FILES) -> Iterator:
+    """Yield `function(item)` for each item, in order; READERS of them run at a time.
+
+    More than `silent` items have a progress bar on stderr, if they take longer than BAR_DELAY.
+    """
     with ThreadPoolExecutor(READERS) as pool:
-        yield from pool.map(function, items)
+        yield from tqdm(
+            pool.map(function, items),
+            "reading",
+            len(items),
+            delay=BAR_DELAY,
+            mininterval=1,
+            disable=len(items) <= silent,
+        )
 
 
 # --- arrays

@@ -13,7 +13,6 @@ import html
 import io
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 from scipy import ndimage
-from tqdm import tqdm
 
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.datasets import folders, pairs
@@ -419,8 +417,7 @@ def check_folder(
 
 def check_up(cases: Sequence[Case], unpaired: Sequence[str] = (), size: int = 96) -> "Report":
     """Check the cases of any reader. `unpaired`: what is wrong with files that make no case."""
-    looks = map_files(lambda case: look_at(case, size), cases)
-    looks = list(tqdm(looks, "reading", len(cases), file=sys.stderr, mininterval=1))
+    looks = list(map_files(lambda case: look_at(case, size), cases, silent=0))
     found = [rule(looks) for rule in RULES]
     if unpaired:
         text = f"{_count(len(unpaired), 'file')} without a clear partner"

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ph2_tree import skin
 from processes import run
+from segmentation_tf import images
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.datasets import checkup, ph2
 from segmentation_tf.datasets.checkup import check_folder, check_up
@@ -319,7 +320,8 @@ def test_names_cannot_write_into_the_page(tmp_path):
     assert "<script>" not in text and "&lt;script&gt;&quot;" in text
 
 
-def test_progress_goes_to_stderr(good, capsys):
+def test_progress_goes_to_stderr(good, capsys, monkeypatch):
+    monkeypatch.setattr(images, "BAR_DELAY", 0)
     check_folder(good)
     printed = capsys.readouterr()
     assert "52/52" in printed.err and "52/52" not in printed.out

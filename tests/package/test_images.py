@@ -7,10 +7,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ph2_tree import disc, skin
+from segmentation_tf import images
 from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.images import (
     check_cases,
     check_pair,
+    map_files,
     open_mask,
     read_image,
     read_mask,
@@ -429,6 +431,16 @@ def test_check_cases_counts_faults_and_returns_the_empty_cases(tmp_path):
     assert check_cases(cases, empty_mask_ok=True) == cases[:2]
     with pytest.raises(DatasetError, match="0.png.*empty .*1 more case"):
         check_cases(cases)
+
+
+@pytest.mark.parametrize(("count", "delay", "shown"), [(600, 0, True), (500, 0, False),
+                                                       (600, 2, False)])  # fmt: skip
+def test_many_files_have_a_progress_bar_if_they_take_long(count, delay, shown, capsys, monkeypatch):
+    monkeypatch.setattr(images, "BAR_DELAY", delay)
+    assert list(map_files(str, range(count))) == [str(i) for i in range(count)]
+    printed = capsys.readouterr()
+    assert printed.out == "" and ("reading: 100%" in printed.err) == shown
+    assert shown or printed.err == ""
 
 
 @pytest.mark.parametrize("size", [(16, 16), (57, 77), (31, 200), (512, 512)])
