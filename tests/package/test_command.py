@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from ph2_tree import disc, skin
-from processes import REPOSITORY
+from processes import REPOSITORY, run
+from segmentation_tf import models
 from segmentation_tf.__main__ import FILES, main
 from segmentation_tf.cases import DatasetError
 from segmentation_tf.evaluation import load_network
@@ -127,7 +129,7 @@ def test_nothing_is_overwritten_without_being_told(fitted, tmp_path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 def test_ctrl_c_keeps_the_best_so_far_and_still_writes(tmp_path):
     folder = write_pairs(tmp_path / "discs", 13)
-    arguments = [*COMMAND, "fit", folder, "--steps", "600"]
+    arguments = [*COMMAND, "fit", folder, "--steps", "90"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(arguments, **PIPES, env=environment) as process:
         for line in process.stdout:
@@ -158,8 +160,9 @@ def test_check_of_a_good_folder(tmp_path, capsys):
     assert page.is_file() and main(["check", str(folder), "--out", str(page)]) == 2
 
 
-def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys):
+def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys, monkeypatch):
     folder = write_pairs(tmp_path / "discs", 3)
+    monkeypatch.setattr(models, "build_unet", partial(models.build_unet, filters=(4, 8)))
     assert main(["fit", str(folder), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "2 to train, 0 to validate, 1 to test" in printed
@@ -183,6 +186,12 @@ def test_wrong_use_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: segmentation-tf" in capsys.readouterr().err
+
+
+def test_help_and_wrong_use_do_not_wait_for_tensorflow():
+    code = "import sys; from segmentation_tf.__main__ import make_parser; make_parser()"
+    modules = run(f"{code}; print(sorted(sys.modules))")
+    assert "'argparse'" in modules and "'tensorflow'" not in modules and "'numpy'" not in modules
 
 
 def test_wrong_use_that_shows_later_exits_with_2_too(tmp_path, capsys):
