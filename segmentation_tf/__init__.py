@@ -8,10 +8,11 @@
     evaluation  masks at full size, and scores
     plotting    figures
 
-    datasets/   from a folder to cases: PH2, MADS, COCO's panoptic format
+    datasets/   from a folder to cases: PH2, MADS, COCO's panoptic format, your own pairs
     panoptic/   instances and panoptic maps (lesson 8)
     pose/       joints of people (lesson 9)
     drawn/      draws the built-in data sets
+    __main__.py the command `segmentation-tf`: check, fit and predict
 
 Import this package before TensorFlow. It switches on oneDNN, a library of fast CPU kernels, where
 TensorFlow leaves it off. A training step then takes about 60 % of the time. TensorFlow reads the
