@@ -25,7 +25,6 @@ FILES = ("model.keras", "training.json", "scores.csv", "scores.txt", "curves.png
 MANY = 10  # test pictures from which on their interval says something
 EPOCHS = 30  # parts of a training after which it is validated, if the set is small
 KINDS = ("mask", "overlay")  # what predict writes for each photo
-PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 WORST = 6  # cases on the page of worst cases
 
 
@@ -276,12 +275,14 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def _photos_in(path):
     """The photos in a folder, without what this command has written; otherwise the path itself."""
+    from segmentation_tf.images import is_picture
+
     if not path.is_dir():
         return [path]
     photos = [
         file
         for file in sorted(path.iterdir())
-        if file.suffix.lower() in PHOTOS and not file.stem.endswith(tuple(f"_{k}" for k in KINDS))
+        if is_picture(file) and not file.stem.endswith(tuple(f"_{kind}" for kind in KINDS))
     ]
     if not photos:
         raise DatasetError(f"{path}: there are no photos in this folder")

@@ -15,7 +15,7 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """One image file with its mask file.
+    """One image file with its mask file, or with a folder of masks that count as one.
 
     Cases of one `group` (a patient, a film) never sit on both sides of a split. `label` is a
     diagnosis or None; splits keep the shares of the labels. `classes` is None for a mask of two

@@ -1,5 +1,6 @@
 """Image and mask files as arrays, at full size and at the network's size."""
 
+import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,10 @@ LOSS = 64  # by how much their values may be off; in a mask, what is below it is
 NOISE = 8  # by how much their colours may be off in even areas
 # What a data set may hold. Pillow knows more formats, and one of them starts another program.
 FORMATS = ("BMP", "DIB", "PNG", "JPEG", "GIF", "WEBP", "TIFF")
+# Files that count as pictures. HEIC and AVIF cannot be read, and the error says what to do.
+SUFFIXES = set(
+    ".bmp .dib .png .jpg .jpeg .jpe .jfif .gif .webp .tif .tiff .heic .heif .avif".split()
+)
 # What Pillow raises on damaged files: IndexError for a PNG without pixels; TypeError and
 # struct.error for damaged EXIF data.
 BROKEN = (
@@ -75,7 +80,8 @@ def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
     leaves about it, are cut halfway.
 
     Args:
-        path: The file. Like a photograph it is set upright by its EXIF data.
+        path: The file. Like a photograph it is set upright by its EXIF data. Or a folder, of which
+            all pictures are masks of one size: what is object in one of them counts.
         classes: What counts as object in a map of classes: whole numbers (grey values, or numbers
             of a palette) or RGB triples.
 
@@ -88,22 +94,41 @@ def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
 
 
 def open_mask(path: Path | str, classes: Iterable | None = None) -> Image.Image:
-    """Open a mask file as a Pillow image of mode '1' or 'L'; as `read_mask` otherwise."""
-    picture = _open(path)
-    if classes is not None:
-        return _pick_classes(path, picture, check_classes(classes))
-    if picture.mode == "1":
-        return picture
-    plain, alpha = _split_alpha(picture)
-    if alpha and _has_one_colour(plain, alpha):
-        return alpha.point(lambda value: 255 * (value >= 128))
-    marks = None if picture.format in LOSSY else _two_values(plain)
-    if marks is None:
-        with ONE_AT_A_TIME:
-            marks = _cut_outline(plain)
-    if marks is None:
-        raise DatasetError(f"{path}: {_unclear(picture)}")
-    return Image.fromarray(marks)
+    """Open a mask as a Pillow image of mode '1' or 'L'; as `read_mask` otherwise."""
+    first, *others = mask_files(path)
+    marks = _open_mask(first, classes)
+    for file in others:
+        more = _open_mask(file, classes)
+        if more.size != marks.size:
+            raise DatasetError(
+                f"{file} is {more.width} x {more.height} pixels but {first.name} beside it is "
+                f"{marks.width} x {marks.height}; find the mask that belongs to this image"
+            )
+        marks = ImageChops.lighter(marks.convert("L"), more.convert("L"))
+    return marks
+
+
+def mask_files(path: Path | str) -> list[Path]:
+    """Return the file of a mask, or the pictures in its folder, sorted.
+
+    Raises:
+        DatasetError: There are none in the folder, or it cannot be opened.
+    """
+    path = Path(path)
+    if not os.path.isdir(path):
+        return [path]
+    try:
+        files = sorted(filter(is_picture, path.iterdir()))
+    except OSError as error:
+        raise _closed(path, error) from error
+    if not files:
+        raise DatasetError(f"{path}: is a folder without masks; unpack the data set again")
+    return files
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its name, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "."
 
 
 def check_classes(classes: Iterable | None) -> tuple | None:
@@ -160,7 +185,7 @@ def _why_sizes_differ(image, mask, turned):
 
 def _is_turned(path):
     """Whether the EXIF data exchange height and width."""
-    with Image.open(path, formats=FORMATS) as picture:
+    with Image.open(mask_files(path)[0], formats=FORMATS) as picture:
         return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
@@ -234,6 +259,24 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 
 # --- what is object in a mask
+
+
+def _open_mask(path, classes):
+    picture = _open(path)
+    if classes is not None:
+        return _pick_classes(path, picture, check_classes(classes))
+    if picture.mode == "1":
+        return picture
+    plain, alpha = _split_alpha(picture)
+    if alpha and _has_one_colour(plain, alpha):
+        return alpha.point(lambda value: 255 * (value >= 128))
+    marks = None if picture.format in LOSSY else _two_values(plain)
+    if marks is None:
+        with ONE_AT_A_TIME:
+            marks = _cut_outline(plain)
+    if marks is None:
+        raise DatasetError(f"{path}: {_unclear(picture)}")
+    return Image.fromarray(marks)
 
 
 def _split_alpha(picture):
@@ -427,9 +470,7 @@ def _open(path):
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: there is no such file; unpack the data set again") from error
     except PermissionError as error:
-        raise DatasetError(
-            f"{path}: cannot be opened ({error.strerror}); check its permissions"
-        ) from error
+        raise _closed(path, error) from error
     except BROKEN as error:
         if isinstance(error, UnidentifiedImageError):
             raise DatasetError(f"{path}: {_what_it_is(path)}") from error
@@ -438,6 +479,10 @@ def _open(path):
         ) from error
     _check_kind(path, picture, pages)
     return picture
+
+
+def _closed(path, error):
+    return DatasetError(f"{path}: cannot be opened ({error.strerror}); check its permissions")
 
 
 def _check_kind(path, picture, pages):

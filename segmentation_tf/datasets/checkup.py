@@ -12,7 +12,6 @@ import base64
 import html
 import io
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from segmentation_tf.datasets import folders, pairs
 from segmentation_tf.images import (
     FORMATS,
     map_files,
+    mask_files,
     open_image,
     read_mask,
     resize_image,
@@ -113,9 +113,11 @@ def look_at(case: Case, size: int) -> Look:
 
 def _values(path):
     """Format of a mask file with its values or colours, such as "PNG with 0, 255"."""
-    with Image.open(path, formats=FORMATS) as file:
+    first, *others = mask_files(path)
+    with Image.open(first, formats=FORMATS) as file:
         colours = sorted(colour for _, colour in file.getcolors(4) or ())
-        return f"{file.format} with {', '.join(map(str, colours)) or 'more than 4 colours'}"
+        kind = f"{file.format} with {', '.join(map(str, colours)) or 'more than 4 colours'}"
+    return f"joined {kind}" if others else kind
 
 
 # --- findings --------------------------------------------------------------------------------
@@ -324,12 +326,8 @@ def perceptual_hash(picture: Image.Image) -> np.ndarray:
 
 
 def _part(case):
-    """The part of a split that a case's folder is named for, such as "train", or ""."""
-    for folder in case.image.parts[-2:-5:-1]:  # the nearest first
-        for word in re.findall("[a-z]+", folder.lower()):
-            if word in pairs.SPLIT_WORDS:
-                return pairs.SPLIT_WORDS[word]
-    return ""
+    """The part of a split that a case's folders are named for, such as "train", or ""."""
+    return pairs.find_split(case.image.parts[-4:-1])
 
 
 def find_lost(looks: Sequence[Look]) -> Finding | None:

@@ -21,13 +21,9 @@ from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 from segmentation_tf.datasets import folders
-from segmentation_tf.images import check_cases, check_classes
+from segmentation_tf.images import SUFFIXES, check_cases, check_classes, is_picture
 
 DEPTH = 5  # levels of folders that are searched
-# Files that count as pictures. HEIC and AVIF cannot be read, and the error says what to do.
-SUFFIXES = set(
-    ".bmp .dib .png .jpg .jpeg .jpe .jfif .gif .webp .tif .tiff .heic .heif .avif".split()
-)
 # Words in the name of a folder, of which capitals, digits and signs mark the ends.
 IMAGE_WORDS = set(
     "image images img imgs picture pictures photo photos input inputs orig original originals "
@@ -71,7 +67,8 @@ def load_cases(
 
     Names tell what belongs together: `images/a.jpg` and `masks/a.png`, or `a.jpg` and `a_mask.png`
     in one folder; names such as labels, GroundTruth, _seg and _lesion are known too. `X1` and `Y1`
-    belong together if all names of either kind differ in the number only. A mask may be empty.
+    belong together if all names of either kind differ in the number only. In a set with a folder
+    for each image, that may hold many masks, one for each object. A mask may be empty.
 
     Args:
         root: The folder. Without it: the environment's PAIRS_ROOT, else data/pictures, else the
@@ -144,6 +141,17 @@ def find_pairs(
     return sorted(cases), faults
 
 
+def find_split(names: Iterable[str]) -> str:
+    """Return the part of a split that folders are named for, or "". The last of them counts.
+
+    It is "train", "validation" or "test". `names`: those of the folders, from the outermost.
+    """
+    split = ""
+    for name in names:
+        split = next((SPLIT_WORDS[word] for word in _words(name) if word in SPLIT_WORDS), split)
+    return split
+
+
 def drawn_folder() -> Path:
     """Return the folder of the drawn photographs of leaves; drawn now if it is not there yet."""
     from segmentation_tf.drawn import leaves  # here: real images need no drawing
@@ -166,6 +174,11 @@ def _load(root, images, masks, group, classes):
         )
     if empty:
         print(f"{len(empty)} of {len(cases)} masks are empty, such as {empty[0].mask.name}")
+    if joined := [case for case in cases if os.path.isdir(case.mask)]:
+        print(
+            f"{len(joined)} of {len(cases)} images have a folder of masks, which count as one: "
+            f"such as {joined[0].mask.relative_to(folder)}"
+        )
     names = [name for name in ("", *SPLIT_WORDS.values()) if name in cases.values()]
     return {name: sorted(case for case in cases if cases[case] == name) for name in names}
 
@@ -264,29 +277,41 @@ def _find_files(root, images, masks):
         names: _find_role(names, common, image_kind, mask_kind)
         for names in set(folder_names.values())
     }
-    image_paths = [path for path in paths if roles[folder_names[path]][0] is image_kind]
-    mask_paths = [path for path in paths if roles[folder_names[path]][0] is mask_kind]
-    if mask_kind.ending:
-        mask_paths = list(filter(mask_kind.has_file, mask_paths))
-    if not mask_paths or len(mask_paths) == len(paths):  # then the names of the files decide
-        mask_paths = [path for path in paths if mask_kind.has_file(path)]
+    kinds = {path: roles[names][0] for path, names in folder_names.items()}
+    mask_paths = _choose_masks(kinds, mask_kind)
     if not mask_paths:
         raise DatasetError(_no_masks(root, folder_names))
-    if not image_paths:
-        image_paths = [path for path in paths if roles[folder_names[path]][0] is not OTHER]
-    rest = set(image_paths) - set(mask_paths)
-    if image_kind.ending:
-        rest = set(filter(image_kind.has_file, rest))
-    image_paths = [path for path in paths if path in rest]
+    image_paths = _choose_images(kinds, image_kind, mask_paths)
     if not image_paths:
         raise DatasetError(
             f"{root}: all {len(paths)} pictures look like masks, such as {paths[0].name}; say "
             'where the images are: images="NAME" of their folder'
         )
-    return (
-        [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths],
-        [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths],
-    )
+    image_files = [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths]
+    mask_files = [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths]
+    return image_files, mask_files if mask_kind.ending else _join_masks(image_files, mask_files)
+
+
+def _choose_masks(kinds, mask_kind):
+    """The paths of masks. `kinds`: for each path what its folder says."""
+    found = [path for path, kind in kinds.items() if kind is mask_kind]
+    if mask_kind.ending:
+        found = list(filter(mask_kind.has_file, found))
+    if found and len(found) < len(kinds):
+        return found
+    return list(filter(mask_kind.has_file, kinds))  # folders do not tell, but names of files
+
+
+def _choose_images(kinds, image_kind, mask_paths):
+    """The paths of images: in folders for them if there are any, otherwise all that is no mask."""
+    found = [path for path, kind in kinds.items() if kind is image_kind]
+    found = found or [path for path, kind in kinds.items() if kind is not OTHER]
+    taken = set(mask_paths)
+    return [
+        path
+        for path in found
+        if path not in taken and (not image_kind.ending or image_kind.has_file(path))
+    ]
 
 
 def _make_kind(root, given, words, endings, folder_names):
@@ -330,14 +355,50 @@ def _words(name):
 
 
 def _make_file(path, names, roles, kind):
-    split, place = "", []
-    for i, name in enumerate(names):
-        words = _words(name)
-        split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), split)
-        if i != roles[names][1] and not (words and SPLIT_WORDS.keys() >= set(words)):
-            place.append(name)
+    place = tuple(
+        name
+        for i, name in enumerate(names)
+        if i != roles[names][1] and not (_words(name) and SPLIT_WORDS.keys() >= set(_words(name)))
+    )
     stem = unicodedata.normalize("NFC", path.stem).lower()
-    return File(path, split, tuple(place), stem, kind.strip(stem))
+    return File(path, find_split(names), place, stem, kind.strip(stem))
+
+
+def _join_masks(images, masks):
+    """The masks, those of one image joined: File of their folder, with the name of the image.
+
+    Some sets have a folder for each image, and in it a folder with a mask for each object. Names
+    without a number tell different things, such as liver and tumour, and are not joined.
+    """
+    owners, parts = (_group(files, map(_home, files)) for files in (images, masks))
+    common = len(os.path.commonprefix([image.place for image in images]))
+    joined = {}
+    for home, (image, *others) in owners.items():
+        inside = {mask.path.parent for mask in parts.get(home, ())}
+        if (
+            not others
+            and len(image.place) > common
+            and len(inside) == 1
+            and image.path.parent not in inside
+            and all(re.search(r"\d", mask.stem) for mask in parts[home])
+            and not any(image.stem in (mask.stem, mask.key) for mask in parts[home])
+        ):
+            joined[home] = File(inside.pop(), *home, image.stem, image.key)
+    if all(len(parts[home]) == 1 for home in joined):
+        return masks
+    return [mask for mask in masks if _home(mask) not in joined] + list(joined.values())
+
+
+def _home(file):
+    return file.split, file.place
+
+
+def _group(files, names):
+    """Lists of files by the name that each has."""
+    groups = defaultdict(list)
+    for file, name in zip(files, names, strict=True):
+        groups[name].append(file)
+    return groups
 
 
 def _pictures(root):
@@ -347,7 +408,9 @@ def _pictures(root):
         inside = []
         for folder in level:
             files, subfolders = _look_into(folder)
-            yield from (file for file in files if _is_picture(file))
+            for file in filter(is_picture, files):
+                if not file.stem.lower().endswith(SUPERPIXELS):
+                    yield file
             for path in subfolders:
                 real = os.path.realpath(path)  # links may lead to folders above
                 if real not in seen and not OTHER_FOLDERS.fullmatch(path.name):
@@ -369,10 +432,6 @@ def _look_into(folder):
         ) from error
 
 
-def _is_picture(path):
-    return path.suffix.lower() in SUFFIXES and not path.stem.lower().endswith(SUPERPIXELS)
-
-
 # --- what belongs together -----------------------------------------------------------------------
 
 
@@ -382,14 +441,11 @@ def _match(images, masks):
     for rule in _rules():
         if rule is _numbers and pairs:
             break
-        by_name = [defaultdict(list), defaultdict(list)]
-        for side, files in zip(by_name, (images, masks), strict=True):
-            for file, name in zip(files, rule(files), strict=True):
-                side[name].append(file)
+        images_of, masks_of = (_group(files, rule(files)) for files in (images, masks))
         alone = [
-            (found[0], by_name[1][name][0])
-            for name, found in by_name[0].items()
-            if name is not None and len(found) == len(by_name[1].get(name, ())) == 1
+            (found[0], masks_of[name][0])
+            for name, found in images_of.items()
+            if name is not None and len(found) == len(masks_of.get(name, ())) == 1
         ]
         new = [pair for pair in alone if _may_be_a_pair(*pair)]
         pairs += new
@@ -437,34 +493,39 @@ def _numbers(files):
 
 def _left_over(pairs, images, masks):
     """A fault for each image and mask in no pair: those that are one too many, and the others."""
-    sides = ([image for image, _ in pairs] + images, [mask for _, mask in pairs] + masks)
-    by_key = [defaultdict(list), defaultdict(list)]
-    for side, files in zip(by_key, sides, strict=True):
-        for file in files:
-            side[file.split, file.place, file.key].append(file)
+
+    def key(file):
+        return file.split, file.place, file.key
+
+    all_images = [image for image, _ in pairs] + images
+    all_masks = [mask for _, mask in pairs] + masks
+    images_of, masks_of = (_group(files, map(key, files)) for files in (all_images, all_masks))
     twins, lonely = [], []
-    for number, (kind, other, files) in enumerate(
-        (("image", "mask", images), ("mask", "image", masks))
+    for kind, other, files, same, partners in (
+        ("image", "mask", images, images_of, masks_of),
+        ("mask", "image", masks, masks_of, images_of),
     ):
         for file in files:
-            key = file.split, file.place, file.key
-            same, partners = by_key[number][key], by_key[1 - number].get(key)
-            if partners and len(same) > 1:
-                twin = same[0] if same[0] != file else same[1]
-                if file.path.parent == twin.path.parent:
-                    name, choice = twin.path.name, file.path.name[len(file.key) :]
-                else:
-                    name, choice = twin.path, file.path.parent.name
-                twins.append(
-                    f"{file.path}: {name} is another {kind} for the same {other}; keep one of "
-                    f'them, or say which one counts, such as {kind}s="{choice}"'
-                )
-            elif not partners:
+            others = [one for one in same[key(file)] if one != file]
+            if others and key(file) in partners:
+                twins.append(_twin_fault(file, others[0], kind, other))
+            else:
                 lonely.append(
                     f"{file.path}: there is no {other} for this {kind}; add it under the same "
                     "name, or remove this file"
                 )
     return twins, lonely
+
+
+def _twin_fault(file, twin, kind, other):
+    if file.path.parent == twin.path.parent:
+        name, choice = twin.path.name, file.path.name[len(file.key) :]
+    else:
+        name, choice = twin.path, file.path.parent.name
+    return (
+        f"{file.path}: {name} is another {kind} for the same {other}; keep one of "
+        f'them, or say which one counts, such as {kind}s="{choice}"'
+    )
 
 
 # --- names and groups ----------------------------------------------------------------------------

@@ -216,16 +216,20 @@ def test_even_pictures_with_small_objects_are_not_copies():
     assert checkup.find_twins([*looks, replace(looks[0], case=looks[1].case)]).names == ("0 = 1",)
 
 
-def test_pictures_on_both_sides_of_a_split(good, tmp_path):
+@pytest.mark.parametrize("place", ["{part}/{kind}", "{part}{kind}"])
+def test_pictures_on_both_sides_of_a_split(good, tmp_path, place):
+    def folder(part, kind):
+        return tmp_path / place.format(part=part, kind=kind)
+
     for part, names in (("train", NAMES[:40]), ("test", NAMES[40:])):
         for kind in ("images", "masks"):
-            (tmp_path / part / kind).mkdir(parents=True)
+            folder(part, kind).mkdir(parents=True)
             for name in names:
-                shutil.copy(good / kind / f"{name}.png", tmp_path / part / kind)
+                shutil.copy(good / kind / f"{name}.png", folder(part, kind))
     report = check_folder(tmp_path)
     assert report.faults == [] and "split: train 40, test 12" in str(report)
     for kind in ("images", "masks"):
-        shutil.copy(good / kind / "p01.png", tmp_path / "test" / kind / "copy.png")
+        shutil.copy(good / kind / "p01.png", folder("test", kind) / "copy.png")
     found = find_one(check_folder(tmp_path), "on both sides of the split")
     assert found.names == ("copy = p01",)
 

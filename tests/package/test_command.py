@@ -90,6 +90,13 @@ def test_predict_writes_masks_beside_photos_and_names_what_it_cannot_read(fitted
     assert Image.open(tmp_path / "other_overlay.png").size == (80, 60)
 
 
+def test_what_cannot_be_read_in_a_folder_of_photos_is_named(fitted, tmp_path, capsys):
+    (tmp_path / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    model = fitted[0].with_name("discs_network") / "model.keras"
+    assert main(["predict", str(model), str(tmp_path)]) == 1
+    assert "a.HEIC: is a HEIC or AVIF photograph" in capsys.readouterr().err
+
+
 def test_predict_takes_a_folder_and_tiles(fitted, tmp_path, capsys):
     folder, _ = fitted
     model = folder.with_name("discs_network") / "model.keras"

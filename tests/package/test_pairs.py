@@ -12,7 +12,7 @@ from PIL import Image
 
 from ph2_tree import disc, skin
 from segmentation_tf.cases import DatasetError, split_cases
-from segmentation_tf.datasets import folders, pairs
+from segmentation_tf.datasets import checkup, folders, pairs
 from segmentation_tf.evaluation import evaluate_masks
 from segmentation_tf.images import read_mask
 from segmentation_tf.pipeline import make_dataset
@@ -180,6 +180,72 @@ def test_a_link_to_a_folder_above_adds_nothing(tmp_path):
     assert paired(tmp_path) == ["images/a.jpg masks/a.png"]
 
 
+def write_nuclei(root, images=3, masks=4):
+    """A tree like Kaggle's Data Science Bowl 2018: a folder an image, and a mask for each nucleus.
+
+    The last image has one nucleus only. Returns the joined masks, bool `(images, H, W)`.
+    """
+    discs = [disc(centre=(14 + 8 * j, 12 + 16 * j), radius=7) for j in range(masks)]
+    joined = []
+    for i in range(images):
+        folder, shown = root / "stage1_train" / f"{i}e{i}", discs[: masks if i < images - 1 else 1]
+        for kind in ("images", "masks"):
+            (folder / kind).mkdir(parents=True)
+        joined.append(np.any(shown, axis=0))
+        Image.fromarray(skin(joined[-1], seed=i)).save(folder / "images" / f"{folder.name}.png")
+        for j, mask in enumerate(shown):
+            Image.fromarray(mask).convert("L").save(folder / "masks" / f"{i}a{j}f.png")
+    return joined
+
+
+def test_masks_in_the_folder_of_one_image_are_joined(tmp_path, capsys):
+    joined = write_nuclei(tmp_path)
+    cases = pairs.load_cases(tmp_path)
+    assert [case.name for case in cases] == ["0e0", "1e1", "2e2"]
+    assert "3 of 3 images have a folder of masks, which count as one" in capsys.readouterr().out
+    for case, mask in zip(cases, joined, strict=True):
+        np.testing.assert_array_equal(read_mask(case.mask), mask)
+    _, masks = next(iter(make_dataset(cases, (57, 77), 3)))
+    np.testing.assert_array_equal(masks[..., 0], joined)
+    assert evaluate_masks(cases, joined).means["dice"][0] == 1
+    text = str(checkup.check_folder(tmp_path))
+    assert "masks: 2 joined PNG with 0, 255; 1 PNG with 0, 255" in text and "cannot" not in text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "1/images/a.png 1/masks/a.png 1/masks/b2.png",  # one has the name of the image
+        "1/images/a.png 1/masks/liver.png 1/masks/tumour.png",  # two different things
+        "1/images/a.png 1/images/b.png 1/masks/c1.png 1/masks/c2.png",
+        "1/images/a.png 1/masks/l/c1.png 1/masks/r/c2.png",
+    ],
+)
+def test_masks_that_may_be_of_other_things_are_not_joined(tmp_path, names):
+    write(tmp_path, "2/images/x.png", "2/masks/x.png", *names.split())
+    refuse(tmp_path, "there is no (mask for this image|image for this mask)")
+
+
+def test_without_a_folder_of_masks_nothing_is_joined(tmp_path):
+    write(tmp_path, "1/a.png", "1/c1_mask.png", "1/c2_mask.png", "2/x.png", "2/x_mask.png")
+    refuse(tmp_path, "a.png: there is no mask for this image.*2 more cases")
+
+
+def test_a_set_of_one_image_and_two_masks_is_not_joined(tmp_path):
+    write(tmp_path, "set/images/a.png", "set/masks/b1.png", "set/masks/b2.png")
+    refuse(tmp_path, "no name of its 1 images, such as a.png, fits one of its 2 masks")
+
+
+def test_joined_masks_have_one_size_and_some_are_there(tmp_path):
+    write(tmp_path, "1_mask.png")
+    write(tmp_path, "2_mask.png", size=(40, 50))
+    with pytest.raises(DatasetError, match="2_mask.png is 50 x 40 .* 1_mask.png beside it is 77"):
+        read_mask(tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DatasetError, match="none: is a folder without masks"):
+        read_mask(tmp_path / "none")
+
+
 # --- the folder that is read -------------------------------------------------------------------
 
 
@@ -338,6 +404,11 @@ def test_numbers_count_only_if_nothing_else_differs(tmp_path):
     refuse(tmp_path, "no name of its 2 images, such as cat1.jpg, fits one of its 2 masks")
     write(tmp_path / "other", "images/a.jpg", "masks/a.png", "images/i5.jpg", "masks/m5.png")
     refuse(tmp_path / "other", "i5.jpg: there is no mask for this image.*1 more case")
+
+
+def test_an_image_whose_mask_another_one_has_by_its_name_is_not_dropped(tmp_path):
+    write(tmp_path, "images/x.png", "images/x_seg.png", "masks/x_seg.png")
+    refuse(tmp_path, "x.png: there is no mask for this image")
 
 
 def test_another_size_is_refused(tmp_path):
