@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from segmentation_tf.drawn.drawing import cells, draw_parallel, smooth_noise, smoothstep
+from segmentation_tf.drawn.drawing import cells, colour, draw_parallel, smooth_noise, smoothstep
 from segmentation_tf.images import largest_component
 
 VERSION = 2  # raise it when any pixel changes: the folder's name contains it
@@ -35,12 +35,6 @@ COUNTS = {COMMON: 80, ATYPICAL: 80, MELANOMA: 40}
 LAST_NAME = 437  # PH2 names its 200 cases with numbers from IMD002 to IMD437
 
 # Images are held as planes, float32 (3, H, W), and colours as columns: fast to compute with.
-
-
-def colour(*rgb: float) -> np.ndarray:
-    """A colour as a column, float32 (3, 1, 1)."""
-    return np.array(rgb, np.float32)[:, None, None]
-
 
 BLOOD = colour(0.10, 0.85, 0.70)  # haemoglobin lets red through, hardly any green
 BLUE_GREY = colour(92, 89, 103)

@@ -118,6 +118,11 @@ def _end_with_parent():
 # --- painting tools --------------------------------------------------------------------------
 
 
+def colour(*rgb: float) -> np.ndarray:
+    """A colour as a column, float32 (3, 1, 1), for pictures held as planes, float32 (3, H, W)."""
+    return np.array(rgb, np.float32)[:, None, None]
+
+
 def one_of(rng: Generator, values: Sequence) -> Any:
     """One of the values; each is as likely as the others."""
     return values[rng.integers(len(values))]

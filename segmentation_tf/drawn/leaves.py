@@ -18,7 +18,14 @@ import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageOps
 from scipy import ndimage
 
-from segmentation_tf.drawn.drawing import cells, draw_parallel, one_of, smooth_noise, smoothstep
+from segmentation_tf.drawn.drawing import (
+    cells,
+    colour,
+    draw_parallel,
+    one_of,
+    smooth_noise,
+    smoothstep,
+)
 from segmentation_tf.images import largest_component
 
 VERSION = 1  # raise it when any pixel changes: the folder's name contains it
@@ -44,13 +51,8 @@ PHOTOS = (
 )
 
 
-def colour(*rgb: float) -> np.ndarray:
-    """A colour as a column, float32 (3, 1, 1); pictures are planes, float32 (3, H, W)."""
-    return np.array(rgb, np.float32)[:, None, None]
-
-
 def blend(image: np.ndarray, tint: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """`image` where `share` (H, W) is 0, and `tint` where it is 1."""
+    """`image`, planes (3, H, W), where `share` (H, W) is 0, and `tint` where it is 1."""
     return image + share * (tint - image)
 
 
