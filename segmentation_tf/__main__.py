@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the processor
@@ -129,12 +130,20 @@ def run_fit(options: argparse.Namespace) -> int:
     out = options.out or _beside(options.folder, "_network")
     _refuse_overwriting([out / name for name in FILES], options.overwrite)
 
-    import keras
+    train_cases, validation_cases, test_cases = _read_parts(options)
+    _make_writable(out)  # before the training, which would be lost
+    model, history = _train(train_cases, validation_cases, options)
+    _save_network(model, train_cases, out)
+    evaluation = _score(model, test_cases)
+    _write_scores(evaluation, out)
+    _draw(model, history, evaluation, test_cases, out)
+    print(f"written to {out}: {', '.join(FILES)}")
+    return 0
 
+
+def _read_parts(options):
+    """The cases to train, to validate and to test; every file is read to its end."""
     from segmentation_tf.datasets import pairs
-    from segmentation_tf.models import build_unet
-    from segmentation_tf.pipeline import make_dataset
-    from segmentation_tf.training import RECIPE
 
     print(f"reading {options.folder}")
     arguments = _folder_arguments(options)
@@ -143,38 +152,45 @@ def run_fit(options: argparse.Namespace) -> int:
     train_cases, validation_cases, test_cases = divide_parts(parts, options.seed)
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
+    return train_cases, validation_cases, test_cases
 
-    _make_writable(out)  # before the training, which would be lost
+
+def _train(train_cases, validation_cases, options):
+    """The trained network and its history."""
+    import keras
+    from tqdm.contrib import DummyTqdmFile
+
+    from segmentation_tf.models import build_unet
+    from segmentation_tf.pipeline import make_dataset
+    from segmentation_tf.training import RECIPE, StepBar, train
+
     keras.utils.set_random_seed(options.seed)
-    size, batch_size = RECIPE.size, RECIPE.batch_size
-    data = make_dataset(train_cases, size, batch_size, training=True, seed=options.seed)
+    size = RECIPE.size
+    data = make_dataset(train_cases, size, RECIPE.batch_size, training=True, seed=options.seed)
     validation_data = make_dataset(validation_cases, size, 8) if validation_cases else None
     model = build_unet((size, size, 3))
-    history = _train(model, data, validation_data, options.steps)
+    data, epochs = _plan(data, options.steps, RECIPE.steps)
+    with contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)):  # lines go above the bar
+        history = train(model, data, validation_data, epochs=epochs, callbacks=[StepBar()])
+    return model, history
+
+
+def _plan(data, steps, usual_steps):
+    """The data of one epoch, and how many epochs make about as many steps as were asked for."""
+    if steps and steps < len(data):
+        data = data.take(steps)
+    steps = steps or usual_steps
+    # A validation costs as much as some steps, so a small set is repeated in each epoch.
+    data = data.repeat(max(1, steps // EPOCHS // len(data)))
+    return data, max(1, round(steps / len(data)))
+
+
+def _save_network(model, train_cases, out):
+    import keras
 
     # Without the optimizer's variables the file has a quarter of the size.
     keras.Model(model.inputs, model.outputs, name=model.name).save(out / "model.keras")
     (out / "training.json").write_text(json.dumps({"photo": _usual_size(train_cases)}))
-    evaluation = _score(model, test_cases)
-    _write_scores(evaluation, out)
-    _draw(model, history, evaluation, test_cases, out)
-    print(f"written to {out}: {', '.join(FILES)}")
-    return 0
-
-
-def _train(model, data, validation_data, steps):
-    from tqdm.contrib import DummyTqdmFile
-
-    from segmentation_tf.training import RECIPE, StepBar, train
-
-    if steps and steps < len(data):
-        data = data.take(steps)
-    steps = steps or RECIPE.steps
-    # A validation costs as much as some steps, so a small set is repeated in each epoch.
-    data = data.repeat(max(1, steps // EPOCHS // len(data)))
-    epochs = max(1, round(steps / len(data)))
-    with contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)):  # lines go above the bar
-        return train(model, data, validation_data, epochs=epochs, callbacks=[StepBar()])
 
 
 def _usual_size(cases):
@@ -244,10 +260,7 @@ def _draw(model, history, evaluation, cases, out):
 def run_predict(options: argparse.Namespace) -> int:
     """Write the mask of each photo and an overlay; 1 if one of them could not be read."""
     photos = [photo for path in options.photos for photo in _photos_in(path)]
-    stems = [(options.out or photo.parent) / photo.stem for photo in photos]
-    if twins := [stem for stem in stems if stems.count(stem) > 1]:
-        raise ValueError(f"{twins[0]}_mask.png would be the mask of two photos; rename one of them")
-    targets = [[stem.with_name(f"{stem.name}_{kind}.png") for kind in KINDS] for stem in stems]
+    targets = _find_targets(photos, options.out)
     _refuse_overwriting([file for files in targets for file in files], options.overwrite)
     if options.scale and not options.tiles:
         raise ValueError("--scale belongs to --tiles")
@@ -287,6 +300,15 @@ def _photos_in(path):
     if not photos:
         raise DatasetError(f"{path}: there are no photos in this folder")
     return photos
+
+
+def _find_targets(photos, out):
+    """The files to write for each photo, in the order of KINDS."""
+    stems = [(out or photo.parent) / photo.stem for photo in photos]
+    (most, count), *_ = Counter(stems).most_common(1)
+    if count > 1:
+        raise ValueError(f"{most}_mask.png would be the mask of two photos; rename one of them")
+    return [[stem.with_name(f"{stem.name}_{kind}.png") for kind in KINDS] for stem in stems]
 
 
 def _make_predictor(options):

@@ -84,13 +84,10 @@ def look_at(case: Case, size: int) -> Look:
         picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
     except DatasetError as error:
         return Look(case, fault=str(error))
-    labels, objects = ndimage.label(mask, np.ones((3, 3)))  # pixels that touch at a corner, too
-    # Each pixel of the network's mask, enlarged again, hits the objects that are still there.
-    kept = Image.fromarray(resize_mask(mask, (size, size))).resize(mask.shape[::-1])
-    hit = np.count_nonzero(np.bincount(labels[np.asarray(kept)], minlength=1)[1:])
     with Image.open(case.image, formats=FORMATS) as file:  # its header only
         image_format = file.format
         turned = file.getexif().get(ExifTags.Base.Orientation, 1) > 1
+    objects, lost = _count_objects(mask, size)
     small = resize_image(picture, (SMALL, SMALL)), resize_mask(mask, (SMALL, SMALL))
     own = fit(*small)
     moves = {how: fit(small[0], moved) for how, moved in _moves(small[1]).items()}
@@ -103,12 +100,21 @@ def look_at(case: Case, size: int) -> Look:
         turned=turned,
         share=float(mask.mean()),
         objects=objects,
-        lost=objects - hit,
+        lost=lost,
         image=small[0],
         mask=small[1],
         fit=own,
         moves={how: value for how, value in moves.items() if value > MOVED * max(own, BLURRED)},
     )
+
+
+def _count_objects(mask, size):
+    """How many connected parts a mask has, and how many of them are gone at the network's size."""
+    labels, objects = ndimage.label(mask, np.ones((3, 3)))  # pixels that touch at a corner, too
+    # Each pixel of the network's mask, enlarged again, hits the objects that are still there.
+    kept = Image.fromarray(resize_mask(mask, (size, size))).resize(mask.shape[::-1])
+    hit = np.count_nonzero(np.bincount(labels[np.asarray(kept)], minlength=1)[1:])
+    return objects, objects - hit
 
 
 def _values(path):
@@ -216,27 +222,19 @@ def find_inverted(looks: Sequence[Look]) -> Finding | None:
 def find_misplaced(looks: Sequence[Look]) -> Finding | None:
     """Masks that fit far better turned, mirrored or moved, and pictures that another mask fits.
 
-    Masks of other pictures are tried in two rounds. A picture is a suspect if its own mask fits it
-    less than half as well as masks usually do, or if one of OTHERS masks, taken at random, fits it
-    better. Then suspects try the masks of suspects, at most MAX_SUSPECTS.
+    Masks of other pictures are tried in two rounds: `_suspects` chooses pictures, and these try one
+    another's masks.
     """
     looks = [look for look in looks if look.usable and 0 < look.share < 1]
-    order = sorted(range(len(looks)), key=lambda i: looks[i].fit)
-    usual = looks[order[len(order) // 2]].fit if looks else 0
-    rng, suspects = np.random.default_rng(0), []
-    for i in order[: 10 * MAX_SUSPECTS]:
-        others = [looks[j].mask for j in rng.integers(len(looks), size=OTHERS)]
-        poor = looks[i].fit < usual / 2
-        if poor or any(fit(looks[i].image, mask) > looks[i].fit for mask in others):
-            suspects.append(i)
-    suspects = suspects[:MAX_SUSPECTS]
+    suspects = _suspects(looks)
+    suspected = {id(look) for look in suspects}
     bad, names = [], []
-    for i, look in enumerate(looks):
+    for look in looks:
         better = {f"fits {how}": value for how, value in look.moves.items()}
-        for j in suspects if i in suspects else ():
-            value, there = fit(look.image, looks[j].mask), looks[j].fit
-            if value > max(EXCHANGED * look.fit, EXCHANGED * BLURRED, MOVED * there):
-                better[f"the mask of {looks[j].case.name} fits"] = value
+        for other in suspects if id(look) in suspected else ():
+            value = fit(look.image, other.mask)
+            if value > max(EXCHANGED * look.fit, EXCHANGED * BLURRED, MOVED * other.fit):
+                better[f"the mask of {other.case.name} fits"] = value
         if better:
             bad.append(look)
             names.append(f"{look.case.name} ({max(better, key=better.get)})")
@@ -245,6 +243,22 @@ def find_misplaced(looks: Sequence[Look]) -> Finding | None:
         "turns by 180 degrees"
     )
     return _finding(bad, "{n}: the mask seems to lie wrong", advice, names=names)
+
+
+def _suspects(looks):
+    """Pictures, at most MAX_SUSPECTS, that another mask may fit better than their own.
+
+    Their own fits less than half as well as masks usually do, or one of OTHERS masks, taken at
+    random, fits better.
+    """
+    worst_first = sorted(looks, key=lambda look: look.fit)
+    usual = worst_first[len(looks) // 2].fit if looks else 0
+    rng, suspects = np.random.default_rng(0), []
+    for look in worst_first[: 10 * MAX_SUSPECTS]:
+        others = [looks[j].mask for j in rng.integers(len(looks), size=OTHERS)]
+        if look.fit < usual / 2 or any(fit(look.image, mask) > look.fit for mask in others):
+            suspects.append(look)
+    return suspects[:MAX_SUSPECTS]
 
 
 def fit(image: np.ndarray, mask: np.ndarray) -> float:
