@@ -165,7 +165,14 @@ def _load(root, images, masks, group, classes):
     folder = folders.choose_folder(root, "PAIRS_ROOT", "pictures", draw=drawn_folder)
     cases, faults = _find(folder, images, masks, group, classes)
     refuse_faults(faults)
-    empty = check_cases(list(cases), empty_mask_ok=True)
+    _check_files(folder, list(cases), classes)
+    names = [name for name in ("", *SPLIT_WORDS.values()) if name in cases.values()]
+    return {name: sorted(case for case in cases if cases[case] == name) for name in names}
+
+
+def _check_files(folder, cases, classes):
+    """Read every file, and print what is worth knowing about the masks."""
+    empty = check_cases(cases, empty_mask_ok=True)
     if len(empty) == len(cases):
         seen = "are 0 everywhere" if classes is None else f"have none of classes={classes}"
         raise DatasetError(
@@ -179,23 +186,26 @@ def _load(root, images, masks, group, classes):
             f"{len(joined)} of {len(cases)} images have a folder of masks, which count as one: "
             f"such as {joined[0].mask.relative_to(folder)}"
         )
-    names = [name for name in ("", *SPLIT_WORDS.values()) if name in cases.values()]
-    return {name: sorted(case for case in cases if cases[case] == name) for name in names}
 
 
 def _find(root, images, masks, group, classes):
     """The cases with the part of the split that each is in, and the faults of other files."""
-    classes, group = check_classes(classes), _make_group(group)
+    classes, find_group = check_classes(classes), _make_finder(group)
     found = _find_files(root, images, masks)
     pairs, twins, lonely = _match(*found)
-    faults = twins + lonely
     if not pairs and not twins:
         raise DatasetError(_no_pairs(root, *found))
     names, inner_names = _name_pairs(pairs)
-    groups = {}
-    for image, _ in pairs:
-        groups[image], fault = group(image.path, names[image], inner_names[image])
-        faults.append(fault)
+    groups = names  # each picture is one
+    if find_group:
+        groups = {image: find_group(name) for image, name in inner_names.items()}
+    faults = twins + lonely
+    faults += [
+        f"{image.path}: group={group!r} finds nothing in the name {inner_names[image]}; change one "
+        "of the two"
+        for image, name in groups.items()
+        if name in (None, "")
+    ]
     counts = Counter(names.values())
     faults += [
         f"{image.path}: another image has the name {name}, too; rename one of them"
@@ -203,11 +213,12 @@ def _find(root, images, masks, group, classes):
         if counts[name] > 1
     ]
     cases = {
-        Case(names[image], image.path, mask.path, groups[image], classes=classes): image.split
-        or mask.split
+        Case(names[image], image.path, mask.path, str(groups[image]), classes=classes): (
+            image.split or mask.split
+        )
         for image, mask in pairs
     }
-    return cases, [fault for fault in faults if fault]
+    return cases, faults
 
 
 # --- images and masks among the files ------------------------------------------------------------
@@ -249,9 +260,7 @@ class Kind:
     def has_file(self, path: Path) -> bool:
         """Whether the name of the file, with or without its suffix, ends as for this kind."""
         if self.ending:
-            return path.stem.lower().endswith(self.ending) or path.name.lower().endswith(
-                self.ending
-            )
+            return any(name.lower().endswith(self.ending) for name in (path.stem, path.name))
         return self.pattern.search(path.stem.lower()) is not None
 
     def strip(self, stem: str) -> str:
@@ -548,27 +557,14 @@ def _name_pairs(pairs):
     return names, inner
 
 
-def _make_group(group):
-    """A function that takes path, name and name with subfolders, and returns group and fault."""
-    if group is None:
-        return lambda path, name, inner_name: (name, None)
-    find = group if callable(group) else _make_finder(group)
-
-    def look(path, name, inner_name):
-        found = find(inner_name)
-        if found is None or found == "":
-            fault = f"{path}: group={group!r} finds nothing in the name {inner_name}; change one"
-            return "", f"{fault} of the two"
-        return str(found), None
-
-    return look
-
-
-def _make_finder(expression):
+def _make_finder(group):
+    """A function that finds the group in a name with subfolders, or None; None without `group`."""
+    if group is None or callable(group):
+        return group
     try:
-        pattern = re.compile(expression)
+        pattern = re.compile(group)
     except (re.error, TypeError) as error:
-        raise ValueError(f"group={expression!r} is no regular expression ({error})") from error
+        raise ValueError(f"group={group!r} is no regular expression ({error})") from error
 
     def find(name):
         match = pattern.search(name)

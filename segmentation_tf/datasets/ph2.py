@@ -153,11 +153,11 @@ def _read_rows(table):
         raise DatasetError(f"{table}: is no table ({error})") from error
     columns = [cell.lower() for cell in next(row for row in rows if "name" in str(row).lower())]
     name = next(i for i, column in enumerate(columns) if "name" in column)
-    pairs = []
-    for row in rows:
-        if len(row) == len(columns) and _is_case(row[name]):
-            pairs.append((row[name].upper(), _find_code(dict(zip(columns, row, strict=True)))))
-    return pairs
+    return [
+        (row[name].upper(), _find_code(dict(zip(columns, row, strict=True))))
+        for row in rows
+        if len(row) == len(columns) and _is_case(row[name])
+    ]
 
 
 def _is_case(text):

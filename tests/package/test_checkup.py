@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pairs_tree import draw_pair, write_pairs
 from ph2_tree import skin
 from processes import run
 from segmentation_tf import images
@@ -21,27 +22,10 @@ from segmentation_tf.training import RECIPE
 NAMES = [f"p{number:02}" for number in range(1, 53)]
 
 
-def draw_pair(seed, shape=(96, 128)):
-    """A picture of two boxes and its mask; no two are alike."""
-    rng = np.random.default_rng(seed)
-    mask = np.zeros(shape, bool)
-    for _ in range(2):
-        top, left = rng.integers(6, (shape[0] // 2, shape[1] // 2))
-        mask[top : top + rng.integers(16, 40), left : left + rng.integers(16, 50)] = True
-    return skin(mask, seed) - rng.integers(0, 60, 3).astype(np.uint8), mask
-
-
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     """A folder in which nothing is wrong."""
-    folder = tmp_path_factory.mktemp("good")
-    for name in ("images", "masks"):
-        (folder / name).mkdir()
-    for seed, name in enumerate(NAMES):
-        image, mask = draw_pair(seed)
-        Image.fromarray(image).save(folder / "images" / f"{name}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
-    return folder
+    return write_pairs(tmp_path_factory.mktemp("good"), [f"{name}.png" for name in NAMES])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ph2_tree import disc, skin
+from pairs_tree import write_pairs
 from processes import REPOSITORY, run
 from segmentation_tf import models
 from segmentation_tf.__main__ import FILES, main
@@ -31,21 +31,14 @@ def command(*arguments):
     )
 
 
-def write_pairs(folder, count, size=(60, 80)):
-    """A folder of photos (JPEG) and masks (PNG), each with its own disc."""
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-    for i in range(count):
-        mask = disc(size, (25 + i % 5 * 3, 30 + i % 7 * 3), 14 + i % 6)
-        Image.fromarray(skin(mask, seed=i)).save(folder / "images" / f"p{i:02}.jpg", quality=95)
-        Image.fromarray(mask).save(folder / "masks" / f"p{i:02}.png")
-    return folder
+def write_photos(folder, count):
+    return write_pairs(folder, [f"p{i:02}.jpg" for i in range(count)], shape=(60, 80))
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A folder of 14 pairs, and what the command said when it fitted a network to it."""
-    folder = write_pairs(tmp_path_factory.mktemp("fit") / "discs", 14)
+    folder = write_photos(tmp_path_factory.mktemp("fit") / "discs", 14)
     return folder, command("fit", folder, "--steps", 30)
 
 
@@ -135,7 +128,7 @@ def test_nothing_is_overwritten_without_being_told(fitted, tmp_path, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 def test_ctrl_c_keeps_the_best_so_far_and_still_writes(tmp_path):
-    folder = write_pairs(tmp_path / "discs", 13)
+    folder = write_photos(tmp_path / "discs", 13)
     arguments = [*COMMAND, "fit", folder, "--steps", "90"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(arguments, **PIPES, env=environment) as process:
@@ -151,7 +144,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_still_writes(tmp_path):
 
 
 def test_check_finds_a_planted_fault(tmp_path):
-    folder = write_pairs(tmp_path / "discs", 12)
+    folder = write_photos(tmp_path / "discs", 12)
     (folder / "masks" / "p03.png").unlink()
     done = command("check", folder)
     page = tmp_path / "discs_check.html"
@@ -161,14 +154,14 @@ def test_check_finds_a_planted_fault(tmp_path):
 
 
 def test_check_of_a_good_folder(tmp_path, capsys):
-    folder = write_pairs(tmp_path / "discs", 12)
+    folder = write_photos(tmp_path / "discs", 12)
     page = tmp_path / "page.html"
     assert main(["check", str(folder), "--out", str(page)]) == 0
     assert page.is_file() and main(["check", str(folder), "--out", str(page)]) == 2
 
 
 def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys, monkeypatch):
-    folder = write_pairs(tmp_path / "discs", 3)
+    folder = write_photos(tmp_path / "discs", 3)
     monkeypatch.setattr(models, "build_unet", partial(models.build_unet, filters=(4, 8)))
     assert main(["fit", str(folder), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
@@ -202,7 +195,7 @@ def test_help_and_wrong_use_do_not_wait_for_tensorflow():
 
 
 def test_wrong_use_that_shows_later_exits_with_2_too(tmp_path, capsys):
-    folder = write_pairs(tmp_path / "discs", 2)
+    folder = write_photos(tmp_path / "discs", 2)
     assert main(["fit", str(folder), "--group", "("]) == 2
     (tmp_path / "x").mkdir()
     for twin in (tmp_path / "a.jpg", tmp_path / "x" / "a.jpg"):
@@ -217,10 +210,10 @@ def test_what_cannot_be_read_exits_with_1_and_is_named(tmp_path, capsys):
     file = tmp_path / "file"
     file.touch()
     for arguments, said in (
-        (["fit", write_pairs(tmp_path / "two", 2), "--out", file], "File exists"),
+        (["fit", write_photos(tmp_path / "two", 2), "--out", file], "File exists"),
         (["fit", tmp_path / "none"], "none: there is no such folder"),
         (["check", tmp_path / "none"], "none: there is no such folder"),
-        (["fit", write_pairs(tmp_path / "one", 1)], "1 pictures of one group"),
+        (["fit", write_photos(tmp_path / "one", 1)], "1 pictures of one group"),
         (["predict", tmp_path / "no.keras", "a.jpg"], "no.keras: there is no such file"),
         (["predict", tmp_path / "no.keras", tmp_path], "there are no photos in this folder"),
     ):

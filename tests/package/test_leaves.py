@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from drawing_here import drawing_here
-from ph2_tree import skin
+from pairs_tree import write_pairs
 from segmentation_tf.datasets import checkup, pairs
 from segmentation_tf.drawn import leaves
 from segmentation_tf.images import read_image, read_mask
@@ -75,20 +75,9 @@ def test_the_files_differ_as_those_of_people_do():
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the names of the drawn one and tiny pictures, in the time of a blink."""
-    rng = np.random.default_rng(0)
-    for name in ("images", "masks"):
-        (tmp_path / name).mkdir()
-    for number in range(1, 31):
-        mask = np.zeros((96, 128), bool)
-        for _ in range(2):
-            top, left = rng.integers(6, (60, 80))
-            mask[top : top + rng.integers(10, 30), left : left + rng.integers(10, 40)] = True
-        tint = rng.integers(0, 60, 3)
-        image = skin(mask, seed=number) - tint.astype(np.uint8)
-        suffix = leaves.PHOTOS[number - 1][2]
-        Image.fromarray(image).save(tmp_path / "images" / f"leaf{number:02}.{suffix}")
-        Image.fromarray(mask).save(tmp_path / "masks" / f"leaf{number:02}.png")
-    return tmp_path
+    suffixes = [photo[2] for photo in leaves.PHOTOS]
+    names = [f"leaf{number:02}.{suffix}" for number, suffix in enumerate(suffixes, start=1)]
+    return write_pairs(tmp_path, names)
 
 
 def test_the_check_up_finds_every_planted_fault(folder):
