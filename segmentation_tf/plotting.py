@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
+from PIL import Image
+from scipy import ndimage
 
 from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
@@ -354,11 +356,7 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
             panel.set(xticks=[], yticks=[])
             panel.spines[:].set_visible(True)  # a white mask needs its edge
         row[0].set_ylabel(case.name, fontsize=9)
-        dice = f"Dice {score(mask, prediction)['dice']:.2f}"
-        if image.shape[0] > image.shape[1]:  # above a narrow picture there is no room for it
-            row[3].set_xlabel(dice, fontsize=9)
-        else:
-            row[3].set_title(dice, fontsize=9, loc="right")
+        row[3].set_xlabel(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9)
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)
     add_legend(plt.gcf(), ERRORS)
@@ -400,14 +398,33 @@ def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -
     check_masks(mask, prediction)
     # skimage.color.label2rgb gives its colours to the labels that occur: without any true
     # positive in a picture, false positives would change their colour.
-    overlay = image.astype(float)
+    overlay = image.copy()
     for region, colour in (
         (mask & prediction, TRUE_POSITIVE),
         (mask & ~prediction, FALSE_NEGATIVE),
         (prediction & ~mask, FALSE_POSITIVE),
     ):
-        overlay[region] = 0.4 * overlay[region] + 0.6 * np.array(colour)
-    return overlay.astype(np.uint8)
+        _tint(overlay, region, colour, share=0.6)
+    return overlay
+
+
+def object_overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Tint the object in uint8 RGB `(H, W, 3)`, and draw its outline in white beside black.
+
+    `mask` is bool `(H, W)`. The outline is wider in larger pictures.
+    """
+    overlay, width = image.copy(), 1 + 2 * (max(mask.shape) // 600)
+    _tint(overlay, mask, TRUE_POSITIVE, share=0.4)
+    overlay[ndimage.maximum_filter(mask, width + 2) & ~mask] = 0
+    overlay[mask & ~ndimage.minimum_filter(mask, width + 2)] = 255
+    return overlay
+
+
+def _tint(picture, region, colour, share):
+    """Mix the grey of a picture with a colour. On a red picture, blue would become violet."""
+    shades = (1 - share) * np.arange(256)[:, None] + share * np.array(colour)
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    picture[region] = shades.astype(np.uint8)[grey[region]]
 
 
 def show_maps(
