@@ -6,9 +6,11 @@ from importlib import import_module
 from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import is_zipfile
 
 import numpy as np
-from keras import ops
+from keras import Model, ops
+from keras.activations import linear, sigmoid
 from keras.saving import load_model
 from PIL import Image
 from scipy import ndimage, stats
@@ -44,21 +46,27 @@ class Evaluation(NamedTuple):
     means: dict[str, Interval]
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{name:<10} {mean:6.3f}  (95 %: {low:.3f} to {high:.3f})"
-            for name, (mean, low, high) in self.means.items()
-        )
+        lines = []
+        for name, (mean, low, high) in self.means.items():
+            # One case has no interval.
+            interval = f"  (95 %: {low:.3f} to {high:.3f})" if len(self.rows) > 1 else ""
+            lines.append(f"{name:<10} {mean:6.3f}{interval}")
+        return "\n".join(lines)
 
     def write_csv(self, path: Path | str) -> None:
-        """Write a table with a row for each case, and below it three for the means."""
+        """Write a table with a row for each case, and below it the means with their intervals."""
         ends = [
             {"name": name, **{metric: interval[i] for metric, interval in self.means.items()}}
             for i, name in enumerate(("mean", "95 % from", "95 % to"))
         ]
+        rows = self.rows + ends[: 3 if len(self.rows) > 1 else 1]
+        columns = [name for name in self.rows[0] if any(row.get(name) is not None for row in rows)]
         with open(path, "w", newline="", encoding="utf-8-sig") as file:  # so that Excel knows UTF-8
-            writer = csv.DictWriter(file, self.rows[0])
-            writer.writeheader()
-            writer.writerows(self.rows + ends)
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            for row in rows:
+                values = (row.get(name) for name in columns)
+                writer.writerow(round(v, 4) if isinstance(v, float) else v for v in values)
 
 
 # --- predictions
@@ -460,23 +468,52 @@ class Exported:
 def load_network(path: Path | str) -> Callable:
     """Load a network from a .keras file, or an exported one: RGB images in, logits out.
 
+    A Keras model may end in a sigmoid; the loaded network then leaves it out. Exported networks do
+    not tell: train and export them with logits.
+
     Raises:
-        DatasetError: The file cannot be read as a network, or this one takes other images.
+        DatasetError: The file cannot be read as a network, or this one takes other images or does
+            not return a map of their size.
         ImportError: As in `load_exported`.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DatasetError(f"{path}: is a folder; give the file of a network, as in model.keras")
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file; give the file of a trained network")
+    if path.suffix == ".keras" and not is_zipfile(path):
+        raise DatasetError(f"{path}: is damaged, or no Keras model; copy or save it again")
     try:
-        model = load_exported(path) if path.suffix in LOADERS else load_model(path, compile=False)
-    except ImportError:
+        model = load_exported(path) if path.suffix in LOADERS else _load_keras(path)
+        shape = tuple(model.input_shape)
+        if len(shape) != 4 or shape[3] != 3 or None in shape[1:3]:
+            raise DatasetError(
+                f"{path}: takes inputs of shape {shape}, and not RGB images of one size"
+            )
+        outputs = model(np.zeros((1, *shape[1:]), np.float32), training=False)
+    except (ImportError, DatasetError):
         raise
     except Exception as error:  # damaged files raise many kinds
         reason = str(error).strip().splitlines()[0][:200]
         raise DatasetError(f"{path}: cannot be loaded as a network ({reason})") from error
-    shape = tuple(model.input_shape)
-    if len(shape) != 4 or shape[3] != 3 or None in shape[1:3]:
-        raise DatasetError(f"{path}: takes inputs of shape {shape}, and not RGB images of one size")
+    found = tuple(getattr(outputs, "shape", ()))
+    if len(found) != 4 or found[1:3] != shape[1:3]:
+        seen = f"its output has the shape {found}" if found else "it has several outputs"
+        raise DatasetError(
+            f"{path}: does not predict a mask: {seen}, and it needs one of "
+            f"(1, {shape[1]}, {shape[2]}, channels), with a logit for each pixel"
+        )
+    return model
+
+
+def _load_keras(path):
+    """A Keras model without its last sigmoid, if it has one: so it returns logits."""
+    model = load_model(path, compile=False)
+    last = model.layers[-1]
+    if getattr(last, "activation", None) is sigmoid:
+        last.activation = linear
+    if len(model.inputs) == len(model.outputs) == 1:  # they may be lists of one
+        model = Model(model.inputs[0], model.outputs[0], name=model.name)
     return model
 
 

@@ -3,16 +3,20 @@
 import keras
 import numpy as np
 import pytest
+from keras import layers
 from scipy import ndimage
 
 from ph2_tree import disc, skin, write_ph2
+from segmentation_tf.cases import DatasetError
 from segmentation_tf.datasets import ph2
 from segmentation_tf.evaluation import (
     METRICS,
+    Evaluation,
     bootstrap,
     evaluate,
     evaluate_masks,
     hd95,
+    load_network,
     nsd,
     otsu_mask,
     predict_classes,
@@ -283,3 +287,78 @@ def test_only_the_channel_that_was_asked_for_counts(channel):
 def test_flat_image_gives_a_mask_and_no_error(value):
     mask = otsu_mask(np.full((20, 30, 3), value, np.uint8))
     assert mask.shape == (20, 30) and mask.dtype == bool
+
+
+def scored(names):
+    rows = [{"name": name, "label": None, **score(BLOCK, shifted(BLOCK, 1))} for name in names]
+    return Evaluation(rows, {name: bootstrap([row[name] for row in rows]) for name in METRICS})
+
+
+def test_a_table_for_spreadsheets_has_four_decimals_and_no_empty_column(tmp_path):
+    scored("ab").write_csv(tmp_path / "scores.csv")
+    header, *rows = (tmp_path / "scores.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert header == ",".join(["name", *METRICS])
+    assert rows[0] == "a,0.9,0.8182,1.0,1.0,0.9,0.9,0.9833"
+    assert [row.split(",")[0] for row in rows] == ["a", "b", "mean", "95 % from", "95 % to"]
+
+
+def test_one_case_has_no_interval(tmp_path):
+    assert "95 %" in str(scored("ab")) and "95 %" not in str(scored("a"))
+    scored("a").write_csv(tmp_path / "scores.csv")
+    assert "95 %" not in (tmp_path / "scores.csv").read_text(encoding="utf-8-sig")
+
+
+def save(folder, *layers, lists=False):
+    """A network of some layers in a file."""
+    tensor = inputs = keras.Input((8, 8, 3))
+    for layer in layers:
+        tensor = layer(tensor)
+    model = keras.Model([inputs], [tensor]) if lists else keras.Model(inputs, tensor)
+    model.save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([layers.Conv2D(1, 1, strides=2)], r"\(1, 4, 4, 1\), and it needs one of \(1, 8, 8, chann"),
+        (
+            [layers.Flatten(), layers.Dense(1)],
+            r"its output has the shape \(1, 1\), and",
+        ),
+        ([lambda x: [x, x]], "it has several outputs"),
+    ],
+    ids=["half the size", "classifier", "two outputs"],
+)
+def test_a_network_that_predicts_no_mask_is_refused(tmp_path, layers, said):
+    with pytest.raises(DatasetError, match=said):
+        load_network(save(tmp_path, *layers))
+
+
+def test_what_is_no_file_of_a_network_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"is a folder; give the file of a network"):
+        load_network(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"model\.keras: is damaged, or no Keras model"):
+        load_network(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("last", ["layer", "argument", "none"])
+def test_a_last_sigmoid_is_left_out(tmp_path, last):
+    keras.utils.set_random_seed(0)
+    ends = {
+        "layer": [layers.Conv2D(1, 1), layers.Activation("sigmoid")],
+        "argument": [layers.Conv2D(1, 1, activation="sigmoid")],
+        "none": [layers.Conv2D(1, 1)],
+    }
+    image = skin(BLOCK)
+    network = load_network(save(tmp_path, *ends[last]))
+    weights = network.layers[1].get_weights()
+    logits = network(image[None, :8, :8] / np.float32(255))
+    np.testing.assert_allclose(logits[0], image[:8, :8] / 255 @ weights[0][0, 0], atol=1e-5)
+
+
+def test_a_network_with_lists_of_one_input_and_one_output_is_taken(tmp_path, recwarn):
+    network = load_network(save(tmp_path, layers.Conv2D(1, 1), lists=True))
+    assert predict_mask(network, skin(BLOCK)).shape == BLOCK.shape
+    assert not any("structure of `inputs`" in str(one.message) for one in recwarn)
