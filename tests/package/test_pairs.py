@@ -97,6 +97,9 @@ LAYOUTS = {
     "a name like a mask's": ["images/no_label.jpg masks/no_label.png"],
     "lesion in the folder above": ["lesion_set/images/a.jpg lesion_set/masks/a.png"],
     "all sound like masks": ["seg_a/1.png seg_a/1_mask.png", "seg_b/2.png seg_b/2_mask.png"],
+    "a folder for each image, one mask": [
+        "1/images/i1.png 1/masks/m1.png", "2/images/i2.png 2/masks/m2.png"
+    ],
     "numbers with zeros": ["images/i01.png masks/m1.png", "images/i02.png masks/m2.png"],
 }  # fmt: skip
 
@@ -215,15 +218,23 @@ def test_masks_in_the_folder_of_one_image_are_joined(tmp_path, capsys):
 @pytest.mark.parametrize(
     "names",
     [
-        "1/images/a.png 1/masks/a.png 1/masks/b2.png",  # one has the name of the image
+        "1/images/a1.png 1/masks/a1.png 1/masks/b2.png",  # one has the name of the image
         "1/images/a.png 1/masks/liver.png 1/masks/tumour.png",  # two different things
         "1/images/a.png 1/images/b.png 1/masks/c1.png 1/masks/c2.png",
-        "1/images/a.png 1/masks/l/c1.png 1/masks/r/c2.png",
+        "1/images/a.png 1/masks_l/c1.png 1/masks_r/c2.png",
     ],
 )
 def test_masks_that_may_be_of_other_things_are_not_joined(tmp_path, names):
     write(tmp_path, "2/images/x.png", "2/masks/x.png", *names.split())
-    refuse(tmp_path, "there is no (mask for this image|image for this mask)")
+    cases, faults = pairs.find_pairs(tmp_path)
+    assert all(case.mask.is_file() for case in cases)
+    assert all("there is no " in fault for fault in faults) and faults
+
+
+def test_masks_that_were_chosen_by_their_ending_are_not_joined(tmp_path):
+    write(tmp_path, "1/images/a.png", "1/masks/1_in.png", "1/masks/2_in.png", "1/masks/1_out.png")
+    write(tmp_path, "2/images/b.png", "2/masks/b_in.png")
+    refuse(tmp_path, "a.png: there is no mask for this image.*2 more cases", masks="_in")
 
 
 def test_without_a_folder_of_masks_nothing_is_joined(tmp_path):
@@ -404,6 +415,11 @@ def test_numbers_count_only_if_nothing_else_differs(tmp_path):
     refuse(tmp_path, "no name of its 2 images, such as cat1.jpg, fits one of its 2 masks")
     write(tmp_path / "other", "images/a.jpg", "masks/a.png", "images/i5.jpg", "masks/m5.png")
     refuse(tmp_path / "other", "i5.jpg: there is no mask for this image.*1 more case")
+
+
+def test_two_images_of_one_name_without_a_mask_are_no_twins(tmp_path):
+    write(tmp_path, "images/a.jpg", "masks/a.png", "images/b.jpg", "images/b.png")
+    refuse(tmp_path, "b.jpg: there is no mask for this image.*1 more case")
 
 
 def test_an_image_whose_mask_another_one_has_by_its_name_is_not_dropped(tmp_path):
