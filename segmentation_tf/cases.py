@@ -19,7 +19,8 @@ class Case:
 
     Cases of one `group` (a patient, a film) never sit on both sides of a split. `label` is a
     diagnosis or None; splits keep the shares of the labels. `classes` is None for a mask of two
-    values. For a map of classes it names those that are the object, as `images.read_mask` does.
+    values. For a map of classes it names those that are the object, as `images.read_mask` does,
+    or it is "any".
     """
 
     name: str
@@ -27,7 +28,7 @@ class Case:
     mask: Path
     group: str
     label: str | None = None
-    classes: tuple | None = None
+    classes: tuple | str | None = None
 
 
 def split_cases(

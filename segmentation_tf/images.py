@@ -4,6 +4,7 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from functools import reduce
 from pathlib import Path
 from threading import Lock
@@ -15,7 +16,10 @@ from tqdm import tqdm
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 
-MAX_PIXELS = 16_000_000  # four pairs of this size need about half a GB at once
+MAX_PIXELS = 65_000_000  # as many as most phones take
+# Above this, pairs are read one at a time: one of 64 megapixels takes up to 1.8 GB.
+LARGE_PIXELS = 16_000_000
+ONE_LARGE_PAIR = Lock()
 READERS = 4  # files, or pairs of files, that are read at a time
 # A progress bar appears after so many seconds, and only for more files than the lessons have.
 BAR_DELAY, MANY_FILES = 2, 500
@@ -49,8 +53,12 @@ BROKEN = (
     struct.error,
     Image.DecompressionBombError,
 )
+COPY = "copy it again, or save it again from the program that made it"
 # 8 bits a channel, or fewer
 MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}
+WHOLE_NUMBERS = ("I", "I;16", "I;16B", "I;16L")  # modes of masks that number many objects
+# How files begin that are HEIC or AVIF, after their length and "ftyp".
+HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
 
 # --- reading files
@@ -71,7 +79,7 @@ def open_image(path: Path | str) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
+def read_mask(path: Path | str, classes: Iterable | str | None = None) -> np.ndarray:
     """Read a mask file as bool `(H, W)`, True on the object.
 
     Without `classes` the file has two values or colours, and black (0) is the background: 0 and 1,
@@ -82,8 +90,8 @@ def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
     Args:
         path: The file. Like a photograph it is set upright by its EXIF data. Or a folder, of which
             all pictures are masks of one size: what is object in one of them counts.
-        classes: What counts as object in a map of classes: whole numbers (grey values, or numbers
-            of a palette) or RGB triples.
+        classes: What counts as object in a map of classes or of numbered objects: whole numbers
+            (grey values, or numbers of a palette) or RGB triples; or "any", all but 0.
 
     Raises:
         DatasetError: The file cannot be used, or it is not clear what the object is. The message
@@ -93,7 +101,7 @@ def read_mask(path: Path | str, classes: Iterable | None = None) -> np.ndarray:
     return np.asarray(open_mask(path, classes)) > 0
 
 
-def open_mask(path: Path | str, classes: Iterable | None = None) -> Image.Image:
+def open_mask(path: Path | str, classes: Iterable | str | None = None) -> Image.Image:
     """Open a mask as a Pillow image of mode '1' or 'L'; as `read_mask` otherwise."""
     first, *others = mask_files(path)
     marks = _open_mask(first, classes)
@@ -122,7 +130,7 @@ def mask_files(path: Path | str) -> list[Path]:
     except OSError as error:
         raise _closed(path, error) from error
     if not files:
-        raise DatasetError(f"{path}: is a folder without masks; unpack the data set again")
+        raise DatasetError(f"{path}: there is no mask in this folder; add it, or remove the case")
     return files
 
 
@@ -131,26 +139,33 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.name[0] != "."
 
 
-def check_classes(classes: Iterable | None) -> tuple | None:
-    """Return `classes` as a tuple of whole numbers and RGB triples; a ValueError if it is not."""
-    if classes is None:
-        return None
+def check_classes(classes: Iterable | str | None) -> tuple | str | None:
+    """Return `classes` as a tuple of whole numbers and RGB triples; a ValueError if it is not.
+
+    None and "any" are returned as they are.
+    """
+    if classes is None or classes == "any":
+        return classes
     try:
         found = tuple(tuple(map(int, one)) if np.ndim(one) else int(one) for one in classes)
     except (TypeError, ValueError) as error:
         raise ValueError(f"classes is {classes!r}; give a tuple, such as classes=(1,)") from error
-    colours = [one if isinstance(one, tuple) else (one,) * 3 for one in found]
-    right = all(len(one) == 3 and 0 <= min(one) and max(one) <= 255 for one in colours)
-    if not found or not right:
+    right = (
+        len(one) == 3 and 0 <= min(one) and max(one) <= 255
+        if isinstance(one, tuple)
+        else 0 <= one <= 65_535
+        for one in found
+    )
+    if not found or not all(right):
         raise ValueError(
-            f"classes is {classes!r}; give numbers from 0 to 255, such as classes=(1, 2), or "
-            "colours, such as classes=((255, 0, 0),)"
+            f"classes is {classes!r}; give numbers from 0 to 65535, such as classes=(1, 2), "
+            'colours, such as classes=((255, 0, 0),), or classes="any"'
         )
     return found
 
 
 def check_pair(
-    image: Path, mask: Path, empty_mask_ok: bool = False, classes: Iterable | None = None
+    image: Path, mask: Path, empty_mask_ok: bool = False, classes: Iterable | str | None = None
 ) -> bool:
     """Read both files to their end, and compare their sizes; return whether there is an object.
 
@@ -168,25 +183,33 @@ def check_pair(
         )
     full = marks.getbbox() is not None
     if not full and not empty_mask_ok:
-        seen = "all 0" if classes is None else f"no pixel has a value of classes={classes}"
+        seen = "all 0" if classes in (None, "any") else f"no pixel has a value of classes={classes}"
         raise DatasetError(f"{mask}: the mask is empty ({seen}); replace it or remove the case")
     return full
 
 
 def _why_sizes_differ(image, mask, turned):
-    if turned and _is_turned(image) != _is_turned(mask):
-        turned, other = ("image", "mask") if _is_turned(image) else ("mask", "image")
+    turns = _find_turn(image), _find_turn(mask)
+    if turned and turns.count(None) == 1:
+        turned, other = ("mask", "image") if turns[0] is None else ("image", "mask")
         return (
-            f"the EXIF data of the {turned} turn it by 90 degrees, and the {other} has no such "
-            f"data: turn the {other} too, or save the {turned} without EXIF data"
+            f"the EXIF data of the {turned} turn it by 90 degrees {turns[0] or turns[1]}, and the "
+            f"{other} has no such data: turn the {other} in the same way"
+        )
+    if turned:
+        return (
+            "height and width are exchanged. Usually the photo was turned, by its EXIF data, and "
+            "the mask was not: turn the mask by 90 degrees, and look at both"
         )
     return "find the mask that belongs to this image"
 
 
-def _is_turned(path):
-    """Whether the EXIF data exchange height and width."""
+def _find_turn(path):
+    """How the EXIF data exchange height and width, or None."""
     with Image.open(mask_files(path)[0], formats=FORMATS) as picture:
-        return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        tag = picture.getexif().get(ExifTags.Base.Orientation)
+    mirrored = {5: "counterclockwise, after mirroring it", 7: "clockwise, after mirroring it"}
+    return {6: "clockwise", 8: "counterclockwise", **mirrored}.get(tag)
 
 
 def check_cases(cases: Sequence[Case], empty_mask_ok: bool = False) -> list[Case]:
@@ -198,13 +221,27 @@ def check_cases(cases: Sequence[Case], empty_mask_ok: bool = False) -> list[Case
 
     def look(case):
         try:
-            return None, check_pair(case.image, case.mask, empty_mask_ok, case.classes)
+            with large_in_turn(case.image):
+                return None, check_pair(case.image, case.mask, empty_mask_ok, case.classes)
         except DatasetError as error:
             return str(error), None
 
     looks = list(map_files(look, cases))
     refuse_faults(fault for fault, _ in looks)
     return [case for case, (_, full) in zip(cases, looks, strict=True) if not full]
+
+
+@contextmanager
+def large_in_turn(path: Path) -> Iterator[None]:
+    """Wait until no other pair of LARGE_PIXELS is read, if this picture has as many."""
+    large = False
+    # What is wrong with a file is said when it is read.
+    with suppress(*BROKEN):
+        if path.is_file():  # a pipe would be waited for
+            with Image.open(path, formats=FORMATS) as picture:
+                large = picture.width * picture.height > LARGE_PIXELS
+    with ONE_LARGE_PAIR if large else nullcontext():
+        yield
 
 
 def map_files(function: Callable, items: Sequence, *, silent: int = MANY_FILES) -> Iterator:
@@ -262,9 +299,14 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 
 def _open_mask(path, classes):
-    picture = _open(path)
-    if classes is not None:
-        return _pick_classes(path, picture, check_classes(classes))
+    picture = _open(path, modes=MODES.union(WHOLE_NUMBERS))
+    classes = check_classes(classes)
+    if picture.mode in WHOLE_NUMBERS:
+        return _pick_numbers(path, np.asarray(picture), classes)
+    if classes == "any":
+        return _pick_any(picture)
+    if classes:
+        return _pick_classes(path, picture, classes)
     if picture.mode == "1":
         return picture
     plain, alpha = _split_alpha(picture)
@@ -386,6 +428,28 @@ def _lightest(bands):
     return reduce(ImageChops.lighter, bands)
 
 
+def _pick_numbers(path, values, classes):
+    """The mask of whole numbers `(H, W)`, which may be greater than 255."""
+    if classes is None:
+        seen = np.unique(values).tolist()
+        if len(set(seen) - {0}) > 1:
+            raise DatasetError(f"{path}: {_several_classes(dict(zip(seen, seen)), 'values')}")
+    if classes in (None, "any"):
+        return Image.fromarray(values != 0)
+    return Image.fromarray(np.isin(values, [one for one in classes if not isinstance(one, tuple)]))
+
+
+def _pick_any(picture):
+    """The mask of all that is not 0, or black, or VOC's void."""
+    if picture.mode == "P":
+        colours = _count_colours(picture, 256)
+        chosen = [value > 0 and colours.get(value) != VOID for value in range(256)]
+        return Image.fromarray(np.array(chosen)[np.asarray(picture)])
+    pixels = np.asarray(_split_alpha(picture)[0].convert("RGB"))
+    black = LOSS if picture.format in LOSSY else 0
+    return Image.fromarray((pixels > black).any(axis=2) & (pixels != VOID).any(axis=2))
+
+
 def _pick_classes(path, picture, classes):
     """The mask of the pixels that have one of `classes`."""
     numbers = {one for one in classes if not isinstance(one, tuple)}
@@ -406,7 +470,7 @@ def _pick_classes(path, picture, classes):
     if numbers and not lossy and _is_coloured(plain):
         raise DatasetError(f"{path}: {_unclear(picture)}")
     chosen = Image.new("L", plain.size)
-    for one in {*classes, *numbers}:
+    for one in {*classes, *numbers} - set(range(256, 65_536)):
         colour = one if isinstance(one, tuple) else (one,) * 3
         off = _lightest(ImageChops.difference(plain, Image.new("RGB", plain.size, colour)).split())
         near = off.point(lambda value: 255 * (value <= (LOSS if lossy else 0)))
@@ -437,20 +501,29 @@ def _unclear(picture):
             f"is not a mask: it has more than {MAX_CLASSES} values, and no two of them are "
             "background and object; take the original mask, and check that it is not the photograph"
         )
+    return _several_classes(colours, "colours" if picture.mode == "RGB" else "values")
+
+
+def _several_classes(colours, kind):
+    """What to say of several values. `colours`: for each value its colour, or 0 if it is black."""
     values = sorted(colours)
-    kind = "colours" if picture.mode == "RGB" else "values"
     seen = ", ".join(map(str, values[:9])) + (", ..." if len(values) > 9 else "")
     count = COUNT[len(values)] if len(values) < len(COUNT) else len(values)
-    others = [value for value in values if any(colours[value])]
+    others = [value for value in values if np.any(colours[value])]
     black = "" if len(others) < len(values) else ", and none is black, the background"
     choice = others[0] if others else values[-1]
-    return f"{kind} {seen}: {count} classes{black}; name the one you want: classes=({choice},)"
+    typed = str(choice).strip("()").replace(" ", "")
+    return (
+        f"{kind} {seen}: {count} classes{black}; name the one you want: classes=({choice},) in "
+        f'Python, --classes {typed} in a terminal. To take all but the background: classes="any", '
+        "--classes any"
+    )
 
 
 # --- opening
 
 
-def _open(path):
+def _open(path, modes=MODES):
     """Decode a whole file, turned upright, so that damage shows here and not later."""
     try:
         # Opening a named pipe would wait without end.
@@ -468,16 +541,16 @@ def _open(path):
         if picture.mode == "P" and picture.palette is None:
             raise ValueError("its palette is missing")
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: there is no such file; unpack the data set again") from error
+        raise DatasetError(f"{path}: there is no such file; check the spelling") from error
     except PermissionError as error:
         raise _closed(path, error) from error
+    except Image.DecompressionBombError as error:  # Pillow's own limit is higher
+        raise DatasetError(f"{path}: {_too_large('more than 178')}") from error
+    except UnidentifiedImageError as error:
+        raise DatasetError(f"{path}: {_what_it_is(path)}") from error
     except BROKEN as error:
-        if isinstance(error, UnidentifiedImageError):
-            raise DatasetError(f"{path}: {_what_it_is(path)}") from error
-        raise DatasetError(
-            f"{path}: cannot be read as an image ({error}); copy it again from the archive"
-        ) from error
-    _check_kind(path, picture, pages)
+        raise DatasetError(f"{path}: cannot be read as an image ({error}); {COPY}") from error
+    _check_kind(path, picture, pages, modes)
     return picture
 
 
@@ -485,22 +558,29 @@ def _closed(path, error):
     return DatasetError(f"{path}: cannot be opened ({error.strerror}); check its permissions")
 
 
-def _check_kind(path, picture, pages):
+def _too_large(megapixels):
+    return (
+        f"has {megapixels} megapixels, and {MAX_PIXELS // 1_000_000} are the limit; save it "
+        "smaller, for example 4,000 pixels wide, and its mask too"
+    )
+
+
+def _check_kind(path, picture, pages, modes):
     """Refuse what cannot be used as it is, although it is an image."""
     if picture.width * picture.height > MAX_PIXELS:
-        raise DatasetError(
-            f"{path}: has more than {MAX_PIXELS:,} pixels; shrink image and mask together, for "
-            "example to a width of 1,000 pixels"
-        )
+        raise DatasetError(f"{path}: {_too_large(picture.width * picture.height // 1_000_000)}")
     if pages > 1:
         raise DatasetError(
             f"{path}: is a TIFF of {pages} pages; save the page that you want as a file of its own"
         )
+    if picture.mode in modes:
+        return
     if picture.mode.startswith(("I", "F")):
-        bits = 16 if "16" in picture.mode else 32
+        bits, values = 16 if "16" in picture.mode else 32, np.asarray(picture)
         raise DatasetError(
-            f"{path}: has {bits} bits a channel, and 8 are needed: scale its values to 0 to 255 "
-            "(but keep those of a mask that counts classes), and save it with 8 bits"
+            f"{path}: has {bits} bits a channel (values {values.min()} to {values.max()}), and 8 "
+            "are needed. Scale all images alike, from the lowest to the highest value of the set: "
+            "np.uint8((values - low) * (255.0 / (high - low)))"
         )
     if picture.mode not in MODES:
         raise DatasetError(
@@ -513,7 +593,7 @@ def _what_it_is(path):
     """What a file is that no reader knows, and the way out."""
     with open(path, "rb") as file:
         start = file.read(12)
-    if start[4:8] == b"ftyp":
+    if start[4:8] == b"ftyp" and start[8:12] in HEIC:
         return (
             "is a HEIC or AVIF photograph, which cannot be read here; convert it to JPEG: open it "
             "and export it, or on a Mac: sips -s format jpeg FILE --out FILE.jpg. iPhones take "
@@ -524,6 +604,6 @@ def _what_it_is(path):
             "is a TIFF of a kind that cannot be read here, such as one with 64 bits a channel; "
             "save it as PNG with 8 bits a channel"
         )
-    return (
-        "cannot be read as an image (its content is not an image); copy it again from the archive"
-    )
+    if start[4:8] == b"ftyp":
+        return "is a video, and no photo; save the frames that you want as PNG or JPEG"
+    return f"cannot be read as an image (its content is not an image); {COPY}"

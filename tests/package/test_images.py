@@ -262,6 +262,24 @@ def test_classes_are_colours(tmp_path):
     np.testing.assert_array_equal(read_mask(path, ((0, 128, 0),)), disc(radius=9))
 
 
+def test_any_class_is_all_but_the_background(tmp_path):
+    numbers = disc() * 1 + disc(radius=9) * 6
+    void = np.where(disc(radius=22) & ~disc(), 255, numbers)
+    coloured = colours(disc(radius=9), GREEN, colours(disc(), RED))
+    for path in (
+        save(tmp_path / "grey.png", numbers),
+        save(tmp_path / "two.png", disc() * 255),
+        save(tmp_path / "palette.png", void, VOC_PALETTE),
+        save(tmp_path / "colours.png", coloured),
+        save(tmp_path / "alpha.png", np.dstack([colours(disc(), RED, WHITE), disc() * 255])),
+    ):
+        np.testing.assert_array_equal(read_mask(path, "any"), disc())
+    assert dice(read_mask(save(tmp_path / "a.jpg", coloured), "any"), disc()) > 0.95
+    assert not read_mask(save(tmp_path / "none.png", disc() * 0), "any").any()
+    said = refuse(tmp_path / "colours.png", "three classes")
+    assert "Python, --classes 0,160,60 in a terminal" in said and "--classes any" in said
+
+
 def test_transparent_pixels_are_of_no_class(tmp_path):
     path = save(tmp_path / "m.png", np.dstack([colours(disc(), RED), disc() * 255]))
     np.testing.assert_array_equal(read_mask(path, (RED,)), disc())
@@ -278,7 +296,7 @@ def test_classes_of_a_mask_of_one_bit_and_of_an_inverted_jpeg(tmp_path):
     refuse(path, "JPEG files do not keep numbers of classes such as 2", classes=(0, 2))
 
 
-@pytest.mark.parametrize("classes", [1, (), (300,), (-1,), ((1, 2),), "a", ((0, 0, 999),)])
+@pytest.mark.parametrize("classes", [1, (), (70_000,), (-1,), ((1, 2),), "a", ((0, 0, 999),)])
 def test_classes_of_another_form_are_wrong_use(tmp_path, classes):
     path = save(tmp_path / "m.png", disc() * 1)
     with pytest.raises(ValueError, match="classes is .*; give"):
@@ -288,13 +306,36 @@ def test_classes_of_another_form_are_wrong_use(tmp_path, classes):
 # --- files that are not as they should be
 
 
-@pytest.mark.parametrize(("mode", "bits"), [("I;16", 16), ("I", 32), ("F", 32)])
-def test_more_bits_get_their_own_words(tmp_path, mode, bits):
-    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-    Image.fromarray(np.full((57, 77), 40_000, kind)).save(tmp_path / "deep.tif")
-    for read in (read_image, read_mask):
-        with pytest.raises(DatasetError, match=f"deep.tif: has {bits} bits.* save it with 8 bits"):
-            read(tmp_path / "deep.tif")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (np.uint16, "has 16 bits a channel .values 70 to 40000."),
+        (np.int32, "has 32 bits a channel .values 70 to 40000."),
+        (np.float32, "has 32 bits a channel .values 70.0 to 40000.0."),
+    ],
+)
+def test_an_image_of_more_bits_is_refused_with_the_line_that_scales_it(tmp_path, kind, words):
+    values = np.where(disc(), 40_000, 70).astype(kind)
+    Image.fromarray(values).save(tmp_path / "deep.tif")
+    with pytest.raises(DatasetError, match=f"deep.tif: {words}.*lowest to the highest") as caught:
+        read_image(tmp_path / "deep.tif")
+    line = str(caught.value).split(": ")[-1]
+    scaled = eval(line, {"np": np, "values": values, "low": 70, "high": 40_000})
+    np.testing.assert_array_equal(scaled, disc() * 255)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_masks_of_more_bits_are_read_by_their_values(tmp_path, kind, suffix):
+    values = (disc() * 700 + disc(radius=9) * 300).astype(kind)
+    path = tmp_path / f"m.{suffix}"
+    Image.fromarray(values).save(path)
+    refuse(path, "values 0, 700, 1000: three classes; .* --classes 700 in a terminal")
+    for classes in ("any", (700, 1000)):
+        np.testing.assert_array_equal(read_mask(path, classes), disc())
+    np.testing.assert_array_equal(read_mask(path, (1000,)), disc(radius=9))
+    Image.fromarray(values * disc(radius=9)).save(path)  # two values need no classes
+    np.testing.assert_array_equal(read_mask(path), disc(radius=9))
 
 
 @pytest.mark.parametrize(
@@ -332,6 +373,8 @@ def tiff_of_64_bits():
     [
         ("a.heic", b"\0\0\0\x18ftypheic" + bytes(99), "is a HEIC or AVIF photograph.*to JPEG"),
         ("a.jpg", b"\0\0\0\x18ftypmif1" + bytes(99), "is a HEIC or AVIF photograph.*to JPEG"),
+        ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(99), "is a video, and no photo; save the frames"),
+        ("a.jpg", b"no picture", "cannot be read as an image .*save it again from the program"),
         ("a.tif", tiff_of_64_bits(), "is a TIFF of a kind that cannot be read.*with 8 bits"),
     ],
 )
@@ -341,10 +384,24 @@ def test_what_pillow_does_not_read_gets_its_own_words(tmp_path, name, content, w
         read_image(tmp_path / name)
 
 
-def test_huge_image_is_refused_before_it_is_decoded(tmp_path):
-    Image.new("1", (20_000, 5_000)).save(tmp_path / "huge.png")
-    with pytest.raises(DatasetError, match="huge.png.*pixels"):
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(("height", "seen"), [(5_000, 100), (10_000, "more than 178")])
+def test_huge_image_is_refused_before_it_is_decoded(tmp_path, height, seen):
+    Image.new("1", (20_000, height)).save(tmp_path / "huge.png")
+    words = f"huge.png: has {seen} megapixels, and 65 are the limit; save it smaller"
+    with pytest.raises(DatasetError, match=words):
         read_image(tmp_path / "huge.png")
+
+
+def test_the_photo_of_a_phone_is_read_and_large_pairs_are_read_one_at_a_time(tmp_path, monkeypatch):
+    Image.new("1", (9_248, 6_936)).save(tmp_path / "phone.png")
+    assert images.open_image(tmp_path / "phone.png").size == (9_248, 6_936)
+    for limit, waits in ((9_248 * 6_936, False), (9_248 * 6_936 - 1, True)):
+        monkeypatch.setattr(images, "LARGE_PIXELS", limit)
+        with images.large_in_turn(tmp_path / "phone.png"):
+            assert images.ONE_LARGE_PAIR.locked() == waits
+    with images.large_in_turn(tmp_path / "none.png"):
+        assert not images.ONE_LARGE_PAIR.locked()
 
 
 TURNS = {1: 0, 3: 2, 6: 3, 8: 1}  # quarters of a circle, by the EXIF tag
@@ -381,12 +438,15 @@ def test_image_and_mask_are_both_read_upright(tmp_path, tag):
 def test_a_turned_image_whose_mask_is_not_is_refused_with_the_reason(tmp_path):
     lying = save(tmp_path / "lying.png", np.rot90(disc()) * 255)
     turned = save_turned(tmp_path / "turned.jpg", skin(disc()), 6)
-    with pytest.raises(DatasetError, match="lying.png is 57 x 77 .*EXIF data of the image turn it"):
+    words = "lying.png is 57 x 77 .*EXIF data of the image turn it by 90 degrees clockwise"
+    with pytest.raises(DatasetError, match=words):
         check_pair(turned, lying)
     turned = save_turned(tmp_path / "turned.png", disc() * 255, 6)
     lying = save(tmp_path / "lying.jpg", np.rot90(skin(disc())))
     with pytest.raises(DatasetError, match="EXIF data of the mask turn it by 90 degrees"):
         check_pair(lying, turned)
+    with pytest.raises(DatasetError, match="height and width are exchanged. .*turn the mask by 90"):
+        check_pair(lying, save(tmp_path / "m.png", disc() * 255))
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.25, 0.5, 0.75, 0.99])

@@ -218,7 +218,7 @@ def twin_in_another_case(tiny):
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title><p>Sign in to download</p></html>"
 PROGRAM = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n"
 COPY, ORIGINAL, BELONGS = "copy it again", "take the original mask", "find the mask that belongs"
-UNPACK, REMOVE = "unpack the data set again", "copy it .*, or remove"
+SPELLING, REMOVE = "there is no such file; check the spelling", "copy it .*, or remove"
 DIAGNOSIS = "|| IMD003 || x || {} || 0 ||\n"
 UNIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes and no such names")
 
@@ -260,11 +260,11 @@ ROWS = [
     row("turned-by-exif", "PH2", turned),
     row("turned-by-exif-but-not-the-mask", "MADS",
         both(turned, save("mask", lambda t: np.rot90(t.marks).copy())), "{mask}",
-        "EXIF data of the image turn it .*: turn the mask too"),
+        "EXIF data of the image turn it .*: turn the mask in the same way"),
     row("exif-number-as-text", "PH2", both(turned, put("image", number_as_text)), "{image}", COPY),
     row("no-width", "MADS", put("image", png(0, 48, 8, 2, b"")), "{image}", COPY),
     row("claims-a-gigapixel", "MADS", put("image", png(32000, 32000, 8, 2, bytes(999))),
-        "{image}", COPY),
+        "{image}", "save it smaller"),
     row("one-pixel", "PH2", large(1, 1)),
 
     # The mask.
@@ -285,11 +285,11 @@ ROWS = [
 
     # What lies in place of a file or folder.
     row("mask-missing", "MADS", lambda t: t.mask.unlink(), "{mask}", REMOVE),
-    row("folder-for-an-image", "PH2", replace("image", Path.mkdir), "{image}", UNPACK),
+    row("folder-for-an-image", "PH2", replace("image", Path.mkdir), "{image}", SPELLING),
     row("pipe-for-an-image", "MADS", replace("image", lambda path: os.mkfifo(path)), "{image}",
-        UNPACK, UNIX),
-    row("link-to-nothing", "PH2", replace("image", lambda p: link(p, "gone")), "{image}", UNPACK),
-    row("link-to-itself", "MADS", replace("image", lambda p: link(p, p)), "{image}", UNPACK),
+        SPELLING, UNIX),
+    row("link-to-nothing", "PH2", replace("image", lambda p: link(p, "gone")), "{image}", SPELLING),
+    row("link-to-itself", "MADS", replace("image", lambda p: link(p, p)), "{image}", SPELLING),
     row("60-links-to-the-root", "PH2", links_back),
 
     # Names.
