@@ -253,7 +253,7 @@ def test_joined_masks_have_one_size_and_some_are_there(tmp_path):
     with pytest.raises(DatasetError, match="2_mask.png is 50 x 40 .* 1_mask.png beside it is 77"):
         read_mask(tmp_path)
     (tmp_path / "none").mkdir()
-    with pytest.raises(DatasetError, match="none: is a folder without masks"):
+    with pytest.raises(DatasetError, match="none: there is no mask in this folder"):
         read_mask(tmp_path / "none")
 
 
