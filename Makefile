@@ -16,15 +16,18 @@ export SUBMITTED
 # .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test check lint jupyter grade bench
+.PHONY: help setup run test check lint jupyter grade bench
 
 help:
+	@echo "make setup    install everything into .venv, and no more"
 	@echo "make run      run every lesson and write it as a page: build/index.html"
 	@echo "make jupyter  open the lessons in JupyterLab"
 	@echo "make test     run the tests, and every lesson as a test"
 	@echo "make check    run the tests without the lessons: before every commit"
 	@echo "make grade    grade the lab: make grade SUBMITTED=folder"
 	@echo "make bench    measure the numbers that the course states"
+
+setup: .venv/.installed
 
 run: .venv/.installed
 	@$(VENV_PYTHON) notebooks/run.py $(ARGS)
@@ -58,17 +61,17 @@ endif
 
 # The stamp .venv/.installed is written last and holds the folder it was written in. So an
 # interrupted installation has none, and a .venv that was moved or copied has the wrong one:
-# both are made again. A newer requirements.txt is only installed on top.
+# both are made again. A newer requirements.txt or pyproject.toml is only installed on top.
 INSTALLED := $(shell test -x .venv/bin/python && \
     test "$$(cat .venv/.installed 2>/dev/null)" = "$$(pwd -P)" && echo yes)
 ifneq ($(INSTALLED),yes)
 .PHONY: .venv/.installed
 endif
 
-.venv/.installed: requirements.txt
+.venv/.installed: requirements.txt pyproject.toml
 	$(if $(INSTALLED),,$(check_python))
 	@echo "Setting up .venv, once: some minutes and about 3 GB, most of it TensorFlow."
-	$(if $(INSTALLED),,@"$(PYTHON)" -m venv --clear .venv)
+	$(if $(INSTALLED),,@rm -rf .venv && "$(PYTHON)" -m venv .venv)
 	@rm -f .venv/.installed
 	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
 	@pwd -P > .venv/.installed

@@ -27,6 +27,7 @@ from segmentation_tf.images import (
     FORMATS,
     map_files,
     mask_files,
+    object_overlay,
     open_image,
     read_mask,
     resize_image,
@@ -457,7 +458,7 @@ class Report:
     def first(self) -> str:
         """The first thing to mend."""
         if not self.faults:
-            return "Nothing must be mended."
+            return "Nothing needs mending."
         return f"First: {self.faults[0].text}. To do: {self.faults[0].advice}."
 
     def overview(self) -> list[str]:
@@ -504,7 +505,6 @@ class Report:
         Path(path).write_text(PAGE.format("\n".join(parts)), encoding="utf-8")
 
 
-TINT = (86, 180, 233)  # of objects; plotting's colour of what is right
 PAGE = """<!doctype html><meta charset=utf-8><title>Check-up</title><style>
 body {{font: 16px/1.4 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
  color: #222; background: #fff}}
@@ -516,8 +516,6 @@ p {{margin: .3em 0}} .first {{font-weight: bold}} .advice {{color: #00558b}}
 
 def _figure(case):
     """A small picture with the mask's outline, as HTML; only the name if a file cannot be read."""
-    from skimage.segmentation import mark_boundaries  # here: it takes a second
-
     name = html.escape(case.name)
     try:
         picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
@@ -525,10 +523,8 @@ def _figure(case):
         return f"<figure>{name}: cannot be read</figure>"
     picture.thumbnail((230, 230))
     mask = resize_mask(mask, picture.size[::-1])
-    pixels = np.array(picture)
-    pixels[mask] = 0.6 * pixels[mask] + 0.4 * np.array(TINT)
-    marked = mark_boundaries(pixels, mask, (1, 1, 1), (0, 0, 0), mode="inner")
     file = io.BytesIO()
-    Image.fromarray((255 * marked).astype(np.uint8)).save(file, "JPEG", quality=85)
+    marked = object_overlay(np.asarray(picture), mask)
+    Image.fromarray(marked).save(file, "JPEG", quality=85)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<figure><img alt="{name}" src="data:image/jpeg;base64,{data}"><br>{name}</figure>'

@@ -4,10 +4,15 @@ import json
 import re
 import unicodedata
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+from PIL import Image
 
+import segmentation_tf.training as training_module
 from pages import text_of
+from segmentation_tf.datasets import pairs
+from segmentation_tf.images import read_mask
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, HINDI = ROOT / "README.md", ROOT / "README.hi.md"
@@ -166,3 +171,25 @@ def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
     for name, minutes in measured.items():
         # Less than a minute is "1" in the table, whatever it is exactly.
         assert max(minutes, 1) / 2 <= float(stated[name]) <= 2 * max(minutes, 1), name
+
+
+def test_the_lines_for_your_own_pictures_run(tmp_path, monkeypatch):
+    """A folder of the drawn photographs takes the reader's place, and the training is shortened."""
+    section = text_of(ENGLISH).split("### Your own pictures")[1]
+    blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", section)
+    training, by_hand = (dedent(block) for block in blocks if "import" in block)
+    pictures = pairs.load_cases(pairs.drawn_folder())[:4]
+    for folder in ("my_pictures/images", "my_pictures/masks", "photos", "outlines"):
+        (tmp_path / folder).mkdir(parents=True)
+    for case in pictures:
+        for part, path in {"images": case.image, "masks": case.mask}.items():
+            Image.open(path).resize((120, 100)).save(tmp_path / "my_pictures" / part / path.name)
+    for name in ("photo.jpg", "photos/a.jpg", "outlines/a.gif"):
+        Image.open(pictures[0].mask).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_module, "default_epochs", lambda steps: 1)
+    names = {}
+    exec(training, names)
+    assert names["mask"].shape == Image.open("photo.jpg").size[::-1]
+    exec(by_hand, names)
+    assert read_mask(names["cases"][0].mask).any()

@@ -56,7 +56,7 @@ def test_a_good_set_has_no_findings(good):
     assert "52 pairs, 52 of them usable" in text
     assert "images: 52 PNG" in text and "masks: 52 PNG with 0, 255" in text
     assert "128 x 96 to 128 x 96 pixels, 0 portraits, 0 turned" in text
-    assert text.endswith("Nothing must be mended.")
+    assert text.endswith("Nothing needs mending.")
 
 
 def test_the_overview_has_sizes_formats_values_and_the_spread_of_the_object(folder):
