@@ -33,6 +33,7 @@ ONE_AT_A_TIME = Lock()  # finding an outline takes 15 bytes a pixel
 MAX_CLASSES = 32  # a file with more values is no map of classes
 COUNT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 VOID = (224, 224, 192)  # in the colours of VOC and labelme: pixels that are not judged
+OBJECT = (86, 180, 233)  # the colour of objects in pictures
 LOSSY = ("JPEG", "WEBP")  # formats that change values a little
 LOSS = 64  # by how much their values may be off; in a mask, what is below it is dark
 NOISE = 8  # by how much their colours may be off in even areas
@@ -134,6 +135,15 @@ def mask_files(path: Path | str) -> list[Path]:
     return files
 
 
+def list_values(path: Path | str) -> list:
+    """Return the values or colours of a mask file, sorted; [] if there are over MAX_CLASSES."""
+    with Image.open(mask_files(path)[0], formats=FORMATS) as picture:
+        if picture.mode in WHOLE_NUMBERS:
+            values = np.unique(picture).tolist()
+            return values if len(values) <= MAX_CLASSES else []
+        return sorted(value for _, value in picture.getcolors(MAX_CLASSES) or ())
+
+
 def is_picture(path: Path) -> bool:
     """Whether a file is a picture by its name, and not hidden."""
     return path.suffix.lower() in SUFFIXES and path.name[0] != "."
@@ -144,7 +154,7 @@ def check_classes(classes: Iterable | str | None) -> tuple | str | None:
 
     None and "any" are returned as they are.
     """
-    if classes is None or classes == "any":
+    if classes is None or isinstance(classes, str) and classes == "any":
         return classes
     try:
         found = tuple(tuple(map(int, one)) if np.ndim(one) else int(one) for one in classes)
@@ -183,7 +193,7 @@ def check_pair(
         )
     full = marks.getbbox() is not None
     if not full and not empty_mask_ok:
-        seen = "all 0" if classes in (None, "any") else f"no pixel has a value of classes={classes}"
+        seen = "all 0" if classes is None else f"no pixel has a value of classes={classes}"
         raise DatasetError(f"{mask}: the mask is empty ({seen}); replace it or remove the case")
     return full
 
@@ -293,6 +303,31 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     if count == 0:
         return mask
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+
+
+def object_overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Tint the object in uint8 RGB `(H, W, 3)`, and draw its outline in white beside black.
+
+    `mask` is bool `(H, W)`. The outline is wider in larger pictures.
+    """
+    overlay, width = image.copy(), 3 + 2 * (max(mask.shape) // 600)
+    tint(overlay, mask, OBJECT, share=0.4)
+    overlay[ndimage.maximum_filter(mask, width) & ~mask] = 0
+    overlay[mask & ~ndimage.minimum_filter(mask, width)] = 255
+    return overlay
+
+
+def tint(
+    picture: np.ndarray, region: np.ndarray, colour: tuple[int, int, int], share: float
+) -> None:
+    """Mix the grey of a picture with a colour, where `region`, bool `(H, W)`, is True.
+
+    On the colours of a red picture, blue would become violet. `picture` is uint8 RGB `(H, W, 3)`
+    and changes; `share` is that of the colour.
+    """
+    shades = (1 - share) * np.arange(256)[:, None] + share * np.array(colour)
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    picture[region] = shades.astype(np.uint8)[grey[region]]
 
 
 # --- what is object in a mask

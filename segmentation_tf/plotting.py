@@ -14,14 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
-from PIL import Image
-from scipy import ndimage
 
 from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
-from segmentation_tf.images import read_image, read_mask
+from segmentation_tf.images import OBJECT, read_image, read_mask, tint
 
-TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = (86, 180, 233), (240, 228, 66), (213, 94, 0)
+TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE = OBJECT, (240, 228, 66), (213, 94, 0)
 ERRORS = {
     "true positive": TRUE_POSITIVE,
     "false negative": FALSE_NEGATIVE,
@@ -404,27 +402,8 @@ def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -
         (mask & ~prediction, FALSE_NEGATIVE),
         (prediction & ~mask, FALSE_POSITIVE),
     ):
-        _tint(overlay, region, colour, share=0.6)
+        tint(overlay, region, colour, share=0.6)
     return overlay
-
-
-def object_overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Tint the object in uint8 RGB `(H, W, 3)`, and draw its outline in white beside black.
-
-    `mask` is bool `(H, W)`. The outline is wider in larger pictures.
-    """
-    overlay, width = image.copy(), 1 + 2 * (max(mask.shape) // 600)
-    _tint(overlay, mask, TRUE_POSITIVE, share=0.4)
-    overlay[ndimage.maximum_filter(mask, width + 2) & ~mask] = 0
-    overlay[mask & ~ndimage.minimum_filter(mask, width + 2)] = 255
-    return overlay
-
-
-def _tint(picture, region, colour, share):
-    """Mix the grey of a picture with a colour. On a red picture, blue would become violet."""
-    shades = (1 - share) * np.arange(256)[:, None] + share * np.array(colour)
-    grey = np.asarray(Image.fromarray(picture).convert("L"))
-    picture[region] = shades.astype(np.uint8)[grey[region]]
 
 
 def show_maps(

@@ -13,6 +13,7 @@ from segmentation_tf.images import (
     check_cases,
     check_pair,
     map_files,
+    object_overlay,
     open_mask,
     read_image,
     read_mask,
@@ -538,3 +539,19 @@ def test_round_trip_to_full_resolution_keeps_the_shape():
     mask = disc(size=(560, 765), centre=(300, 400), radius=150)
     back = resize_mask(resize_mask(mask, (128, 128)), mask.shape)
     assert 2 * (mask & back).sum() / (mask.sum() + back.sum()) > 0.98
+
+
+@pytest.mark.parametrize(("size", "width"), [(30, 1), (1200, 5)])
+def test_an_object_has_a_tint_and_an_outline_that_stays_visible(size, width):
+    image = np.full((size, size, 3), 100, np.uint8)
+    third = size // 3
+    mask = np.zeros((size, size), bool)
+    mask[third:-third, third:-third] = True
+    row = object_overlay(image, mask)[size // 2].tolist()
+    edge = (width + 1) // 2
+    assert row[: third - edge] == [[100] * 3] * (third - edge)
+    assert row[third - edge : third] == [[0] * 3] * edge
+    assert row[third : third + edge] == [[255] * 3] * edge
+    assert row[size // 2][2] > row[size // 2][0] + 50
+    empty = object_overlay(image, np.zeros_like(mask))
+    np.testing.assert_array_equal(empty, image)

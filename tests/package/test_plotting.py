@@ -54,22 +54,6 @@ def test_true_positives_are_blue_on_red_too():
     np.testing.assert_allclose(shade, 0.4 * grey + 0.6 * np.array(COLOURS[0]), atol=1.5)
 
 
-@pytest.mark.parametrize(("size", "width"), [(30, 1), (1200, 5)])
-def test_an_object_has_a_tint_and_an_outline_that_stays_visible(size, width):
-    image = np.full((size, size, 3), 100, np.uint8)
-    third = size // 3
-    mask = np.zeros((size, size), bool)
-    mask[third:-third, third:-third] = True
-    row = plotting.object_overlay(image, mask)[size // 2].tolist()
-    edge = (width + 1) // 2
-    assert row[: third - edge] == [[100] * 3] * (third - edge)
-    assert row[third - edge : third] == [[0] * 3] * edge
-    assert row[third : third + edge] == [[255] * 3] * edge
-    assert row[size // 2][2] > row[size // 2][0] + 50
-    empty = plotting.object_overlay(image, np.zeros_like(mask))
-    np.testing.assert_array_equal(empty, image)
-
-
 def test_error_colours_differ_for_colour_blind_readers():
     # Lightness alone tells them apart: hue may be lost.
     lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in COLOURS)
