@@ -14,14 +14,21 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 from segmentation_tf.datasets import folders
-from segmentation_tf.images import SUFFIXES, check_cases, check_classes, is_picture
+from segmentation_tf.images import (
+    MAX_CLASSES,
+    SUFFIXES,
+    check_cases,
+    check_classes,
+    is_picture,
+    list_values,
+)
 
 DEPTH = 5  # levels of folders that are searched
 # Words in the name of a folder, of which capitals, digits and signs mark the ends.
@@ -49,6 +56,8 @@ OTHER_FOLDERS = re.compile(
     r"__macosx|segmentationobject.*|.*visuali[sz]ations?|overlays?|previews?|collages?", re.I
 )
 OTHER = "other"
+# What `segmentation-tf predict` writes beside a photo, after the photo's name.
+PREDICTIONS = ("_predicted", "_overlay")
 SUPERPIXELS = "_superpixels"  # a file that ISIC has beside each image
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -61,7 +70,7 @@ def load_cases(
     images: str | None = None,
     masks: str | None = None,
     group: str | Callable[[str], str] | None = None,
-    classes: Iterable | None = None,
+    classes: Iterable | str | None = None,
 ) -> list[Case]:
     """Return the cases of a folder of images and masks, sorted. Every file is read to its end.
 
@@ -80,7 +89,8 @@ def load_cases(
             regular expression for the image's name without its suffix, of which the first group
             (or the whole match) names the patient; or a function of that name. In subfolders the
             name has their names before it: "patient7/a". Without `group`, each picture is one.
-        classes: What is the object in maps of several classes, as in `images.read_mask`.
+        classes: What is the object in maps of several classes or of numbered objects, as in
+            `images.read_mask`: (2,), ((255, 0, 0),), or "any".
 
     Raises:
         DatasetError: The first fault, with the number of the others: a file has no partner or two,
@@ -102,7 +112,7 @@ def load_splits(
     images: str | None = None,
     masks: str | None = None,
     group: str | Callable[[str], str] | None = None,
-    classes: Iterable | None = None,
+    classes: Iterable | str | None = None,
 ) -> dict[str, list[Case]]:
     """Return the cases of each part of a folder that is split already.
 
@@ -125,7 +135,7 @@ def find_pairs(
     images: str | None = None,
     masks: str | None = None,
     group: str | Callable[[str], str] | None = None,
-    classes: Iterable | None = None,
+    classes: Iterable | str | None = None,
 ) -> tuple[list[Case], list[str]]:
     """Find the pairs of a folder without opening any file.
 
@@ -139,6 +149,19 @@ def find_pairs(
     """
     cases, faults = _find(Path(root), images, masks, group, classes)
     return sorted(cases), faults
+
+
+def no_such_class(cases: Sequence[Case]) -> str:
+    """Say that no mask holds the classes of the cases, and what the first 20 masks hold."""
+    held = sorted({value for case in cases[:20] for value in list_values(case.mask)})
+    return (
+        f"no mask holds {_listed(cases[0].classes)}; the masks hold "
+        f"{_listed(held[:9]) or f'more than {MAX_CLASSES} values'}{', ...' if held[9:] else ''}"
+    )
+
+
+def _listed(values):
+    return ", ".join(map(str, values))
 
 
 def find_split(names: Iterable[str]) -> str:
@@ -174,10 +197,11 @@ def _check_files(folder, cases, classes):
     """Read every file, and print what is worth knowing about the masks."""
     empty = check_cases(cases, empty_mask_ok=True)
     if len(empty) == len(cases):
-        seen = "are 0 everywhere" if classes is None else f"have none of classes={classes}"
+        if isinstance(cases[0].classes, tuple):
+            raise DatasetError(f"{folder}: {no_such_class(cases)}")
         raise DatasetError(
-            f"{folder}: all {len(cases)} masks are empty: they {seen}; look at one, such as "
-            f"{empty[0].mask}"
+            f"{folder}: all {len(cases)} masks are empty: they are 0 everywhere; look at one, such "
+            f"as {empty[0].mask}"
         )
     if empty:
         print(f"{len(empty)} of {len(cases)} masks are empty, such as {empty[0].mask.name}")
@@ -199,10 +223,12 @@ def _find(root, images, masks, group, classes):
     groups = names  # each picture is one
     if find_group:
         groups = {image: find_group(name) for image, name in inner_names.items()}
+        if not any(groups.values()):
+            raise DatasetError(_no_group(root, group, inner_names.values()))
     faults = twins + lonely
     faults += [
-        f"{image.path}: group={group!r} finds nothing in the name {inner_names[image]}; change one "
-        "of the two"
+        f"{image.path}: the group {group!r} finds nothing in the name {inner_names[image]}; change "
+        "one of the two"
         for image, name in groups.items()
         if name in (None, "")
     ]
@@ -277,6 +303,7 @@ def _find_files(root, images, masks):
     paths = list(_pictures(root))
     if not paths:
         raise DatasetError(_no_pictures(root))
+    paths = _without_predictions(paths, {images, masks})
     folder_names = {path: path.relative_to(root).parts[:-1] for path in paths}
     image_kind = _make_kind(root, images, IMAGE_WORDS, IMAGE_ENDINGS, folder_names)
     mask_kind = _make_kind(root, masks, MASK_WORDS, MASK_ENDINGS, folder_names)
@@ -294,11 +321,25 @@ def _find_files(root, images, masks):
     if not image_paths:
         raise DatasetError(
             f"{root}: all {len(paths)} pictures look like masks, such as {paths[0].name}; say "
-            'where the images are: images="NAME" of their folder'
+            f"where the images are: {_both_ways('images', 'NAME')} of their folder"
         )
     image_files = [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths]
     mask_files = [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths]
     return image_files, mask_files if mask_kind.ending else _join_masks(image_files, mask_files)
+
+
+def _without_predictions(paths, wanted):
+    """The paths but for PREDICTIONS beside their photos; `wanted` endings stay."""
+    photos = {(path.parent, path.stem) for path in paths}
+    endings = set(PREDICTIONS) - wanted
+    return [
+        path
+        for path in paths
+        if not any(
+            path.stem.endswith(ending) and (path.parent, path.stem.removesuffix(ending)) in photos
+            for ending in endings
+        )
+    ]
 
 
 def _choose_masks(kinds, mask_kind):
@@ -501,7 +542,16 @@ def _numbers(files):
 
 
 def _left_over(pairs, images, masks):
-    """A fault for each image and mask in no pair: those that are one too many, and the others."""
+    """A fault for each image and mask in no pair: those that are too many, and the others."""
+    parts = _group(masks, map(_part_of, masks))
+    several = {
+        image: parts[image.split, image.key]
+        for image in images
+        if len(parts.get((image.split, image.key), ())) > 1
+    }
+    twins = [_several_fault(image, found) for image, found in several.items()]
+    taken = {*several, *(mask for found in several.values() for mask in found)}
+    images, masks = ([file for file in files if file not in taken] for files in (images, masks))
 
     def key(file):
         return file.split, file.place, file.key
@@ -509,7 +559,7 @@ def _left_over(pairs, images, masks):
     all_images = [image for image, _ in pairs] + images
     all_masks = [mask for _, mask in pairs] + masks
     images_of, masks_of = (_group(files, map(key, files)) for files in (all_images, all_masks))
-    twins, lonely = [], []
+    lonely = []
     for kind, other, files, same, partners in (
         ("image", "mask", images, images_of, masks_of),
         ("mask", "image", masks, masks_of, images_of),
@@ -526,14 +576,34 @@ def _left_over(pairs, images, masks):
     return twins, lonely
 
 
+def _part_of(mask):
+    """The name of the image that a numbered mask may belong to: c0 for c0_1 and c0_mask_1."""
+    name, count = re.subn(r"[ _.-]+\d+$", "", mask.key)
+    return (mask.split, re.sub(MASK_ENDINGS, "", name)) if count else None
+
+
+def _several_fault(image, masks):
+    name, first, stem = image.path.name, masks[0].path.name, image.path.stem
+    return (
+        f"{image.path}: {len(masks)} masks seem to be of this image, such as {first}. Give each "
+        f"image a folder, with {stem}/images/{name} and {stem}/masks/{first}, or join its masks to "
+        "one"
+    )
+
+
+def _both_ways(argument, value):
+    """How to give an argument."""
+    return f'{argument}="{value}" in Python, or --{argument} {value} in a terminal,'
+
+
 def _twin_fault(file, twin, kind, other):
     if file.path.parent == twin.path.parent:
         name, choice = twin.path.name, file.path.name[len(file.key) :]
     else:
         name, choice = twin.path, file.path.parent.name
     return (
-        f"{file.path}: {name} is another {kind} for the same {other}; keep one of "
-        f'them, or say which one counts, such as {kind}s="{choice}"'
+        f"{file.path}: {name} is another {kind} for the same {other}; keep one of them, or say "
+        f"which one counts: {_both_ways(f'{kind}s', choice).rstrip(',')}"
     )
 
 
@@ -576,6 +646,15 @@ def _make_finder(group):
 # --- what to say if there is nothing -------------------------------------------------------------
 
 
+def _no_group(root, group, names):
+    first = min(names)
+    return (
+        f"{root}: the group {group!r} finds nothing in any name, such as {first}. Give an "
+        f"expression that fits, for example {'^' + re.escape(first[:2])!r}, and mark the patient "
+        "by brackets"
+    )
+
+
 def _no_pictures(root):
     suffixes = Counter(
         path.suffix.lower() for path in folders.children(root) if path.suffix and path.is_file()
@@ -592,6 +671,11 @@ def _no_pictures(root):
 
 def _no_masks(root, folder_names):
     first = next(iter(folder_names))
+    if count := sum(1 for _ in root.rglob("*.json")):
+        return (
+            f"{root}: holds {count} JSON files and no masks. If they are outlines (LabelMe, COCO), "
+            "export them as PNG masks first"
+        )
     return (
         f"{root}: none of its {len(folder_names)} pictures is a mask by its name, as in a folder "
         f"masks or labels, or under a name such as {first.stem}_mask.png; "
@@ -605,10 +689,13 @@ def _folders_of(folder_names):
     seen = ", ".join(f"{name} ({count})" for name, count in counts.most_common(4))
     ends = 'what ends the names of masks, such as "_outline" or ".png"'
     if len(counts) == 1:
-        return f"all are in {seen}: give the folder that holds the masks too, or masks= {ends}"
+        return (
+            f"all are in {seen}: give the folder that holds the masks too, or as masks= (--masks "
+            f"in a terminal) {ends}"
+        )
     return (
-        f"there are pictures in {seen}: give masks= the name of a folder, or {ends}; images= is "
-        "given in the same way"
+        f"there are pictures in {seen}: give as masks= (--masks in a terminal) the name of a "
+        f"folder, or {ends}; images= (--images) is given in the same way"
     )
 
 
@@ -616,5 +703,5 @@ def _no_pairs(root, images, masks):
     return (
         f"{root}: no name of its {len(images)} images, such as {images[0].path.name}, fits one of "
         f"its {len(masks)} masks, such as {masks[0].path.name}; rename the masks like the images, "
-        "or make the cases yourself: Case(name, image, mask, group)"
+        "or make the cases yourself in Python: Case(name, image, mask, group)"
     )

@@ -316,7 +316,10 @@ def test_group_sees_the_subfolders(tmp_path):
 @pytest.mark.parametrize("group", [r"^p\d", lambda name: None, lambda name: ""])
 def test_a_name_without_a_group_is_refused(tmp_path, group):
     write(tmp_path, "images/a.jpg", "masks/a.png", "images/b.jpg", "masks/b.png")
-    refuse(tmp_path, "a.jpg: group=.* finds nothing in the name a.*1 more case", group=group)
+    refuse(tmp_path, "the group .* finds nothing in any name, such as a[.] Give", group=group)
+    if group == r"^p\d":
+        group = "^a"
+        refuse(tmp_path, "b.jpg: the group '.a' finds nothing in the name b; change", group=group)
 
 
 @pytest.mark.parametrize("group", ["(", 7])
@@ -388,11 +391,14 @@ def test_two_partners_are_refused(tmp_path, names, match):
 
 def test_of_two_masks_one_can_be_chosen_by_its_ending(tmp_path):
     write(tmp_path, "images/a.png", "masks/a_lesion.png", "masks/a_lesion.jpg")
-    refuse(tmp_path, 'keep one of them, or say which one counts, such as masks="_lesion.jpg"')
+    refuse(
+        tmp_path,
+        'keep one of them, or say which one counts: masks="_lesion.jpg" in Python, or --masks',
+    )
     assert paired(tmp_path, masks="_lesion.jpg") == ["images/a.png masks/a_lesion.jpg"]
     assert paired(tmp_path, masks=".png") == ["images/a.png masks/a_lesion.png"]
     write(tmp_path / "two", "images/a.png", "labels_1/a.png", "labels_2/a.png")
-    refuse(tmp_path / "two", 'labels_2.a.png is another mask .* such as masks="labels_1"')
+    refuse(tmp_path / "two", 'labels_2.a.png is another mask .*: masks="labels_1"')
     assert paired(tmp_path / "two", masks="labels_1") == ["images/a.png labels_1/a.png"]
 
 
@@ -442,6 +448,49 @@ def test_empty_masks_are_counted_but_not_all_may_be_empty(tmp_path, capsys):
     refuse(tmp_path, "all 2 masks are empty: they are 0 everywhere; look at one")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        "images/{}.jpg masks/{}_0.png masks/{}_1.png",
+        "images/{}.jpg masks/{}_mask_0.png masks/{}_mask_1.png",
+        "{}.jpg {}_0_mask.png {}_1_mask.png",
+    ],
+)
+def test_several_masks_of_one_image_are_told_from_strangers(tmp_path, names):
+    for name in ("c0", "c1"):
+        write(tmp_path, *names.replace("{}", name).split())
+    refuse(
+        tmp_path, "c0.jpg: 2 masks seem to be of this image, such as c0.*c0/images/c0.jpg.*1 more"
+    )
+
+
+def test_what_predict_has_written_is_no_mask(tmp_path):
+    write(
+        tmp_path,
+        "a.jpg",
+        "a_mask.png",
+        "b.jpg",
+        "b_mask.png",
+        "c_overlay.jpg",
+        "c_overlay_mask.png",
+    )
+    before = paired(tmp_path)
+    write(tmp_path, "a_predicted.png", "a_overlay.png", "b_predicted.png")
+    assert paired(tmp_path) == before
+    write(tmp_path / "new", "c.jpg", "c_predicted.png", "c_overlay.png")
+    refuse(tmp_path / "new", "none of its 1 pictures is a mask")
+    (tmp_path / "new" / "c_overlay.png").unlink()
+    # Predictions that were corrected by hand may be masks.
+    assert paired(tmp_path / "new", masks="_predicted") == ["c.jpg c_predicted.png"]
+
+
+def test_outlines_in_json_are_named(tmp_path):
+    write(tmp_path, "a.jpg", "b.jpg")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    refuse(tmp_path, "holds 2 JSON files and no masks.*export them as PNG masks first")
+
+
 def test_a_heic_photograph_gets_its_own_words(tmp_path):
     write(tmp_path, "images/a.jpg", "masks/a.png", "masks/b.png")
     (tmp_path / "images" / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
@@ -456,7 +505,8 @@ def test_folders_without_pictures_masks_or_images_say_what_is_there(tmp_path):
     refuse(tmp_path, r"all are in beach \(2\): give the folder that holds the masks too")
     write(tmp_path, "holiday/a.jpg")
     refuse(
-        tmp_path, r"none of its 3 pictures is a mask .* in beach \(2\), holiday \(1\): give masks"
+        tmp_path,
+        r"none of its 3 pictures is a mask .* in beach \(2\), holiday \(1\): give as masks",
     )
     refuse(tmp_path, "has no folder outlines with pictures", masks="outlines")
     write(tmp_path / "only", "a_mask.png", "b_mask.png")
@@ -479,7 +529,9 @@ def test_classes_go_all_the_way(tmp_path):
     _, masks = next(iter(make_dataset([case], (57, 77), 1)))
     np.testing.assert_array_equal(masks[0, ..., 0], values == 2)
     assert evaluate_masks([case], [values == 2]).rows[0]["dice"] == 1
-    refuse(tmp_path, r"all 1 masks are empty: they have none of classes=\(3,\)", classes=(3,))
+    refuse(tmp_path, "no mask holds 3, 7; the masks hold 0, 1, 2", classes=(3, 7))
+    (case,) = pairs.load_cases(tmp_path, classes="any")
+    np.testing.assert_array_equal(read_mask(case.mask, case.classes), values > 0)
     with pytest.raises(ValueError, match="classes is 2; give a tuple"):
         pairs.load_cases(tmp_path, classes=2)
 
