@@ -11,7 +11,9 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
+import time
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -20,20 +22,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the 
 os.environ.setdefault("MPLBACKEND", "agg")  # figures go to files
 
 # Modules that take seconds to import are imported where they are used, so that --help is quick.
-from segmentation_tf.cases import DatasetError, divide_parts  # noqa: E402
+from segmentation_tf.cases import MANY_GROUPS, DatasetError, divide_parts  # noqa: E402
 
 FILES = ("model.keras", "training.json", "scores.csv", "scores.txt", "curves.png", "worst.png")
 MANY = 10  # test pictures from which on their interval says something
 EPOCHS = 30  # parts of a training after which it is validated, if the set is small
-KINDS = ("mask", "overlay")  # what predict writes for each photo
+KINDS = ("predicted", "overlay")  # what predict writes for each photo; pairs passes it over
 WORST = 6  # cases on the page of worst cases
+MEANINGS = {
+    "dice": "0 to 1: twice the area that mask and prediction share, divided by the sum of both",
+    "iou": "0 to 1: the area that they share, divided by the area that they cover together",
+    "hd95": "pixels: 95 % of both outlines lie no farther than this from the other one",
+    "nsd": "0 to 1: share of both outlines that lies at most 2 pixels from the other one",
+    "precision": "0 to 1: share of the predicted pixels that are object",
+    "recall": "0 to 1: share of the object's pixels that are predicted",
+    "accuracy": "0 to 1: share of all pixels that are right; high wherever objects are small",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status. `arguments` are those of the process by default."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # names may have letters that it cannot show
-    options = make_parser().parse_args(arguments)
+    options = make_parser().parse_args(
+        _join_values(sys.argv[1:] if arguments is None else arguments)
+    )
     try:
         return options.run(options)
     except (DatasetError, OSError, ImportError) as error:
@@ -42,6 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(error, 2)
     except KeyboardInterrupt:
         return _complain("stopped", 1)
+
+
+def _join_values(arguments):
+    """Write --masks -cut as --masks=-cut: argparse takes -cut for an option."""
+    joined = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--images", "--masks", "--group") and argument[:2] != "--":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -61,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=run_fit)
     _add_folder_options(fit)
     fit.add_argument("--out", type=Path, help="folder of the results (default: FOLDER_network)")
-    fit.add_argument("--steps", type=_positive_number, help="of the training (default: 1500)")
+    fit.add_argument("--steps", type=_steps, help="of the training (default: 1500)")
     fit.add_argument("--seed", type=int, default=0, help="of the split and the training")
 
     predict = verbs.add_parser("predict", help="write the masks of photos")
@@ -72,7 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument("--tiles", action="store_true", help="cut large photos into tiles")
     predict.add_argument(
         "--scale",
-        type=float,
+        type=_scale,
         help="with --tiles: how much to shrink photos, so that objects are as large as in training",
     )
     for verb in (check, fit, predict):
@@ -89,20 +113,34 @@ def _add_folder_options(parser):
         "--classes",
         type=_value_or_colour,
         action="append",
-        help="value (2) or colour (255,0,0) of the object in the masks; may be given several times",
+        help="value (2) or colour (255,0,0) of the object in the masks, or any; may be given "
+        "several times",
     )
 
 
-def _positive_number(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def _steps(text):
+    return _above_0(text, int, "a whole number above 0, such as 1500")
+
+
+def _scale(text):
+    return _above_0(text, float, "a number above 0, such as 0.16")
+
+
+def _above_0(text, kind, wanted):
+    with contextlib.suppress(ValueError):
+        if kind(text) > 0:
+            return kind(text)
+    raise argparse.ArgumentTypeError(f"give {wanted}")
 
 
 def _value_or_colour(text):
-    numbers = tuple(map(int, text.split(",")))
-    return numbers[0] if len(numbers) == 1 else numbers
+    if text == "any":
+        return text
+    with contextlib.suppress(ValueError):
+        numbers = tuple(map(int, text.split(",")))
+        if len(numbers) in (1, 3):
+            return numbers[0] if len(numbers) == 1 else numbers
+    raise argparse.ArgumentTypeError("give a number such as 2, a colour such as 255,0,0, or any")
 
 
 # --- check
@@ -111,15 +149,25 @@ def _value_or_colour(text):
 def run_check(options: argparse.Namespace) -> int:
     """Print the check-up of a folder and write its page; 1 if something must be mended."""
     page = options.out or _beside(options.folder, "_check.html")
-    _refuse_overwriting([page], options.overwrite)
+    _refuse_overwriting([page], options.overwrite or _is_report(page))
+    _check_place(page.parent)
 
     from segmentation_tf.datasets import checkup
 
     report = checkup.check_folder(**_folder_arguments(options))
     print(report)
+    page.parent.mkdir(parents=True, exist_ok=True)
     report.write_page(page)
     print(f"with pictures: {page}")
     return 1 if report.faults else 0
+
+
+def _is_report(page):
+    """Whether an earlier check has written this file."""
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        return b"<title>Check-up" in file.read(200)
 
 
 # --- fit
@@ -130,15 +178,30 @@ def run_fit(options: argparse.Namespace) -> int:
     out = options.out or _beside(options.folder, "_network")
     _refuse_overwriting([out / name for name in FILES], options.overwrite)
 
-    train_cases, validation_cases, test_cases = _read_parts(options)
-    _make_writable(out)  # before the training, which would be lost
-    model, history = _train(train_cases, validation_cases, options)
-    _save_network(model, train_cases, out)
-    evaluation = _score(model, test_cases)
-    _write_scores(evaluation, out)
-    _draw(model, history, evaluation, test_cases, out)
+    _check_place(out)  # before the training, which would be lost
+    start = time.time()
+    try:
+        _fit(options, out)
+    except KeyboardInterrupt:
+        kept = [name for name in FILES if _is_newer(out / name, start)]
+        what = f"{', '.join(kept)} kept in {out}" if kept else "nothing was written"
+        return _complain(f"stopped; {what}", 1)
     print(f"written to {out}: {', '.join(FILES)}")
     return 0
+
+
+def _is_newer(path, start):
+    return path.is_file() and path.stat().st_mtime >= start
+
+
+def _fit(options, out):
+    train_cases, validation_cases, test_cases = _read_parts(options)
+    model, history, steps = _train(train_cases, validation_cases, options)
+    out.mkdir(parents=True, exist_ok=True)
+    _save_network(model, train_cases, out)
+    evaluation = _score(model, test_cases)
+    _write_scores(evaluation, steps, out)
+    _draw(model, history, evaluation, test_cases, out)
 
 
 def _read_parts(options):
@@ -147,16 +210,37 @@ def _read_parts(options):
 
     print(f"reading {options.folder}")
     arguments = _folder_arguments(options)
-    # The first call reads every file; the second one needs none.
-    parts = pairs.load_splits(**arguments) or {"": pairs.find_pairs(**arguments)[0]}
+    try:
+        # The first call reads every file; the second one needs none.
+        parts = pairs.load_splits(**arguments) or {"": pairs.find_pairs(**arguments)[0]}
+    except DatasetError as error:
+        if " more case" in str(error):
+            hint = f"\nsegmentation-tf check {options.folder} shows them all"
+            raise DatasetError(f"{error}{hint}") from error
+        raise
+    _warn_of_faults([case for part in parts.values() for case in part], options.folder)
     train_cases, validation_cases, test_cases = divide_parts(parts, options.seed)
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
+    if not validation_cases:
+        print(f"fewer than {MANY_GROUPS} pictures or groups to train: none of them validates")
     return train_cases, validation_cases, test_cases
 
 
+def _warn_of_faults(cases, folder):
+    """Print in short what a check-up finds; the training goes on."""
+    from segmentation_tf.datasets import checkup
+
+    if faults := checkup.check_up(cases).faults:
+        print("first mend this, or the scores may mislead:")
+        for finding in faults:
+            print(f"- {finding.text}")
+        print(f"segmentation-tf check {folder} shows them")
+
+
 def _train(train_cases, validation_cases, options):
-    """The trained network and its history."""
+    """The trained network, its history, and how many steps were made, in words."""
+    _import_tensorflow()
     import keras
     from tqdm.contrib import DummyTqdmFile
 
@@ -171,8 +255,11 @@ def _train(train_cases, validation_cases, options):
     model = build_unet((size, size, 3))
     data, epochs = _plan(data, options.steps, RECIPE.steps)
     with contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)):  # lines go above the bar
-        history = train(model, data, validation_data, epochs=epochs, callbacks=[StepBar()])
-    return model, history
+        shown = StepBar()
+        history = train(model, data, validation_data, epochs=epochs, callbacks=[shown])
+    done, planned = shown.bar.n, shown.bar.total
+    steps = f"{done:,} steps" if done == planned else f"stopped after {done:,} of {planned:,} steps"
+    return model, history, steps
 
 
 def _plan(data, steps, usual_steps):
@@ -189,7 +276,7 @@ def _save_network(model, train_cases, out):
     import keras
 
     # Without the optimizer's variables the file has a quarter of the size.
-    keras.Model(model.inputs, model.outputs, name=model.name).save(out / "model.keras")
+    keras.Model(model.input, model.output, name=model.name).save(out / "model.keras")
     (out / "training.json").write_text(json.dumps({"photo": _usual_size(train_cases)}))
 
 
@@ -213,13 +300,14 @@ def _score(model, cases):
     return evaluate_masks(cases, predict_masks(model, images))
 
 
-def _write_scores(evaluation, out):
+def _write_scores(evaluation, steps, out):
     evaluation.write_csv(out / "scores.csv")
     count = len(evaluation.rows)
     worst = min(evaluation.rows, key=lambda row: row["dice"])
+    meanings = "\n".join(f"{name:<10} {meaning}" for name, meaning in MEANINGS.items())
     text = (
-        f"test pictures, not seen in training: {count}\n{evaluation}\n"
-        f"worst: {worst['name']}, Dice {worst['dice']:.3f}\n{_what_it_shows(count)}\n"
+        f"training: {steps}\ntest pictures, not seen in training: {count}\n{evaluation}\n"
+        f"worst: {worst['name']}, Dice {worst['dice']:.3f}\n{_what_it_shows(count)}\n\n{meanings}\n"
     )
     (out / "scores.txt").write_text(text, encoding="utf-8")
     print(text)
@@ -259,46 +347,66 @@ def _draw(model, history, evaluation, cases, out):
 
 def run_predict(options: argparse.Namespace) -> int:
     """Write the mask of each photo and an overlay; 1 if one of them could not be read."""
-    photos = [photo for path in options.photos for photo in _photos_in(path)]
-    targets = _find_targets(photos, options.out)
-    _refuse_overwriting([file for files in targets for file in files], options.overwrite)
     if options.scale and not options.tiles:
         raise ValueError("--scale belongs to --tiles")
+    photos = [photo for path in options.photos for photo in _photos_in(path)]
+    targets = _find_targets(photos, options.out)
+    for folder in {files[0].parent for files in targets}:
+        _check_place(folder)
+    tasks = [
+        (photo, files)
+        for photo, files in zip(photos, targets)
+        if options.overwrite or not all(file.exists() for file in files)
+    ]
+    if done := len(photos) - len(tasks):
+        print(f"photos that have masks already: {done}; --overwrite makes them again")
+    return _predict_photos(tasks, options) if tasks else 0
 
+
+def _predict_photos(tasks, options):
     from PIL import Image
     from tqdm import tqdm
 
-    from segmentation_tf.images import read_image
-    from segmentation_tf.plotting import error_overlay
+    from segmentation_tf.images import object_overlay, read_image
 
-    predict, status = _make_predictor(options), 0
-    for photo, files in zip(tqdm(photos, "predicting", unit="photo"), targets):
-        try:
-            image = read_image(photo)
-        except DatasetError as error:
-            tqdm.write(f"segmentation-tf: {error}", file=sys.stderr)
-            status = 1
-            continue
-        mask = predict(image)
-        files[0].parent.mkdir(parents=True, exist_ok=True)
-        for file, picture in zip(files, (mask, error_overlay(image, mask, mask))):
-            Image.fromarray(picture).save(file)
-    return status
+    predict, written = _make_predictor(options), 0
+    try:
+        for photo, files in tqdm(tasks, "predicting", unit="photo"):
+            try:
+                image = read_image(photo)
+            except DatasetError as error:
+                tqdm.write(f"segmentation-tf: {error}", file=sys.stderr)
+                continue
+            mask = predict(image)
+            files[0].parent.mkdir(parents=True, exist_ok=True)
+            for file, picture in zip(files, (mask, object_overlay(image, mask))):
+                Image.fromarray(picture).save(file)
+            written += 1
+    finally:  # after Ctrl-C, too
+        where = f"in {options.out}" if options.out else "beside the photos"
+        print(f"written {where}: {written} of {len(tasks)} masks, each with an overlay")
+    return int(written < len(tasks))
 
 
 def _photos_in(path):
-    """The photos in a folder, without what this command has written; otherwise the path itself."""
+    """The photos in a folder, without predictions and masks; otherwise the path itself."""
+    from segmentation_tf.datasets import pairs
     from segmentation_tf.images import is_picture
 
     if not path.is_dir():
         return [path]
+    files = sorted(filter(is_picture, path.iterdir()))
+    stems = {file.stem.lower() for file in files}
+    endings = re.compile(f"{pairs.MASK_ENDINGS}|({'|'.join(pairs.PREDICTIONS)})$")
     photos = [
         file
-        for file in sorted(path.iterdir())
-        if is_picture(file) and not file.stem.endswith(tuple(f"_{kind}" for kind in KINDS))
+        for file in files
+        if endings.sub("", file.stem.lower()) not in stems - {file.stem.lower()}
     ]
     if not photos:
-        raise DatasetError(f"{path}: there are no photos in this folder")
+        inside = [one for one in sorted(path.iterdir()) if one.is_dir()]
+        way_out = f"; name one of its subfolders, such as {inside[0]}" if inside else ""
+        raise DatasetError(f"{path}: there are no photos in this folder{way_out}")
     return photos
 
 
@@ -307,14 +415,21 @@ def _find_targets(photos, out):
     stems = [(out or photo.parent) / photo.stem for photo in photos]
     (most, count), *_ = Counter(stems).most_common(1)
     if count > 1:
-        raise ValueError(f"{most}_mask.png would be the mask of two photos; rename one of them")
+        raise ValueError(f"{most}_{KINDS[0]}.png would be of two photos; rename or move one")
     return [[stem.with_name(f"{stem.name}_{kind}.png") for kind in KINDS] for stem in stems]
 
 
 def _make_predictor(options):
+    _import_tensorflow()
+    import numpy as np
+
     from segmentation_tf.evaluation import load_network, predict_mask, predict_tiles
 
     model = load_network(options.model)
+    try:
+        predict_mask(model, np.zeros((8, 8, 3), np.uint8))
+    except ValueError as error:  # several classes
+        raise DatasetError(f"{options.model}: {error}") from error
     if not options.tiles:
         return lambda image: predict_mask(model, image)
     scale = options.scale or _trained_scale(options.model, model.input_shape[1:3])
@@ -331,6 +446,21 @@ def _trained_scale(model_path, tile):
     return tile[0] / height, tile[1] / width
 
 
+def _import_tensorflow():
+    """Import it without its notes on the processor, which 2.21 prints at every log level."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow
+
+        tensorflow.config.list_logical_devices()  # has notes, too
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 # --- files
 
 
@@ -340,7 +470,7 @@ def _folder_arguments(options):
         "images": options.images,
         "masks": options.masks,
         "group": options.group,
-        "classes": options.classes,
+        "classes": "any" if "any" in (options.classes or ()) else options.classes,
     }
 
 
@@ -356,10 +486,14 @@ def _refuse_overwriting(paths, overwrite):
         raise ValueError(f"{there[0]}{others} is there already; give --out, or --overwrite")
 
 
-def _make_writable(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise DatasetError(f"{folder}: nothing can be written there; check its permissions")
+def _check_place(folder):
+    """Refuse a folder in which nothing can be written; it is made later, if it is not there."""
+    folder = folder.resolve()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise DatasetError(f"{there}: is a file, and no folder for the results; give another --out")
+    if not os.access(there, os.W_OK):
+        raise DatasetError(f"{there}: nothing can be written there; give --out another folder")
 
 
 def _complain(error, status):
