@@ -242,12 +242,12 @@ def check_cases(cases: Sequence[Case], empty_mask_ok: bool = False) -> list[Case
 
 
 @contextmanager
-def large_in_turn(path: Path) -> Iterator[None]:
+def large_in_turn(path: Path | str) -> Iterator[None]:
     """Wait until no other pair of LARGE_PIXELS is read, if this picture has as many."""
     large = False
     # What is wrong with a file is said when it is read.
     with suppress(*BROKEN):
-        if path.is_file():  # a pipe would be waited for
+        if Path(path).is_file():  # a pipe would be waited for
             with Image.open(path, formats=FORMATS) as picture:
                 large = picture.width * picture.height > LARGE_PIXELS
     with ONE_LARGE_PAIR if large else nullcontext():

@@ -25,6 +25,8 @@ from segmentation_tf.cases import Case, DatasetError
 from segmentation_tf.datasets import folders, pairs
 from segmentation_tf.images import (
     FORMATS,
+    large_in_turn,
+    list_values,
     map_files,
     mask_files,
     object_overlay,
@@ -82,9 +84,14 @@ class Look:
 def look_at(case: Case, size: int) -> Look:
     """Read a pair of files, and keep what the rules need. `size`: pixels, of the network."""
     try:
-        picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
+        with large_in_turn(case.image):
+            return _look_at(case, size)
     except DatasetError as error:
         return Look(case, fault=str(error))
+
+
+def _look_at(case, size):
+    picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
     with Image.open(case.image, formats=FORMATS) as file:  # its header only
         image_format = file.format
         turned = file.getexif().get(ExifTags.Base.Orientation, 1) > 1
@@ -121,10 +128,10 @@ def _count_objects(mask, size):
 def _values(path):
     """Format of a mask file with its values or colours, such as "PNG with 0, 255"."""
     first, *others = mask_files(path)
+    values = list_values(path)
+    seen = ", ".join(map(str, values)) if 0 < len(values) <= 4 else "more than 4 values"
     with Image.open(first, formats=FORMATS) as file:
-        colours = sorted(colour for _, colour in file.getcolors(4) or ())
-        kind = f"{file.format} with {', '.join(map(str, colours)) or 'more than 4 colours'}"
-    return f"joined {kind}" if others else kind
+        return f"{'joined ' if others else ''}{file.format} with {seen}"
 
 
 # --- findings --------------------------------------------------------------------------------
@@ -166,15 +173,29 @@ def _count(number, word):
 
 
 def find_unreadable(looks: Sequence[Look]) -> Finding | None:
-    """Files that cannot be read, and masks whose object is not clear."""
-    bad = [look for look in looks if look.fault]
+    """Files that cannot be read."""
+    bad = [look for look in looks if look.fault and not _has_classes(look)]
+    return _faulty(bad, "{n} cannot be used", "mend or remove these files")
+
+
+def find_classes(looks: Sequence[Look]) -> Finding | None:
+    """Masks of several classes, none of which was named."""
+    bad = [look for look in looks if look.fault and _has_classes(look)]
+    return _faulty(bad, "{n}: the mask has several classes", "name the object, as the lines say")
+
+
+def _has_classes(look):
+    return "name the one you want" in look.fault
+
+
+def _faulty(bad, text, advice):
     reasons = [
         look.fault.replace(f"{look.case.image.parent}{os.sep}", "").replace(
             f"{look.case.mask.parent}{os.sep}", ""
         )
         for look in bad
     ]
-    return _finding(bad, "{n} cannot be used", "mend or remove these files", names=reasons)
+    return _finding(bad, text, advice, names=reasons)
 
 
 def find_sizes(looks: Sequence[Look]) -> Finding | None:
@@ -182,14 +203,24 @@ def find_sizes(looks: Sequence[Look]) -> Finding | None:
     bad = [look for look in looks if not look.fault and look.size != look.mask_size]
     names = [
         f"{look.case.name} ({'x'.join(map(str, look.size))}, mask "
-        f"{'x'.join(map(str, look.mask_size))})"
+        f"{'x'.join(map(str, look.mask_size))}{_which_turn(look)})"
         for look in bad
     ]
-    advice = (
-        "if it shows the whole picture, resize the mask by Image.NEAREST; if height and width are "
-        "exchanged, turn it; otherwise find the right one"
-    )
+    advice = "find the right mask, or resize it by Image.NEAREST if it shows the whole picture"
+    if any(map(_which_turn, bad)):
+        advice = (
+            "turn these masks. If height and width are exchanged, the photo usually was turned, by "
+            "its EXIF data, and its mask was not"
+        )
     return _finding(bad, "{n}: the mask has another size", advice, names=names)
+
+
+def _which_turn(look):
+    """The quarter turn by which a mask fits better, if height and width are exchanged."""
+    if look.size != look.mask_size[::-1]:
+        return ""
+    fits = [fit(look.image, np.rot90(look.mask, quarters)) for quarters in (1, -1)]
+    return f": turn it {'counter' * (fits[0] > fits[1])}clockwise"
 
 
 def find_full(looks: Sequence[Look]) -> Finding | None:
@@ -203,6 +234,10 @@ def find_empty(looks: Sequence[Look]) -> Finding | None:
     """Masks without any object; a fault if all masks are empty."""
     looks = [look for look in looks if look.usable]
     bad = [look for look in looks if look.share == 0]
+    if len(bad) == len(looks) > 0 and isinstance(bad[0].case.classes, tuple):
+        text = pairs.no_such_class([look.case for look in bad])
+        advice = "name one that they hold: classes=(1,) in Python, --classes 1 in a terminal"
+        return _finding(bad, text, advice)
     advice = "look at them: right where there is no object; otherwise draw them again"
     return _finding(bad, "{n}: the mask is empty", advice, fault=len(bad) == len(looks))
 
@@ -390,6 +425,7 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
 
 RULES = (
     find_unreadable,
+    find_classes,
     find_sizes,
     find_inverted,
     find_misplaced,
@@ -411,7 +447,7 @@ def check_folder(
     images: str | None = None,
     masks: str | None = None,
     group: str | Callable | None = None,
-    classes: Iterable | None = None,
+    classes: Iterable | str | None = None,
     size: int = 96,
 ) -> "Report":
     """Check a folder of images and masks.
@@ -425,7 +461,9 @@ def check_folder(
     """
     folder = folders.choose_folder(root, "PAIRS_ROOT", "pictures", draw=pairs.drawn_folder)
     cases, unpaired = pairs.find_pairs(folder, images, masks, group, classes)
-    return check_up(cases, [text.replace(f"{folder}{os.sep}", "") for text in unpaired], size)
+    report = check_up(cases, [text.replace(f"{folder}{os.sep}", "") for text in unpaired], size)
+    report.name = folder.resolve().name
+    return report
 
 
 def check_up(cases: Sequence[Case], unpaired: Sequence[str] = (), size: int = 96) -> "Report":
@@ -445,6 +483,7 @@ class Report:
     looks: list[Look]
     findings: list[Finding]
     size: int
+    name: str = "a set of pictures"
 
     @property
     def faults(self) -> list[Finding]:
@@ -470,6 +509,8 @@ class Report:
             lines.append(
                 "split: " + ", ".join(f"{name or 'none'} {n:,}" for name, n in splits.items())
             )
+        if any(look.case.group != look.case.name for look in self.looks):
+            lines.append(_count(len({look.case.group for look in self.looks}), "group"))
         if not good:
             return lines
         for what, kind in (("images", "format"), ("masks", "values")):
@@ -492,26 +533,51 @@ class Report:
 
     def write_page(self, path: str | Path) -> None:
         """Write the report as one HTML file with pictures of what was found."""
-        parts = ["<h1>Check-up</h1>", *(f"<p>{html.escape(line)}</p>" for line in self.overview())]
+        title = f"Check-up of {html.escape(self.name)}"
+        parts = [f"<h1>{title}</h1>", *(f"<p>{html.escape(line)}</p>" for line in self.overview())]
         parts.append(f"<p class=first>{html.escape(self.first())}</p>")
-        for finding in self.findings:
-            parts.append(f"<h2>{html.escape(finding.text)}</h2>")
-            parts.append(f"<p>{html.escape(', '.join(finding.names[:60]))}</p>")
-            parts.append(f"<p class=advice>{html.escape(finding.advice)}</p>")
-            parts += [_figure(case) for case in finding.cases[:SHOWN]]
+        parts.append("<p>In the pictures, the object is tinted blue, with a white outline.</p>")
+        for heading, found in (
+            ("To mend", self.faults),
+            ("Worth knowing", [finding for finding in self.findings if not finding.fault]),
+        ):
+            if found:
+                parts += [f"<h2>{heading}</h2>", *map(_section, found)]
         good = [look.case for look in self.looks if look.usable]
-        parts.append("<h2>Some of the pairs</h2>")
-        parts += [_figure(case) for case in good[:: max(1, len(good) // 12)][:12]]
-        Path(path).write_text(PAGE.format("\n".join(parts)), encoding="utf-8")
+        if good:
+            parts += ["<h2>Some of the pairs</h2>"]
+            parts += map(_figure, good[:: max(1, len(good) // 12)][:12])
+        Path(path).write_text(PAGE.format(title, "\n".join(parts)), encoding="utf-8")
 
 
-PAGE = """<!doctype html><meta charset=utf-8><title>Check-up</title><style>
+PAGE = """<!doctype html><meta charset=utf-8><title>{}</title>
+<meta name=viewport content="width=device-width"><style>
 body {{font: 16px/1.4 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
- color: #222; background: #fff}}
-h2 {{font-size: 1.1em; margin-top: 2em; border-top: 1px solid #ccc; padding-top: 1em}}
-figure {{display: inline-block; margin: 4px; vertical-align: top; font-size: 13px}}
+ color: #222; background: #fff; overflow-wrap: anywhere}}
+h2 {{margin-top: 1.5em; border-top: 1px solid #ccc; padding-top: .5em}}
+h3 {{font-size: 1em; margin: 1.5em 0 0}}
+ul {{margin: .3em 0; padding-left: 1.2em}} .short {{columns: 14em}}
+figure {{display: inline-block; margin: 4px; vertical-align: top; font-size: 13px; width: 230px}}
 p {{margin: .3em 0}} .first {{font-weight: bold}} .advice {{color: #00558b}}
 </style>{}"""
+LISTED = 60  # names of a finding on the page
+
+
+def _section(finding):
+    """A finding as HTML, with some of its pictures."""
+    names = [*finding.names[:LISTED]]
+    if len(finding.names) > LISTED:
+        names.append(f"and {len(finding.names) - LISTED:,} more")
+    kind = " class=short" if max(map(len, names), default=0) < 40 else ""
+    lines = "".join(f"<li>{html.escape(name)}</li>" for name in names)
+    return "\n".join(
+        [
+            f"<h3>{html.escape(finding.text)}</h3>",
+            f"<p class=advice>{html.escape(finding.advice)}</p>",
+            f"<ul{kind}>{lines}</ul>" if names else "",
+            *map(_figure, finding.cases[:SHOWN]),
+        ]
+    )
 
 
 def _figure(case):

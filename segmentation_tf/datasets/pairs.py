@@ -223,15 +223,10 @@ def _find(root, images, masks, group, classes):
     groups = names  # each picture is one
     if find_group:
         groups = {image: find_group(name) for image, name in inner_names.items()}
-        if not any(groups.values()):
-            raise DatasetError(_no_group(root, group, inner_names.values()))
+        missing = [name for image, name in inner_names.items() if groups[image] in (None, "")]
+        if missing:
+            raise DatasetError(_no_group(root, group, missing, len(groups)))
     faults = twins + lonely
-    faults += [
-        f"{image.path}: the group {group!r} finds nothing in the name {inner_names[image]}; change "
-        "one of the two"
-        for image, name in groups.items()
-        if name in (None, "")
-    ]
     counts = Counter(names.values())
     faults += [
         f"{image.path}: another image has the name {name}, too; rename one of them"
@@ -646,12 +641,11 @@ def _make_finder(group):
 # --- what to say if there is nothing -------------------------------------------------------------
 
 
-def _no_group(root, group, names):
-    first = min(names)
+def _no_group(root, group, missing, count):
     return (
-        f"{root}: the group {group!r} finds nothing in any name, such as {first}. Give an "
-        f"expression that fits, for example {'^' + re.escape(first[:2])!r}, and mark the patient "
-        "by brackets"
+        f"{root}: the group {group!r} finds nothing in {len(missing)} of {count} names, such as "
+        f"{missing[0]}. It must find the patient or film in every name, as ^p[0-9]+ finds p7 in "
+        "p7_left"
     )
 
 

@@ -97,16 +97,42 @@ def test_files_without_a_partner(folder):
 
 def test_files_that_cannot_be_read(folder):
     (folder / "images" / "p03.png").write_bytes(b"no picture")
-    change_mask(folder, "p04", lambda mask: mask + 2 * mask[:, ::-1].astype(np.uint8))
-    found = find_one(check_folder(folder), "2 pictures cannot be used")
+    found = find_one(check_folder(folder), "1 picture cannot be used")
     assert found.names[0].startswith("p03.png: ") and "not an image" in found.names[0]
-    assert found.names[1].startswith("p04.png: values 0, 1, 2, 3: four classes")
+
+
+def test_masks_of_several_classes(folder):
+    change_mask(folder, "p04", lambda mask: mask + 2 * mask[:, ::-1].astype(np.uint8))
+    found = find_one(check_folder(folder), "1 picture: the mask has several classes")
+    assert found.names[0].startswith("p04.png: values 0, 1, 2, 3: four classes")
+    assert found.advice == "name the object, as the lines say"
+    assert "several classes" not in str(check_folder(folder, classes="any"))
+
+
+def test_a_class_that_no_mask_holds(folder):
+    found = find_one(check_folder(folder, classes=(7,)), "no mask holds 7; the masks hold 0, 255")
+    assert found.fault and "--classes 1" in found.advice
+    assert "no mask holds" not in str(check_folder(folder, classes=(255,)))
+
+
+def test_numbered_objects_of_16_bits(folder):
+    change_mask(folder, "p04", lambda mask: mask * np.uint16(700))
+    report = check_folder(folder)
+    assert report.findings == [] and "1 PNG with 0, 700" in str(report)
 
 
 def test_masks_of_another_size(folder):
     change_mask(folder, "p05", lambda mask: mask[::2, ::2])
     found = find_one(check_folder(folder), "1 picture: the mask has another size")
-    assert found.names == ("p05 (128x96, mask 64x48)",)
+    assert found.names == ("p05 (128x96, mask 64x48)",) and "NEAREST" in found.advice
+
+
+@pytest.mark.parametrize("quarters, way", [(1, "clockwise"), (-1, "counterclockwise")])
+def test_masks_whose_height_and_width_are_exchanged(folder, quarters, way):
+    change_mask(folder, "p05", lambda mask: np.rot90(mask, quarters))
+    found = find_one(check_folder(folder), "1 picture: the mask has another size")
+    assert found.names == (f"p05 (128x96, mask 96x128: turn it {way})",)
+    assert "by its EXIF data" in found.advice
 
 
 def test_masks_that_are_inverted(folder):
@@ -182,7 +208,7 @@ def test_pictures_that_are_there_twice(folder):
     copy_smaller(folder / "masks" / "p15.png", folder / "masks" / "q.png")
     found = find_one(check_folder(folder), "2 pictures are there more than once")
     assert found.names == ("p15 = q",) and found.fault
-    together = check_folder(folder, group=r"^(q|p15)|.*")
+    together = check_folder(folder, group=r"^(?:q|p15)|.*")
     assert together.faults, "p15 and q are two groups still"
     assert check_folder(folder, group=lambda name: name.replace("q", "p15")).faults == []
 
@@ -293,8 +319,28 @@ def test_the_page_shows_the_findings_with_pictures(folder, tmp_path):
     page = tmp_path / "checkup.html"
     check_folder(folder).write_page(page)
     text = page.read_text(encoding="utf-8")
+    assert "<title>Check-up of pictures</title>" in text
+    assert "<li>p22</li>" in text and text.index("To mend") < text.index("Some of the pairs")
     assert "the mask looks inverted" in text and "p23: cannot be read" in text
     assert text.count("<img") == 1 + 12 and 'alt="p22"' in text
+
+
+def test_the_page_of_few_pairs_or_of_none_has_no_empty_parts(folder, tmp_path):
+    for name in NAMES[3:]:
+        (folder / "masks" / f"{name}.png").unlink()
+        (folder / "images" / f"{name}.png").unlink()
+    for path, seen in (("few.html", True), ("none.html", False)):
+        check_folder(folder).write_page(tmp_path / path)
+        text = (tmp_path / path).read_text(encoding="utf-8")
+        assert ("Worth knowing" in text, "Some of the pairs" in text) == (seen, seen)
+        assert ("To mend" in text) != seen and ("Nothing needs mending" in text) == seen
+        for name in NAMES[:3]:
+            (folder / "masks" / f"{name}.png").write_bytes(b"")
+
+
+def test_groups_are_counted_if_they_are_given(folder):
+    assert "10 groups" in str(check_folder(folder, group=r"\d$"))
+    assert "group" not in str(check_folder(folder))
 
 
 def test_names_cannot_write_into_the_page(tmp_path):
