@@ -148,12 +148,13 @@ def _value_or_colour(text):
 
 def run_check(options: argparse.Namespace) -> int:
     """Print the check-up of a folder and write its page; 1 if something must be mended."""
-    page = options.out or _beside(options.folder, "_check.html")
-    _refuse_overwriting([page], options.overwrite or _is_report(page))
-    _check_place(page.parent)
-
     from segmentation_tf.datasets import checkup
 
+    page = options.out or _beside(options.folder, "_check.html")
+    if page.is_dir():
+        raise ValueError(f"{page}: is a folder; name a page, such as {page / 'check.html'}")
+    _refuse_overwriting([page], options.overwrite or _is_report(page, checkup.GENERATOR))
+    _check_place(page.parent)
     report = checkup.check_folder(**_folder_arguments(options))
     print(report)
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -162,12 +163,12 @@ def run_check(options: argparse.Namespace) -> int:
     return 1 if report.faults else 0
 
 
-def _is_report(page):
+def _is_report(page, mark):
     """Whether an earlier check has written this file."""
     if not page.is_file():
         return False
     with page.open("rb") as file:
-        return b"<title>Check-up" in file.read(200)
+        return mark.encode() in file.read(200)
 
 
 # --- fit

@@ -547,10 +547,11 @@ class Report:
         if good:
             parts += ["<h2>Some of the pairs</h2>"]
             parts += map(_figure, good[:: max(1, len(good) // 12)][:12])
-        Path(path).write_text(PAGE.format(title, "\n".join(parts)), encoding="utf-8")
+        Path(path).write_text(PAGE.format(GENERATOR, title, "\n".join(parts)), encoding="utf-8")
 
 
-PAGE = """<!doctype html><meta charset=utf-8><title>{}</title>
+GENERATOR = "<meta name=generator content=segmentation-tf>"  # how the command knows a report
+PAGE = """<!doctype html><meta charset=utf-8>{}<title>{}</title>
 <meta name=viewport content="width=device-width"><style>
 body {{font: 16px/1.4 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
  color: #222; background: #fff; overflow-wrap: anywhere}}

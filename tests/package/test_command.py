@@ -205,6 +205,7 @@ def test_check_of_a_good_folder(tmp_path, capsys):
     page.write_text("mine")
     assert main(check) == 2 and page.read_text() == "mine"
     assert main([*check, "--overwrite"]) == 0 and page.read_bytes() == first
+    assert main([*check[:-1], str(tmp_path)]) == 2
 
 
 def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys, monkeypatch):
