@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageFilter, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 from tqdm import tqdm
 
@@ -313,24 +313,27 @@ def object_overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     `mask` is bool `(H, W)`. The outline is wider in larger pictures.
     """
-    overlay, width = image.copy(), 3 + 2 * (max(mask.shape) // 600)
-    tint(overlay, mask, OBJECT, share=0.4)
-    overlay[ndimage.maximum_filter(mask, width) & ~mask] = 0
-    overlay[mask & ~ndimage.minimum_filter(mask, width)] = 255
+    blur = ImageFilter.BoxBlur(1 + max(mask.shape) // 600)
+    near = np.asarray(Image.fromarray(mask).convert("L").filter(blur))
+    overlay = tint(image, mask, OBJECT, share=0.4)
+    overlay[~mask & (near > 0)] = 0
+    overlay[mask & (near < 255)] = 255
     return overlay
 
 
 def tint(
-    picture: np.ndarray, region: np.ndarray, colour: tuple[int, int, int], share: float
-) -> None:
-    """Mix the grey of a picture with a colour, where `region`, bool `(H, W)`, is True.
+    image: np.ndarray, region: np.ndarray, colour: tuple[int, int, int], share: float
+) -> np.ndarray:
+    """Mix the grey of uint8 RGB `(H, W, 3)` with a colour, where `region`, bool `(H, W)`, is True.
 
-    On the colours of a red picture, blue would become violet. `picture` is uint8 RGB `(H, W, 3)`
-    and changes; `share` is that of the colour.
+    `share` is that of the colour. In the image's own colours, blue on red would become violet.
     """
     shades = (1 - share) * np.arange(256)[:, None] + share * np.array(colour)
-    grey = np.asarray(Image.fromarray(picture).convert("L"))
-    picture[region] = shades.astype(np.uint8)[grey[region]]
+    picture = Image.fromarray(image)
+    grey = picture.convert("L")
+    bands = [grey.point(table) for table in shades.astype(np.uint8).T.tolist()]
+    picture.paste(Image.merge("RGB", bands), mask=Image.fromarray(region))
+    return np.array(picture)
 
 
 # --- what is object in a mask

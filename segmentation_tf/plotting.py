@@ -396,13 +396,13 @@ def error_overlay(image: np.ndarray, mask: np.ndarray, prediction: np.ndarray) -
     check_masks(mask, prediction)
     # skimage.color.label2rgb gives its colours to the labels that occur: without any true
     # positive in a picture, false positives would change their colour.
-    overlay = image.copy()
+    overlay = image
     for region, colour in (
         (mask & prediction, TRUE_POSITIVE),
         (mask & ~prediction, FALSE_NEGATIVE),
         (prediction & ~mask, FALSE_POSITIVE),
     ):
-        tint(overlay, region, colour, share=0.6)
+        overlay = tint(overlay, region, colour, share=0.6)
     return overlay
 
 

@@ -557,3 +557,4 @@ def test_an_object_has_a_tint_and_an_outline_that_stays_visible(size, width):
     assert row[size // 2][2] > row[size // 2][0] + 50
     empty = object_overlay(image, np.zeros_like(mask))
     np.testing.assert_array_equal(empty, image)
+    assert (image == 100).all()
