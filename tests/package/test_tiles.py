@@ -143,7 +143,7 @@ def test_seams_do_not_show(trained):
         ({"scale": (0.1, -1)}, "it must be above 0"),
         ({"scale": float("nan")}, "scale is nan; it must be above 0"),
         ({"scale": float("inf")}, "makes the image inf x inf pixels"),
-        ({"scale": 200}, "makes the image 8,000 x 8,000 pixels; give a smaller one"),
+        ({"scale": 300}, "makes the image 12,000 x 12,000 pixels; give a smaller one"),
         ({"scale": 1, "overlap": 1}, "overlap is 1; it must be from 0 to 0.75"),
         ({"scale": 1, "threshold": 1}, "threshold is 1; it must be above 0 and below 1"),
     ],
