@@ -219,19 +219,20 @@ def predict_classes(model: Callable, image: np.ndarray) -> np.ndarray:
 def _each_logits(model, images, flips, batch_size=8):
     """Yield the logits of each image at its own size; with `flips`, as in `predict_logits`."""
     axes = [(), (0,), (1,), (0, 1)] if flips else [()]
-    images = iter(images)
-    while batch := list(islice(images, batch_size)):
-        small = [np.flip(_network_input(model, image), axis) for image in batch for axis in axes]
+    # Large images are not kept until their batch is full.
+    inputs = ((_network_input(model, image), image.shape[:2]) for image in images)
+    while batch := list(islice(inputs, batch_size)):
+        small = [np.flip(one, axis) for one, _ in batch for axis in axes]
         logits = _run(model, small)
         if logits.shape[-1] != 1:
             raise ValueError(
                 f"the network has {logits.shape[-1]} output channels, and a mask needs one: use "
                 "predict_classes, or build the network with classes=1"
             )
-        for i, image in enumerate(batch):
+        for i, (_, size) in enumerate(batch):
             mirrored = logits[i * len(axes) : (i + 1) * len(axes), ..., 0]
             upright = [np.flip(one, axis) for one, axis in zip(mirrored, axes, strict=True)]
-            yield _enlarge(np.mean(upright, axis=0), image.shape[:2])
+            yield _enlarge(np.mean(upright, axis=0), size)
 
 
 def _as_logit(threshold):

@@ -558,7 +558,8 @@ body {{font: 16px/1.4 sans-serif; max-width: 1000px; margin: 2em auto; padding: 
 h2 {{margin-top: 1.5em; border-top: 1px solid #ccc; padding-top: .5em}}
 h3 {{font-size: 1em; margin: 1.5em 0 0}}
 ul {{margin: .3em 0; padding-left: 1.2em}} .short {{columns: 14em}}
-figure {{display: inline-block; margin: 4px; vertical-align: top; font-size: 13px; width: 230px}}
+figure {{display: inline-block; margin: 4px; vertical-align: top; font-size: 13px;
+ max-width: 230px}}
 p {{margin: .3em 0}} .first {{font-weight: bold}} .advice {{color: #00558b}}
 </style>{}"""
 LISTED = 60  # names of a finding on the page
@@ -587,7 +588,7 @@ def _figure(case):
     try:
         picture, mask = open_image(case.image), read_mask(case.mask, case.classes)
     except DatasetError:
-        return f"<figure>{name}: cannot be read</figure>"
+        return f"<figure>{name}: cannot be shown</figure>"
     picture.thumbnail((230, 230))
     mask = resize_mask(mask, picture.size[::-1])
     file = io.BytesIO()

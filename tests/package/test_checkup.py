@@ -321,7 +321,7 @@ def test_the_page_shows_the_findings_with_pictures(folder, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "<title>Check-up of pictures</title>" in text
     assert "<li>p22</li>" in text and text.index("To mend") < text.index("Some of the pairs")
-    assert "the mask looks inverted" in text and "p23: cannot be read" in text
+    assert "the mask looks inverted" in text and "p23: cannot be shown" in text
     assert text.count("<img") == 1 + 12 and 'alt="p22"' in text
 
 

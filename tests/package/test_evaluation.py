@@ -1,5 +1,7 @@
 """Scores against numbers worked by hand; masks at the image's own size."""
 
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -259,6 +261,19 @@ def test_perfect_and_shuffled_predictions(cases):
 
 
 # --- Otsu's threshold
+
+
+def test_large_images_are_not_kept_until_the_batch_is_full():
+    kept = []
+
+    def images():
+        for _ in range(5):
+            assert sum(image() is not None for image in kept) < 2
+            image = np.zeros((40, 50, 3), np.uint8)
+            kept.append(weakref.ref(image))
+            yield image
+
+    assert len(list(predict_masks(darkness_model(), images()))) == 5
 
 
 def test_dark_disc_is_found():
