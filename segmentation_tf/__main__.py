@@ -224,7 +224,7 @@ def _read_parts(options):
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
     if not validation_cases:
-        print(f"fewer than {MANY_GROUPS} pictures or groups to train: none of them validates")
+        print(f"too few to validate: fewer than {MANY_GROUPS} pictures, or groups, to train")
     return train_cases, validation_cases, test_cases
 
 

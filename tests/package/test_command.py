@@ -214,7 +214,7 @@ def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys, 
     assert main(["fit", str(folder), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "2 to train, 0 to validate, 1 to test" in printed
-    assert "fewer than 10 pictures or groups to train" in printed and "(95 %" not in printed
+    assert "too few to validate: fewer than 10 pictures" in printed and "(95 %" not in printed
     assert "One test picture shows whether the network works at all, not how well" in printed
     assert json.loads((tmp_path / "out" / "training.json").read_text()) == {"photo": [60, 80]}
 
