@@ -24,6 +24,7 @@ from segmentation_tf.evaluation import (
     predict_classes,
     predict_logits,
     predict_mask,
+    predict_masks,
     score,
     surface_distances,
 )
