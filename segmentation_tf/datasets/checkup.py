@@ -175,7 +175,7 @@ def _count(number, word):
 def find_unreadable(looks: Sequence[Look]) -> Finding | None:
     """Files that cannot be read."""
     bad = [look for look in looks if look.fault and not _has_classes(look)]
-    return _faulty(bad, "{n} cannot be used", "mend or remove these files")
+    return _faulty(bad, "{n} cannot be used", "do as the lines say, or remove these files")
 
 
 def find_classes(looks: Sequence[Look]) -> Finding | None:
@@ -236,7 +236,7 @@ def find_empty(looks: Sequence[Look]) -> Finding | None:
     bad = [look for look in looks if look.share == 0]
     if len(bad) == len(looks) > 0 and isinstance(bad[0].case.classes, tuple):
         text = pairs.no_such_class([look.case for look in bad])
-        advice = "name one that they hold: classes=(1,) in Python, --classes 1 in a terminal"
+        advice = "name one that they hold, by classes= in Python, or --classes in a terminal"
         return _finding(bad, text, advice)
     advice = "look at them: right where there is no object; otherwise draw them again"
     return _finding(bad, "{n}: the mask is empty", advice, fault=len(bad) == len(looks))
@@ -393,7 +393,7 @@ def find_rare(looks: Sequence[Look]) -> Finding | None:
     """A set whose objects cover next to nothing."""
     looks = [look for look in looks if look.usable]
     share = np.median([look.share for look in looks]) if looks else 1
-    if share > 0.01:
+    if not 0 < share <= 0.01:
         return None
     text = f"half of the masks cover less than {share + 0.0005:.1%} of the picture"
     advice = "a black prediction is nearly right everywhere: keep Dice in the loss, or cut tiles"
@@ -472,7 +472,10 @@ def check_up(cases: Sequence[Case], unpaired: Sequence[str] = (), size: int = 96
     found = [rule(looks) for rule in RULES]
     if unpaired:
         text = f"{_count(len(unpaired), 'file')} without a clear partner"
-        found.insert(0, Finding(text, tuple(unpaired), "add what is missing, or remove the file"))
+        advice = "add what is missing, or remove the file"
+        if any(pairs.SEVERAL in fault for fault in unpaired):
+            advice = "do as the lines say: an image has one mask, or a folder of masks"
+        found.insert(0, Finding(text, tuple(unpaired), advice))
     return Report(looks, sorted(filter(None, found), key=lambda one: not one.fault), size)
 
 

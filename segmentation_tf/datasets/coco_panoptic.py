@@ -101,6 +101,10 @@ def read_panoptic(case: Case) -> Panoptic:
     index = {category.number: i for i, category in enumerate(table.categories)}
     classes = {segment["id"]: index[segment["category_id"]] for segment in segments}
     crowds = frozenset(segment["id"] for segment in segments if segment.get("iscrowd"))
+    if not case.mask.exists():
+        raise DatasetError(
+            f"{case.mask}: there is no such file, and the JSON names it; unpack the data set again"
+        )
     ids = colours_to_ids(read_image(case.mask))
     painted, listed = set(np.unique(ids).tolist()) - {0}, set(classes)
     if painted != listed:

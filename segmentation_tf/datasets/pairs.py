@@ -56,6 +56,7 @@ OTHER_FOLDERS = re.compile(
     r"__macosx|segmentationobject.*|.*visuali[sz]ations?|overlays?|previews?|collages?", re.I
 )
 OTHER = "other"
+SEVERAL = "masks seem to be of this image"  # what an error says of them
 # What `segmentation-tf predict` writes beside a photo, after the photo's name.
 PREDICTIONS = ("_predicted", "_overlay")
 SUPERPIXELS = "_superpixels"  # a file that ISIC has beside each image
@@ -580,7 +581,7 @@ def _part_of(mask):
 def _several_fault(image, masks):
     name, first, stem = image.path.name, masks[0].path.name, image.path.stem
     return (
-        f"{image.path}: {len(masks)} masks seem to be of this image, such as {first}. Give each "
+        f"{image.path}: {len(masks)} {SEVERAL}, such as {first}. Give each "
         f"image a folder, with {stem}/images/{name} and {stem}/masks/{first}, or join its masks to "
         "one"
     )
