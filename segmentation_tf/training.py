@@ -158,7 +158,7 @@ def _compile(model, steps, loss, metrics):
 
 
 def _no_config():
-    return None
+    return {}  # and not None, of which keras.models.clone_model could make nothing
 
 
 def default_epochs(steps_per_epoch: int) -> int:
