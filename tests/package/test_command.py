@@ -154,7 +154,11 @@ def test_ctrl_c_keeps_the_best_so_far_and_still_writes(tmp_path):
     folder = write_photos(tmp_path / "discs", 13)
     arguments = [*COMMAND, "fit", folder, "--steps", "90"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(arguments, **PIPES, env=environment) as process:
+
+    def hear_ctrl_c():  # tests that run in the background have it ignored, and so would their child
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with subprocess.Popen(arguments, **PIPES, env=environment, preexec_fn=hear_ctrl_c) as process:
         for line in process.stdout:
             if line.startswith("epoch   1/"):
                 process.send_signal(signal.SIGINT)
