@@ -4,7 +4,7 @@
     segmentation-tf fit my_pictures
     segmentation-tf predict my_pictures_network/model.keras photo.jpg
 
-It exits with 0, with 1 if something could not be read, or with 2 if it was used in a wrong way.
+It exits with 0 if all is well, with 2 if it was used in a wrong way, and otherwise with 1.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MEANINGS = {
     "iou": "0 to 1: the area that they share, divided by the area that they cover together",
     "hd95": "pixels: 95 % of both outlines lie no farther than this from the other one",
     "nsd": "0 to 1: share of both outlines that lies at most 2 pixels from the other one",
-    "precision": "0 to 1: share of the predicted pixels that are object",
+    "precision": "0 to 1: share of the pixels predicted as object that are object",
     "recall": "0 to 1: share of the object's pixels that are predicted",
     "accuracy": "0 to 1: share of all pixels that are right; high wherever objects are small",
 }
@@ -85,8 +85,13 @@ def make_parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=run_fit)
     _add_folder_options(fit)
     fit.add_argument("--out", type=Path, help="folder of the results (default: FOLDER_network)")
-    fit.add_argument("--steps", type=_steps, help="of the training (default: 1500)")
-    fit.add_argument("--seed", type=int, default=0, help="of the split and the training")
+    fit.add_argument("--steps", type=_steps, help="rough number of training steps (default: 1500)")
+    fit.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="number that fixes the split and the training (default: 0)",
+    )
 
     predict = verbs.add_parser("predict", help="write the masks of photos")
     predict.set_defaults(run=run_predict)
@@ -97,7 +102,8 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--scale",
         type=_scale,
-        help="with --tiles: how much to shrink photos, so that objects are as large as in training",
+        help="with --tiles: new size / old size of photos, such as 0.16 (default: objects as large "
+        "as in training)",
     )
     for verb in (check, fit, predict):
         verb.add_argument("--overwrite", action="store_true", help="replace files of earlier runs")
@@ -216,7 +222,9 @@ def _read_parts(options):
         parts = pairs.load_splits(**arguments) or {"": pairs.find_pairs(**arguments)[0]}
     except DatasetError as error:
         if " more case" in str(error):
-            hint = f"\nsegmentation-tf check {options.folder} shows them all"
+            hint = (
+                f"\nsegmentation-tf check {options.folder}, with the same options, shows them all"
+            )
             raise DatasetError(f"{error}{hint}") from error
         raise
     _warn_of_faults([case for part in parts.values() for case in part], options.folder)
@@ -224,7 +232,7 @@ def _read_parts(options):
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
     if not validation_cases:
-        print(f"too few to validate: fewer than {MANY_GROUPS} pictures, or groups, to train")
+        print(f"none to validate: that takes {MANY_GROUPS} groups, or single pictures, to train")
     return train_cases, validation_cases, test_cases
 
 
@@ -233,10 +241,10 @@ def _warn_of_faults(cases, folder):
     from segmentation_tf.datasets import checkup
 
     if faults := checkup.check_up(cases).faults:
-        print("first mend this, or the scores may mislead:")
+        print("the training goes on, but the scores may mislead until this is mended:")
         for finding in faults:
             print(f"- {finding.text}")
-        print(f"segmentation-tf check {folder} shows them")
+        print(f"segmentation-tf check {folder}, with the same options, shows them")
 
 
 def _train(train_cases, validation_cases, options):
@@ -317,15 +325,15 @@ def _write_scores(evaluation, steps, out):
 def _what_it_shows(count):
     if count == 1:
         return (
-            "One test picture shows whether the network works at all, not how well: another "
-            "picture can score quite differently. Label more pictures."
+            "One test picture gives a first hint of whether the network works, not how well: "
+            "another picture can score quite differently. Label more pictures."
         )
     if count < MANY:
         return (
-            f"{count} test pictures show roughly how well the network works. Their interval is too "
-            "narrow, and small differences mean nothing. Label more pictures."
+            f"{count} test pictures show roughly how well the network works. The range in "
+            "brackets is too narrow, and small differences mean nothing. Label more pictures."
         )
-    return "The interval says how much the mean can change with other pictures of the same kind."
+    return "In brackets: a range that is likely to hold the true mean of pictures of this kind."
 
 
 def _draw(model, history, evaluation, cases, out):
@@ -441,7 +449,9 @@ def _trained_scale(model_path, tile):
     """What `fit` has noted beside the network: a tile covers as much as a picture in training."""
     notes = model_path.with_name("training.json")
     if not notes.is_file():
-        raise ValueError(f"{notes} is not there: give --scale, for example 96 / 600 = 0.16")
+        raise ValueError(
+            f"{notes} is not there: give --scale, tile / training photo in pixels, such as 0.16"
+        )
     height, width = json.loads(notes.read_text())["photo"]
     print(f"a tile covers {width:.0f} x {height:.0f} pixels, like the pictures of the training")
     return tile[0] / height, tile[1] / width
@@ -492,7 +502,7 @@ def _check_place(folder):
     folder = folder.resolve()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        raise DatasetError(f"{there}: is a file, and no folder for the results; give another --out")
+        raise DatasetError(f"{there}: is a file, not a folder; give another --out")
     if not os.access(there, os.W_OK):
         raise DatasetError(f"{there}: nothing can be written there; give --out another folder")
 

@@ -555,9 +555,9 @@ def _several_classes(colours, kind):
     choice = others[0] if others else values[-1]
     typed = str(choice).strip("()").replace(" ", "")
     return (
-        f"{kind} {seen}: {count} classes{black}; name the one you want: classes=({choice},) in "
-        f'Python, --classes {typed} in a terminal. To take all but the background: classes="any", '
-        "--classes any"
+        f"{kind} {seen}: {count} classes{black}; name the one you want, such as "
+        f"classes=({choice},) in Python, --classes {typed} in a terminal. To take all but the "
+        'background: classes="any", --classes any'
     )
 
 
@@ -601,7 +601,7 @@ def _closed(path, error):
 
 def _too_large(megapixels):
     return (
-        f"has {megapixels} megapixels, and {MAX_PIXELS // 1_000_000} are the limit; save it "
+        f"has {megapixels} megapixels; the limit is {MAX_PIXELS // 1_000_000}. Save it "
         "smaller, for example 4,000 pixels wide, and its mask too"
     )
 
@@ -609,7 +609,7 @@ def _too_large(megapixels):
 def _check_kind(path, picture, pages, modes):
     """Refuse what cannot be used as it is, although it is an image."""
     if picture.width * picture.height > MAX_PIXELS:
-        raise DatasetError(f"{path}: {_too_large(picture.width * picture.height // 1_000_000)}")
+        raise DatasetError(f"{path}: {_too_large(round(picture.width * picture.height / 1e6, 1))}")
     if pages > 1:
         raise DatasetError(
             f"{path}: is a TIFF of {pages} pages; save the page that you want as a file of its own"
@@ -646,5 +646,5 @@ def _what_it_is(path):
             "save it as PNG with 8 bits a channel"
         )
     if start[4:8] == b"ftyp":
-        return "is a video, and no photo; save the frames that you want as PNG or JPEG"
+        return "is a video, not a photo; save the frames that you want as PNG or JPEG"
     return f"cannot be read as an image (its content is not an image); {COPY}"

@@ -4,7 +4,7 @@
     print(report)                       # one page of text
     report.write_page("checkup.html")   # the same with pictures
 
-Each file is read once, and only a small copy of each pair stays in memory. A rule is a function
+Files are read one by one; only a small copy of each pair stays in memory. A rule is a function
 that takes those copies and returns a Finding or None; RULES has them in the order of their weight.
 """
 
@@ -175,7 +175,7 @@ def _count(number, word):
 def find_unreadable(looks: Sequence[Look]) -> Finding | None:
     """Files that cannot be read."""
     bad = [look for look in looks if look.fault and not _has_classes(look)]
-    return _faulty(bad, "{n} cannot be used", "do as the lines say, or remove these files")
+    return _faulty(bad, "{n} cannot be used", "follow the message of each file, or remove the file")
 
 
 def find_classes(looks: Sequence[Look]) -> Finding | None:
@@ -209,8 +209,8 @@ def find_sizes(looks: Sequence[Look]) -> Finding | None:
     advice = "find the right mask, or resize it by Image.NEAREST if it shows the whole picture"
     if any(map(_which_turn, bad)):
         advice = (
-            "turn these masks. If height and width are exchanged, the photo usually was turned, by "
-            "its EXIF data, and its mask was not"
+            "turn the masks marked so; find the right mask for the others. The photo usually was "
+            "turned, by its EXIF data, and its mask was not"
         )
     return _finding(bad, "{n}: the mask has another size", advice, names=names)
 
@@ -238,7 +238,7 @@ def find_empty(looks: Sequence[Look]) -> Finding | None:
         text = pairs.no_such_class([look.case for look in bad])
         advice = "name one that they hold, by classes= in Python, or --classes in a terminal"
         return _finding(bad, text, advice)
-    advice = "look at them: right where there is no object; otherwise draw them again"
+    advice = "look at them: an empty mask is right only if the picture shows no object"
     return _finding(bad, "{n}: the mask is empty", advice, fault=len(bad) == len(looks))
 
 
@@ -251,7 +251,7 @@ def find_inverted(looks: Sequence[Look]) -> Finding | None:
             border = np.concatenate(edges).mean()
             if border > 0.7 and border > look.share + 0.02:
                 bad.append(look)
-    advice = "look at them, and exchange object and background, as ImageOps.invert does"
+    advice = "look at them, and exchange object and background (0 and 255, or 0 and 1)"
     return _finding(bad, "{n}: the mask looks inverted", advice)
 
 
@@ -275,8 +275,8 @@ def find_misplaced(looks: Sequence[Look]) -> Finding | None:
             bad.append(look)
             names.append(f"{look.case.name} ({max(better, key=better.get)})")
     advice = (
-        "look at them; turn, move or rename the masks. An EXIF tag of the photograph is what "
-        "turns by 180 degrees"
+        "look at them; turn, move or rename the masks. The camera's note (EXIF) is often "
+        "why a photo is turned by 180 degrees"
     )
     return _finding(bad, "{n}: the mask seems to lie wrong", advice, names=names)
 
@@ -325,7 +325,7 @@ def _moves(mask):
     """A mask turned, mirrored, and moved in eight directions: arrays by what was done."""
     masks = {
         "turned by 180 degrees": mask[::-1, ::-1],
-        "upside down": mask[::-1],
+        "mirrored top to bottom": mask[::-1],
         "mirrored": mask[:, ::-1],
     }
     for step in SHIFTS:
@@ -361,9 +361,9 @@ def find_twins(looks: Sequence[Look]) -> Finding | None:
             more = f" and {len(family) - 2:,} more" if len(family) > 2 else ""
             names.append(f"{family[0].case.name} = {family[1].case.name}{more}")
             across |= len({_part(look.case) for look in family}) > 1
-    where = ", on both sides of the split" if across else ""
+    where = ", some in two parts, such as train and test" if across else ""
     advice = "keep one of each, or give them one group: a test picture must not be trained on"
-    return _finding(bad, "{n} are there more than once" + where, advice, names=names)
+    return _finding(bad, "{n} are copies of one another" + where, advice, names=names)
 
 
 def perceptual_hash(picture: Image.Image) -> np.ndarray:
@@ -383,7 +383,8 @@ def _part(case):
 def find_lost(looks: Sequence[Look]) -> Finding | None:
     """Objects that are gone when the mask is shrunk to the network's size."""
     bad = [look for look in looks if look.usable and look.lost]
-    lost, objects = (sum(getattr(look, name) for look in looks) for name in ("lost", "objects"))
+    good = [look for look in looks if look.usable]
+    lost, objects = (sum(getattr(look, name) for look in good) for name in ("lost", "objects"))
     text = f"{lost:,} of {_count(objects, 'object')}, in {{n}}, vanish at the network's size"
     advice = "remove specks from the masks; for small objects take a larger size, or cut tiles"
     return _finding(bad, text, advice, fault=False)
@@ -396,7 +397,9 @@ def find_rare(looks: Sequence[Look]) -> Finding | None:
     if not 0 < share <= 0.01:
         return None
     text = f"half of the masks cover less than {share + 0.0005:.1%} of the picture"
-    advice = "a black prediction is nearly right everywhere: keep Dice in the loss, or cut tiles"
+    advice = (
+        "finding nothing is nearly always right: judge by Dice, not accuracy; crop to the objects"
+    )
     return Finding(text, (), advice, fault=False)
 
 
@@ -412,11 +415,11 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
     count = sum(look.usable for look in looks)
     for most, text, advice in (
         (3, "enough to see that files are read and that a network learns them by heart, but not "
-            "what it does with a new picture", "label 8 or more for a first try"),
+            "what it does with a new picture", "label 4 or more for a first try, better 8"),
         (15, "enough for a first try, but the score depends strongly on which of them are held out",
          "label 16 or more"),
         (50, "enough for a first network, but a few held-out ones give a wide interval",
-         "test by folds (fold_cases), so that every picture is held out once"),
+         "in Python, fold_cases makes several trainings that test each picture once"),
     ):  # fmt: skip
         if 0 < count <= most:
             return Finding(f"{_count(count, 'usable pair')}: {text}", (), advice, fault=False)
@@ -474,7 +477,7 @@ def check_up(cases: Sequence[Case], unpaired: Sequence[str] = (), size: int = 96
         text = f"{_count(len(unpaired), 'file')} without a clear partner"
         advice = "add what is missing, or remove the file"
         if any(pairs.SEVERAL in fault for fault in unpaired):
-            advice = "do as the lines say: an image has one mask, or a folder of masks"
+            advice = "follow the message of each file: an image has one mask, or a folder of masks"
         found.insert(0, Finding(text, tuple(unpaired), advice))
     return Report(looks, sorted(filter(None, found), key=lambda one: not one.fault), size)
 
@@ -524,7 +527,7 @@ class Report:
         turned = sum(look.turned for look in good)
         lines.append(
             f"sizes: {sizes[0][0]} x {sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels, "
-            f"{_count(upright, 'portrait')}, {turned:,} turned by EXIF data"
+            f"{upright:,} taller than wide, {turned:,} turned by the camera's note (EXIF)"
         )
         low, middle, high = np.quantile([look.share for look in good], (0, 0.5, 1))
         parts = max(look.objects for look in good)

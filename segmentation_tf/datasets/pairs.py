@@ -630,7 +630,7 @@ def _make_finder(group):
     try:
         pattern = re.compile(group)
     except (re.error, TypeError) as error:
-        raise ValueError(f"group={group!r} is no regular expression ({error})") from error
+        raise ValueError(f"group={group!r} is not a regular expression ({error})") from error
 
     def find(name):
         match = pattern.search(name)
@@ -644,7 +644,7 @@ def _make_finder(group):
 
 def _no_group(root, group, missing, count):
     return (
-        f"{root}: the group {group!r} finds nothing in {len(missing)} of {count} names, such as "
+        f"{root}: --group {group!r} matches nothing in {len(missing)} of {count} names, such as "
         f"{missing[0]}. It must find the patient or film in every name, as ^p[0-9]+ finds p7 in "
         "p7_left"
     )
@@ -672,8 +672,8 @@ def _no_masks(root, folder_names):
             "export them as PNG masks first"
         )
     return (
-        f"{root}: none of its {len(folder_names)} pictures is a mask by its name, as in a folder "
-        f"masks or labels, or under a name such as {first.stem}_mask.png; "
+        f"{root}: no name tells which of its {len(folder_names)} pictures are masks; usual are a "
+        f"folder masks or labels, or a name such as {first.stem}_mask.png; "
         f"{_folders_of(folder_names)}"
     )
 

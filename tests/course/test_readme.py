@@ -60,9 +60,21 @@ def broken_links(path, text):
 LESSONS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
 OF_TESTS = sorted((ROOT / "tests").glob("**/README.md"))
+BEYOND = ROOT / "notebooks" / "beyond.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 TEACHER = ROOT / "lab" / "teacher.md"
-PAGES = [ENGLISH, HINDI, LAB, LAB_HINDI, TEACHER, CONTRIBUTING, *OF_TESTS, *LESSONS, SOLUTION]
+PAGES = [
+    ENGLISH,
+    HINDI,
+    LAB,
+    LAB_HINDI,
+    TEACHER,
+    CONTRIBUTING,
+    BEYOND,
+    *OF_TESTS,
+    *LESSONS,
+    SOLUTION,
+]
 
 
 def called(page):

@@ -55,7 +55,7 @@ def test_a_good_set_has_no_findings(good):
     text = str(report)
     assert "52 pairs, 52 of them usable" in text
     assert "images: 52 PNG" in text and "masks: 52 PNG with 0, 255" in text
-    assert "128 x 96 to 128 x 96 pixels, 0 portraits, 0 turned" in text
+    assert "128 x 96 to 128 x 96 pixels, 0 taller than wide, 0 turned" in text
     assert text.endswith("Nothing needs mending.")
 
 
@@ -70,7 +70,7 @@ def test_the_overview_has_sizes_formats_values_and_the_spread_of_the_object(fold
     text = str(check_folder(folder))
     assert "images: 52 PNG; 1 JPEG" in text
     assert "masks: 52 PNG with 0, 255; 1 PNG with 0, 1" in text
-    assert "128 x 96 to 100 x 300 pixels, 1 portrait, 1 turned" in text
+    assert "128 x 96 to 100 x 300 pixels, 1 taller than wide, 1 turned" in text
     assert f"{low:.1%} to {high:.1%}" in text
 
 
@@ -216,7 +216,7 @@ def copy_smaller(path, new_path):
 def test_pictures_that_are_there_twice(folder):
     copy_smaller(folder / "images" / "p15.png", folder / "images" / "q.jpg")
     copy_smaller(folder / "masks" / "p15.png", folder / "masks" / "q.png")
-    found = find_one(check_folder(folder), "2 pictures are there more than once")
+    found = find_one(check_folder(folder), "2 pictures are copies of one another")
     assert found.names == ("p15 = q",) and found.fault
     together = check_folder(folder, group=r"^(?:q|p15)|.*")
     assert together.faults, "p15 and q are two groups still"
@@ -250,7 +250,7 @@ def test_pictures_on_both_sides_of_a_split(good, tmp_path, place):
     assert report.faults == [] and "split: train 40, test 12" in str(report)
     for kind in ("images", "masks"):
         shutil.copy(good / kind / "p01.png", folder("test", kind) / "copy.png")
-    found = find_one(check_folder(tmp_path), "on both sides of the split")
+    found = find_one(check_folder(tmp_path), "some in two parts, such as train and test")
     assert found.names == ("copy = p01",)
 
 

@@ -218,8 +218,10 @@ def test_three_pictures_work_and_the_text_says_what_they_show(tmp_path, capsys, 
     assert main(["fit", str(folder), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "2 to train, 0 to validate, 1 to test" in printed
-    assert "too few to validate: fewer than 10 pictures" in printed and "(95 %" not in printed
-    assert "One test picture shows whether the network works at all, not how well" in printed
+    assert "none to validate: that takes 10 groups" in printed and "(95 %" not in printed
+    assert (
+        "One test picture gives a first hint of whether the network works, not how well" in printed
+    )
     assert json.loads((tmp_path / "out" / "training.json").read_text()) == {"photo": [60, 80]}
 
 
@@ -231,7 +233,7 @@ def test_fit_names_the_faults_that_a_check_up_finds(tmp_path, capsys, monkeypatc
     assert main(["fit", str(folder), "--steps", "2"]) == 0
     printed = capsys.readouterr().out
     assert "- 1 picture: the mask looks inverted\n" in printed
-    assert f"segmentation-tf check {folder} shows them" in printed
+    assert f"segmentation-tf check {folder}, with the same options, shows them" in printed
 
 
 @pytest.mark.parametrize(("broken", "hint"), [(1, False), (2, True)])
@@ -241,7 +243,7 @@ def test_several_files_that_cannot_be_read_need_a_check(tmp_path, capsys, broken
         (folder / "images" / f"p0{i}.jpg").write_bytes(b"")
     assert main(["fit", str(folder)]) == 1
     said = capsys.readouterr().err
-    assert "p00.jpg: " in said and (f"check {folder} shows them all" in said) == hint
+    assert "p00.jpg: " in said and ("with the same options, shows them all" in said) == hint
 
 
 @pytest.mark.parametrize(
@@ -297,9 +299,9 @@ def test_what_cannot_be_read_exits_with_1_and_is_named(fitted, tmp_path, capsys)
     inputs = keras.Input((8, 8, 3))
     keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs)).save(two_classes)
     for arguments, said in (
-        (["fit", write_photos(tmp_path / "two", 2), "--out", file], "is a file, and no folder"),
-        (["check", tmp_path / "two", "--out", file / "page.html"], "is a file, and no folder"),
-        (["predict", model, "a.jpg", "--out", file], "is a file, and no folder"),
+        (["fit", write_photos(tmp_path / "two", 2), "--out", file], "is a file, not a folder"),
+        (["check", tmp_path / "two", "--out", file / "page.html"], "is a file, not a folder"),
+        (["predict", model, "a.jpg", "--out", file], "is a file, not a folder"),
         (["fit", tmp_path / "none"], "none: there is no such folder"),
         (["check", tmp_path / "none"], "none: there is no such folder"),
         (["fit", write_photos(tmp_path / "one", 1)], "1 pictures of one group"),

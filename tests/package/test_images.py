@@ -258,7 +258,7 @@ def test_classes_are_colours(tmp_path):
     np.testing.assert_array_equal(read_mask(path, (GREEN,)), disc(radius=9))
     np.testing.assert_array_equal(read_mask(path, [list(GREEN), RED]), disc())
     np.testing.assert_array_equal(read_mask(path, (BLACK,)), ~disc())
-    refuse(path, r"colours .*three classes; name the one you want: classes=\(\(", classes=(1,))
+    refuse(path, r"colours .*three classes; name the one you want, .*=\(\(", classes=(1,))
     path = save(tmp_path / "p.png", disc() * 1 + disc(radius=9), VOC_PALETTE)
     np.testing.assert_array_equal(read_mask(path, ((0, 128, 0),)), disc(radius=9))
 
@@ -376,7 +376,7 @@ def tiff_of_64_bits():
     [
         ("a.heic", b"\0\0\0\x18ftypheic" + bytes(99), "is a HEIC or AVIF photograph.*to JPEG"),
         ("a.jpg", b"\0\0\0\x18ftypmif1" + bytes(99), "is a HEIC or AVIF photograph.*to JPEG"),
-        ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(99), "is a video, and no photo; save the frames"),
+        ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(99), "is a video, not a photo; save the frames"),
         ("a.jpg", b"no picture", "cannot be read as an image .*save it again from the program"),
         ("a.tif", tiff_of_64_bits(), "is a TIFF of a kind that cannot be read.*with 8 bits"),
     ],
@@ -388,10 +388,10 @@ def test_what_pillow_does_not_read_gets_its_own_words(tmp_path, name, content, w
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize(("height", "seen"), [(5_000, 100), (10_000, "more than 178")])
+@pytest.mark.parametrize(("height", "seen"), [(5_000, "100.0"), (10_000, "more than 178")])
 def test_huge_image_is_refused_before_it_is_decoded(tmp_path, height, seen):
     Image.new("1", (20_000, height)).save(tmp_path / "huge.png")
-    words = f"huge.png: has {seen} megapixels, and 65 are the limit; save it smaller"
+    words = f"huge.png: has {seen} megapixels; the limit is 65. Save it smaller"
     with pytest.raises(DatasetError, match=words):
         read_image(tmp_path / "huge.png")
 

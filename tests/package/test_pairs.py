@@ -319,13 +319,13 @@ def test_group_sees_the_subfolders(tmp_path):
 )
 def test_names_without_a_group_are_refused(tmp_path, group, seen):
     write(tmp_path, "images/a.jpg", "masks/a.png", "images/b.jpg", "masks/b.png")
-    refuse(tmp_path, f"the group .* finds nothing in {seen}.* names, such as [ab]. It", group=group)
+    refuse(tmp_path, f"--group .* matches nothing in {seen}.* names, such as [ab]. It", group=group)
 
 
 @pytest.mark.parametrize("group", ["(", 7])
 def test_group_of_another_form_is_wrong_use(tmp_path, group):
     write(tmp_path, "images/a.jpg", "masks/a.png")
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a regular expression"):
         pairs.load_cases(tmp_path, group=group)
 
 
@@ -478,7 +478,7 @@ def test_what_predict_has_written_is_no_mask(tmp_path):
     write(tmp_path, "a_predicted.png", "a_overlay.png", "b_predicted.png")
     assert paired(tmp_path) == before
     write(tmp_path / "new", "c.jpg", "c_predicted.png", "c_overlay.png")
-    refuse(tmp_path / "new", "none of its 1 pictures is a mask")
+    refuse(tmp_path / "new", "no name tells which of its 1 pictures are masks")
     (tmp_path / "new" / "c_overlay.png").unlink()
     # Predictions that were corrected by hand may be masks.
     assert paired(tmp_path / "new", masks="_predicted") == ["c.jpg c_predicted.png"]
@@ -506,7 +506,7 @@ def test_folders_without_pictures_masks_or_images_say_what_is_there(tmp_path):
     write(tmp_path, "holiday/a.jpg")
     refuse(
         tmp_path,
-        r"none of its 3 pictures is a mask .* in beach \(2\), holiday \(1\): give as masks",
+        r"which of its 3 pictures are masks.* in beach \(2\), holiday \(1\): give as masks",
     )
     refuse(tmp_path, "has no folder outlines with pictures", masks="outlines")
     write(tmp_path / "only", "a_mask.png", "b_mask.png")

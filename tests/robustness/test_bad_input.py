@@ -264,7 +264,7 @@ ROWS = [
     row("exif-number-as-text", "PH2", both(turned, put("image", number_as_text)), "{image}", COPY),
     row("no-width", "MADS", put("image", png(0, 48, 8, 2, b"")), "{image}", COPY),
     row("claims-a-gigapixel", "MADS", put("image", png(32000, 32000, 8, 2, bytes(999))),
-        "{image}", "save it smaller"),
+        "{image}", "Save it smaller"),
     row("one-pixel", "PH2", large(1, 1)),
 
     # The mask.
