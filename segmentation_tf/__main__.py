@@ -30,9 +30,9 @@ EPOCHS = 30  # parts of a training after which it is validated, if the set is sm
 KINDS = ("predicted", "overlay")  # what predict writes for each photo; pairs passes it over
 WORST = 6  # cases on the page of worst cases
 MEANINGS = {
-    "dice": "0 to 1: twice the area that mask and prediction share, divided by the sum of both",
+    "dice": "0 to 1: twice the area that mask and prediction share, by the sum of their areas",
     "iou": "0 to 1: the area that they share, divided by the area that they cover together",
-    "hd95": "pixels: 95 % of both outlines lie no farther than this from the other one",
+    "hd95": "pixels: at least 95 % of each outline lies no farther than this from the other one",
     "nsd": "0 to 1: share of both outlines that lies at most 2 pixels from the other one",
     "precision": "0 to 1: share of the pixels predicted as object that are object",
     "recall": "0 to 1: share of the object's pixels that are predicted",
@@ -96,14 +96,16 @@ def make_parser() -> argparse.ArgumentParser:
     predict = verbs.add_parser("predict", help="write the masks of photos")
     predict.set_defaults(run=run_predict)
     predict.add_argument("model", type=Path, metavar="MODEL", help=".keras, .tflite or .onnx")
-    predict.add_argument("photos", type=Path, metavar="PHOTO", nargs="+", help="or folder")
+    predict.add_argument(
+        "photos", type=Path, metavar="PHOTO", nargs="+", help="a photo, or a folder of photos"
+    )
     predict.add_argument("--out", type=Path, help="folder of the masks (default: beside the photo)")
     predict.add_argument("--tiles", action="store_true", help="cut large photos into tiles")
     predict.add_argument(
         "--scale",
         type=_scale,
-        help="with --tiles: new size / old size of photos, such as 0.16 (default: objects as large "
-        "as in training)",
+        help="with --tiles: factor that resizes the photos, such as 0.16 (default: makes "
+        "objects as large as in training)",
     )
     for verb in (check, fit, predict):
         verb.add_argument("--overwrite", action="store_true", help="replace files of earlier runs")
@@ -114,7 +116,10 @@ def _add_folder_options(parser):
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds images and masks")
     parser.add_argument("--images", help="name of the folder of images, or ending of their names")
     parser.add_argument("--masks", help="the same for masks")
-    parser.add_argument("--group", help="regular expression: the patient or film in a name")
+    parser.add_argument(
+        "--group",
+        help="regular expression that finds the patient or film in a name, such as ^p[0-9]+",
+    )
     parser.add_argument(
         "--classes",
         type=_value_or_colour,
@@ -218,7 +223,7 @@ def _read_parts(options):
     print(f"reading {options.folder}")
     arguments = _folder_arguments(options)
     try:
-        # The first call reads every file; the second one needs none.
+        # load_splits reads every file; find_pairs opens none of them again.
         parts = pairs.load_splits(**arguments) or {"": pairs.find_pairs(**arguments)[0]}
     except DatasetError as error:
         if " more case" in str(error):
@@ -232,7 +237,10 @@ def _read_parts(options):
     counts = f"{len(train_cases)} to train, {len(validation_cases)} to validate"
     print(f"{counts}, {len(test_cases)} to test")
     if not validation_cases:
-        print(f"none to validate: that takes {MANY_GROUPS} groups, or single pictures, to train")
+        print(
+            f"none to validate: that takes {MANY_GROUPS} groups or more to train (without "
+            "--group, pictures)"
+        )
     return train_cases, validation_cases, test_cases
 
 
@@ -357,7 +365,7 @@ def _draw(model, history, evaluation, cases, out):
 def run_predict(options: argparse.Namespace) -> int:
     """Write the mask of each photo and an overlay; 1 if one of them could not be read."""
     if options.scale and not options.tiles:
-        raise ValueError("--scale belongs to --tiles")
+        raise ValueError("--scale works only with --tiles; add --tiles, or leave --scale out")
     photos = [photo for path in options.photos for photo in _photos_in(path)]
     targets = _find_targets(photos, options.out)
     for folder in {files[0].parent for files in targets}:
@@ -424,7 +432,7 @@ def _find_targets(photos, out):
     stems = [(out or photo.parent) / photo.stem for photo in photos]
     (most, count), *_ = Counter(stems).most_common(1)
     if count > 1:
-        raise ValueError(f"{most}_{KINDS[0]}.png would be of two photos; rename or move one")
+        raise ValueError(f"{most}_{KINDS[0]}.png would belong to two photos; rename or move one")
     return [[stem.with_name(f"{stem.name}_{kind}.png") for kind in KINDS] for stem in stems]
 
 
@@ -450,7 +458,8 @@ def _trained_scale(model_path, tile):
     notes = model_path.with_name("training.json")
     if not notes.is_file():
         raise ValueError(
-            f"{notes} is not there: give --scale, tile / training photo in pixels, such as 0.16"
+            f"{notes} is missing; give --scale: width of a tile / width of a training photo, "
+            "such as 96 / 600 = 0.16"
         )
     height, width = json.loads(notes.read_text())["photo"]
     print(f"a tile covers {width:.0f} x {height:.0f} pixels, like the pictures of the training")
@@ -494,7 +503,9 @@ def _refuse_overwriting(paths, overwrite):
     there = [path for path in paths if path.exists()]
     if there and not overwrite:
         others = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
-        raise ValueError(f"{there[0]}{others} is there already; give --out, or --overwrite")
+        raise ValueError(
+            f"{there[0]}{others} is there already; give another --out, or --overwrite to replace it"
+        )
 
 
 def _check_place(folder):

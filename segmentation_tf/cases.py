@@ -70,7 +70,8 @@ def divide_parts(
     """Divide cases into those to train, to validate and to test.
 
     A split that the folder has is kept. Where it has none to test, its validation cases serve for
-    that. With fewer than MANY_GROUPS groups to train, there are no validation cases.
+    that. Without a validation part, some training cases serve for it, if they have at least
+    MANY_GROUPS groups.
 
     Args:
         parts: Cases by "train", "validation" and "test", as `pairs.load_splits` returns them; those
@@ -85,8 +86,10 @@ def divide_parts(
         cases = [case for part in parts.values() for case in part]
         if len({case.group for case in cases}) < 2:
             raise DatasetError(
-                f"{len(cases)} pictures of one group: a training needs two groups at least, one of "
-                "them to test; add pictures, or make smaller groups"
+                f"too few groups (pictures: {len(cases)}, groups: 1): a training needs at least "
+                "two groups, one of "
+                "them to test. Without --group, each picture is a group. Add pictures, or make "
+                "smaller groups"
             )
         train, test = split_cases(cases, 0.2, seed)
         return *_take_validation(train, seed), test

@@ -153,7 +153,8 @@ def predict_tile_logits(
             96 / 400. Two numbers scale height and width: (96 / 450, 96 / 600) for photographs of
             450 x 600 px.
         overlap: Share of a tile's side that its neighbour covers too, from 0 to 0.75. At 0.5 each
-            pixel lies in about four tiles; 0.25 takes half of the time, and seams show faintly.
+            pixel lies in about four tiles; 0.25 takes less than half the time, but seams show
+            faintly.
 
     Raises:
         ValueError: As in `predict_logits`, or `scale` or `overlap` are out of range.
@@ -483,14 +484,12 @@ def load_network(path: Path | str) -> Callable:
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file; give the file of a trained network")
     if path.suffix == ".keras" and not is_zipfile(path):
-        raise DatasetError(f"{path}: is damaged, or no Keras model; copy or save it again")
+        raise DatasetError(f"{path}: is damaged, or is not a Keras model; copy or save it again")
     try:
         model = load_exported(path) if path.suffix in LOADERS else _load_keras(path)
         shape = tuple(model.input_shape)
         if len(shape) != 4 or shape[3] != 3 or None in shape[1:3]:
-            raise DatasetError(
-                f"{path}: takes inputs of shape {shape}, and not RGB images of one size"
-            )
+            raise DatasetError(f"{path}: takes inputs of shape {shape}, not RGB images of one size")
         outputs = model(np.zeros((1, *shape[1:]), np.float32), training=False)
     except (ImportError, DatasetError):
         raise

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from segmentation_tf.cases import Case, DatasetError, refuse_faults
 
-MAX_PIXELS = 65_000_000  # as many as most phones take
+MAX_PIXELS = 65_000_000  # photos of most phones have fewer
 # Above this, pairs are read one at a time: one of 64 megapixels takes up to 1.7 GB.
 LARGE_PIXELS = 16_000_000
 ONE_LARGE_PAIR = Lock()
@@ -539,7 +539,8 @@ def _unclear(picture):
         )
     if colours is None:
         return (
-            f"is not a mask: it has more than {MAX_CLASSES} values, and no two of them are "
+            f"is not a mask: it has more than {MAX_CLASSES} values, and does not look like "
+            "two colours, "
             "background and object; take the original mask, and check that it is not the photograph"
         )
     return _several_classes(colours, "colours" if picture.mode == "RGB" else "values")
@@ -551,7 +552,7 @@ def _several_classes(colours, kind):
     seen = ", ".join(map(str, values[:9])) + (", ..." if len(values) > 9 else "")
     count = COUNT[len(values)] if len(values) < len(COUNT) else len(values)
     others = [value for value in values if np.any(colours[value])]
-    black = "" if len(others) < len(values) else ", and none is black, the background"
+    black = "" if len(others) < len(values) else "; no colour is black, the usual background"
     choice = others[0] if others else values[-1]
     typed = str(choice).strip("()").replace(" ", "")
     return (
@@ -612,14 +613,14 @@ def _check_kind(path, picture, pages, modes):
         raise DatasetError(f"{path}: {_too_large(round(picture.width * picture.height / 1e6, 1))}")
     if pages > 1:
         raise DatasetError(
-            f"{path}: is a TIFF of {pages} pages; save the page that you want as a file of its own"
+            f"{path}: is a TIFF of {pages} pages; save the page that you want as a separate file"
         )
     if picture.mode in modes:
         return
     if picture.mode.startswith(("I", "F")):
         bits, values = 16 if "16" in picture.mode else 32, np.asarray(picture)
         raise DatasetError(
-            f"{path}: has {bits} bits a channel (values {values.min()} to {values.max()}), and 8 "
+            f"{path}: has {bits} bits a channel (values {values.min()} to {values.max()}), but 8 "
             "are needed. Scale all images alike, from the lowest to the highest value of the set: "
             "np.uint8((values - low) * (255.0 / (high - low)))"
         )
@@ -647,4 +648,4 @@ def _what_it_is(path):
         )
     if start[4:8] == b"ftyp":
         return "is a video, not a photo; save the frames that you want as PNG or JPEG"
-    return f"cannot be read as an image (its content is not an image); {COPY}"
+    return f"cannot be read as an image (it holds something else, or is damaged); {COPY}"

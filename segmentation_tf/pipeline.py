@@ -53,7 +53,7 @@ def make_dataset(
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     with tf.device("CPU"):
         images, masks = map(tf.constant, load_arrays(cases, size, load_fn))
-    # Numbers are shuffled, and not pictures: of those, the shuffled ones would be a second copy.
+    # We shuffle the numbers of the pictures. Shuffling the pictures would need a second copy.
     data = tf.data.Dataset.range(len(cases))
     if training:
         rounds = math.ceil(batch_size / len(cases))  # one, if the cases fill a batch
@@ -69,7 +69,7 @@ def make_dataset(
     # sleeping thread holds up the end of every pass over the data.
     options = tf.data.Options()
     options.autotune.enabled = False
-    # Nothing here gains by them either, and for them TensorFlow copies all pictures once more.
+    # These optimizations gain nothing here, and TensorFlow copies all pictures for them.
     options.experimental_optimization.apply_default_optimizations = False
     return data.prefetch(2).with_options(options)
 
@@ -103,7 +103,10 @@ def load_arrays(
             arrays = [np.empty((len(cases), *array.shape), array.dtype) for array in pair]
         for whole, array in zip(arrays, pair, strict=True):
             if array.shape != whole.shape[1:]:
-                raise ValueError(f"load_fn made targets of {array.shape} and {whole.shape[1:]}")
+                raise ValueError(
+                    f"load_fn must return targets of one shape, not {array.shape} and "
+                    f"{whole.shape[1:]}"
+                )
             whole[i] = array
     return tuple(arrays)
 

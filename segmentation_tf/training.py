@@ -158,7 +158,7 @@ def _compile(model, steps, loss, metrics):
 
 
 def _no_config():
-    return {}  # and not None, of which keras.models.clone_model could make nothing
+    return {}  # keras.models.clone_model fails on None
 
 
 def default_epochs(steps_per_epoch: int) -> int:

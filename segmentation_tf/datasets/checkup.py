@@ -38,7 +38,7 @@ from segmentation_tf.images import (
 
 SMALL = 48  # pixels, height and width of the copies that stay in memory
 BAND = 3  # pixels of a copy that count as beside the outline, on each side
-# How many times better a mask must fit that is moved, or that belongs to another picture. There is
+# A moved mask, or another picture's, must fit this many times better to be reported. There is
 # no false alarm in 60 real moles, 200 drawn ones, 30 leaves and 486 dancers. Of exchanged masks it
 # finds 85 % in the real moles, and 17 % in the dancers, who are thin.
 MOVED, EXCHANGED = 2.0, 3.0
@@ -206,11 +206,15 @@ def find_sizes(looks: Sequence[Look]) -> Finding | None:
         f"{'x'.join(map(str, look.mask_size))}{_which_turn(look)})"
         for look in bad
     ]
-    advice = "find the right mask, or resize it by Image.NEAREST if it shows the whole picture"
+    advice = (
+        "find the right mask, or resize it without smoothing (nearest neighbour) if it "
+        "shows the whole picture"
+    )
     if any(map(_which_turn, bad)):
         advice = (
-            "turn the masks marked so; find the right mask for the others. The photo usually was "
-            "turned, by its EXIF data, and its mask was not"
+            "turn the masks as their lines say; find the right mask for other sizes. Usually "
+            "the camera's note (EXIF) "
+            "turns the photo when it is shown, but not its mask"
         )
     return _finding(bad, "{n}: the mask has another size", advice, names=names)
 
@@ -243,7 +247,7 @@ def find_empty(looks: Sequence[Look]) -> Finding | None:
 
 
 def find_inverted(looks: Sequence[Look]) -> Finding | None:
-    """Masks that cover the border of the picture, and more of it than of the rest."""
+    """Masks that cover most of the picture's border, and more of it than of the whole picture."""
     bad = []
     for look in looks:
         if look.usable:
@@ -278,7 +282,7 @@ def find_misplaced(looks: Sequence[Look]) -> Finding | None:
         "look at them; turn, move or rename the masks. The camera's note (EXIF) is often "
         "why a photo is turned by 180 degrees"
     )
-    return _finding(bad, "{n}: the mask seems to lie wrong", advice, names=names)
+    return _finding(bad, "{n}: the mask seems to be misplaced", advice, names=names)
 
 
 def _suspects(looks):
@@ -326,7 +330,7 @@ def _moves(mask):
     masks = {
         "turned by 180 degrees": mask[::-1, ::-1],
         "mirrored top to bottom": mask[::-1],
-        "mirrored": mask[:, ::-1],
+        "mirrored left to right": mask[:, ::-1],
     }
     for step in SHIFTS:
         for down, vertical in ((-step, " up"), (0, ""), (step, " down")):
@@ -335,7 +339,7 @@ def _moves(mask):
                     moved = ndimage.shift(
                         mask.view(np.uint8), (down, right), order=0, mode="nearest"
                     )
-                    masks[f"{step / SMALL:.0%} farther{vertical}{level}"] = moved > 0
+                    masks[f"moved by {step / SMALL:.0%}{vertical}{level}"] = moved > 0
     return masks
 
 
@@ -386,7 +390,10 @@ def find_lost(looks: Sequence[Look]) -> Finding | None:
     good = [look for look in looks if look.usable]
     lost, objects = (sum(getattr(look, name) for look in good) for name in ("lost", "objects"))
     text = f"{lost:,} of {_count(objects, 'object')}, in {{n}}, vanish at the network's size"
-    advice = "remove specks from the masks; for small objects take a larger size, or cut tiles"
+    advice = (
+        "remove specks from the masks; for small objects crop the pictures, or take a "
+        "larger size= in Python"
+    )
     return _finding(bad, text, advice, fault=False)
 
 
@@ -398,7 +405,8 @@ def find_rare(looks: Sequence[Look]) -> Finding | None:
         return None
     text = f"half of the masks cover less than {share + 0.0005:.1%} of the picture"
     advice = (
-        "finding nothing is nearly always right: judge by Dice, not accuracy; crop to the objects"
+        "a network that finds nothing gets nearly all pixels right: judge by Dice; crop "
+        "the pictures"
     )
     return Finding(text, (), advice, fault=False)
 
@@ -406,7 +414,10 @@ def find_rare(looks: Sequence[Look]) -> Finding | None:
 def find_long(looks: Sequence[Look]) -> Finding | None:
     """Pictures that the network's square squeezes strongly."""
     bad = [look for look in looks if look.usable and max(look.size) > 2 * min(look.size)]
-    advice = "the network sees them squeezed to a square: crop them, or cut tiles"
+    advice = (
+        "the network sees them squeezed to a square: crop them, or cut them and their "
+        "masks into pieces"
+    )
     return _finding(bad, "{n}: more than twice as long as wide", advice, fault=False)
 
 
@@ -416,10 +427,11 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
     for most, text, advice in (
         (3, "enough to see that files are read and that a network learns them by heart, but not "
             "what it does with a new picture", "label 4 or more for a first try, better 8"),
-        (15, "enough for a first try, but the score depends strongly on which of them are held out",
+        (15, "enough for a first try, but the score depends strongly on which of them are "
+        "test pictures",
          "label 16 or more"),
-        (50, "enough for a first network, but a few held-out ones give a wide interval",
-         "in Python, fold_cases makes several trainings that test each picture once"),
+        (50, "enough for a first network, but the few test pictures fix its score only roughly",
+         "in Python, train once for each split of fold_cases: each picture is tested once"),
     ):  # fmt: skip
         if 0 < count <= most:
             return Finding(f"{_count(count, 'usable pair')}: {text}", (), advice, fault=False)
@@ -493,7 +505,7 @@ class Report:
 
     @property
     def faults(self) -> list[Finding]:
-        """What must be mended; empty if the set can be trained on."""
+        """What should be mended before a training, or the scores may mislead."""
         return [finding for finding in self.findings if finding.fault]
 
     def __str__(self) -> str:

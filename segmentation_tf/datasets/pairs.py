@@ -56,7 +56,7 @@ OTHER_FOLDERS = re.compile(
     r"__macosx|segmentationobject.*|.*visuali[sz]ations?|overlays?|previews?|collages?", re.I
 )
 OTHER = "other"
-SEVERAL = "masks seem to be of this image"  # what an error says of them
+SEVERAL = "masks seem to belong to this image"  # what an error says of them
 # What `segmentation-tf predict` writes beside a photo, after the photo's name.
 PREDICTIONS = ("_predicted", "_overlay")
 SUPERPIXELS = "_superpixels"  # a file that ISIC has beside each image
@@ -84,7 +84,7 @@ def load_cases(
         root: The folder. Without it: the environment's PAIRS_ROOT, else data/pictures, else the
             drawn photographs.
         images: The name of the folder of images ("photos"), or what ends the names of image files
-            ("_rgb"), if it is not found without.
+            ("_rgb"). Needed only if the usual names do not fit.
         masks: The same for masks ("outlines", or "_contour").
         group: What belongs to one patient or film and never sits on both sides of a split: a
             regular expression for the image's name without its suffix, of which the first group
@@ -125,8 +125,8 @@ def load_splits(
     outside = splits.pop("", [])
     if splits and outside:
         raise DatasetError(
-            f"{outside[0].image}: is in none of the folders for {', '.join(splits)}; move it and "
-            f"its mask there ({len(outside)} images are outside)"
+            f"{outside[0].image}: lies outside the folders for {', '.join(splits)}; move it and "
+            f"its mask there (images outside: {len(outside)})"
         )
     return splits
 
@@ -248,7 +248,7 @@ def _find(root, images, masks, group, classes):
 
 @dataclass(frozen=True)
 class File:
-    """A picture. `split`: train, validation, test or ""; `place`: folders but for what says that.
+    """A picture. `split`: train, validation, test or ""; `place`: its other folders.
 
     `stem` is the name without a suffix, `key` without an ending such as `_mask` too, both in small
     letters.
@@ -263,7 +263,7 @@ class File:
 
 @dataclass(frozen=True)
 class Kind:
-    """How images, or masks, are told: by words in a folder's name, or by an ending of the file's.
+    """How we recognise images, or masks: by words in a folder's name, or the ending of a file's.
 
     `folder` and `ending` are what the user gave, or None.
     """
@@ -317,7 +317,7 @@ def _find_files(root, images, masks):
     if not image_paths:
         raise DatasetError(
             f"{root}: all {len(paths)} pictures look like masks, such as {paths[0].name}; say "
-            f"where the images are: {_both_ways('images', 'NAME')} of their folder"
+            f"where the images are: {_both_ways('images', 'FOLDER').rstrip(',')}"
         )
     image_files = [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths]
     mask_files = [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths]
@@ -672,8 +672,9 @@ def _no_masks(root, folder_names):
             "export them as PNG masks first"
         )
     return (
-        f"{root}: no name tells which of its {len(folder_names)} pictures are masks; usual are a "
-        f"folder masks or labels, or a name such as {first.stem}_mask.png; "
+        f"{root}: no name tells which of its {len(folder_names)} pictures are masks; put "
+        "masks in a "
+        f"folder named masks, or name them like {first.stem}_mask.png; "
         f"{_folders_of(folder_names)}"
     )
 
@@ -685,11 +686,11 @@ def _folders_of(folder_names):
     ends = 'what ends the names of masks, such as "_outline" or ".png"'
     if len(counts) == 1:
         return (
-            f"all are in {seen}: give the folder that holds the masks too, or as masks= (--masks "
-            f"in a terminal) {ends}"
+            f"all are in {seen}: give the folder that holds the masks too, or give masks= (--masks "
+            f"in a terminal): {ends}"
         )
     return (
-        f"there are pictures in {seen}: give as masks= (--masks in a terminal) the name of a "
+        f"there are pictures in {seen}: give masks= (--masks in a terminal): the name of a "
         f"folder, or {ends}; images= (--images) is given in the same way"
     )
 

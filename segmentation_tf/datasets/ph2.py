@@ -150,7 +150,7 @@ def _read_rows(table):
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
     except csv.Error as error:
-        raise DatasetError(f"{table}: is no table ({error})") from error
+        raise DatasetError(f"{table}: is not a table ({error})") from error
     columns = [cell.lower() for cell in next(row for row in rows if "name" in str(row).lower())]
     name = next(i for i, column in enumerate(columns) if "name" in column)
     return [

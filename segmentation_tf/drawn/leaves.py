@@ -392,7 +392,7 @@ def _table(rng, shape):
 def draw_photo(index: int) -> tuple[Image.Image, Image.Image]:
     """Draw photograph `index` (0 to 29), the same in every process: image (RGB) and mask (1 bit).
 
-    Both are upright and have the size that the picture has when it is looked at.
+    Both are upright, in the size that an image viewer shows.
     """
     rng = np.random.default_rng([20, index])
     width, height, _, orientation = PHOTOS[index]

@@ -152,5 +152,8 @@ def test_other_folders_are_split_and_few_pictures_are_not_spent_on_validation(co
 
 
 def test_too_few_groups_are_refused():
-    with pytest.raises(DatasetError, match="1 pictures of one group: a training needs two groups"):
+    with pytest.raises(
+        DatasetError,
+        match=r"too few groups \(pictures: 1, groups: 1\): a training needs at least two groups",
+    ):
         divide_parts({"": cases_of("a", 1)}, 0)

@@ -288,7 +288,7 @@ def test_wrong_use_that_shows_later_exits_with_2_too(tmp_path, capsys):
         twin.touch()
     twins = [str(tmp_path / "a.jpg"), str(tmp_path / "x" / "a.jpg"), "--out", str(tmp_path)]
     assert main(["predict", "model.keras", *twins]) == 2
-    assert "a_predicted.png would be of two photos" in capsys.readouterr().err
+    assert "a_predicted.png would belong to two photos" in capsys.readouterr().err
     assert main(["predict", "model.keras", "a.jpg", "--scale", "0.5"]) == 2
 
 
@@ -304,7 +304,7 @@ def test_what_cannot_be_read_exits_with_1_and_is_named(fitted, tmp_path, capsys)
         (["predict", model, "a.jpg", "--out", file], "is a file, not a folder"),
         (["fit", tmp_path / "none"], "none: there is no such folder"),
         (["check", tmp_path / "none"], "none: there is no such folder"),
-        (["fit", write_photos(tmp_path / "one", 1)], "1 pictures of one group"),
+        (["fit", write_photos(tmp_path / "one", 1)], "too few groups (pictures: 1"),
         (["predict", model, "a.jpg"], "no.keras: there is no such file"),
         (["predict", tmp_path, "a.jpg"], "is a folder; give the file of a network"),
         (["predict", two_classes, folder / "images"], "two.keras: the network has 2 output chan"),
@@ -330,7 +330,7 @@ def test_a_place_that_cannot_be_written_shows_before_the_work(tmp_path, capsys, 
 def test_a_file_that_is_no_network_is_named(tmp_path):
     damaged = tmp_path / "model.keras"
     damaged.write_bytes(b"nothing")
-    with pytest.raises(DatasetError, match=r"model\.keras: is damaged, or no Keras model"):
+    with pytest.raises(DatasetError, match=r"model\.keras: is damaged, or is not a Keras model"):
         load_network(damaged)
     grey = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(1, 1)])
     grey.save(damaged)

@@ -355,7 +355,7 @@ def test_what_is_no_file_of_a_network_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"is a folder; give the file of a network"):
         load_network(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"nothing")
-    with pytest.raises(DatasetError, match=r"model\.keras: is damaged, or no Keras model"):
+    with pytest.raises(DatasetError, match=r"model\.keras: is damaged, or is not a Keras model"):
         load_network(tmp_path / "model.keras")
 
 

@@ -362,7 +362,7 @@ def test_a_folder_without_a_split_has_none(tmp_path, capsys):
 
 def test_pictures_outside_a_split_are_refused(tmp_path):
     write(tmp_path, "train/images/a.jpg", "train/masks/a.png", "images/b.jpg", "masks/b.png")
-    with pytest.raises(DatasetError, match="b.jpg: is in none of the folders for train"):
+    with pytest.raises(DatasetError, match="b.jpg: lies outside the folders for train"):
         pairs.load_splits(tmp_path)
 
 
@@ -460,7 +460,8 @@ def test_several_masks_of_one_image_are_told_from_strangers(tmp_path, names):
     for name in ("c0", "c1"):
         write(tmp_path, *names.replace("{}", name).split())
     refuse(
-        tmp_path, "c0.jpg: 2 masks seem to be of this image, such as c0.*c0/images/c0.jpg.*1 more"
+        tmp_path,
+        "c0.jpg: 2 masks seem to belong to this image, such as c0.*c0/images/c0.jpg.*1 more",
     )
 
 
@@ -506,7 +507,7 @@ def test_folders_without_pictures_masks_or_images_say_what_is_there(tmp_path):
     write(tmp_path, "holiday/a.jpg")
     refuse(
         tmp_path,
-        r"which of its 3 pictures are masks.* in beach \(2\), holiday \(1\): give as masks",
+        r"which of its 3 pictures are masks.* in beach \(2\), holiday \(1\): give masks",
     )
     refuse(tmp_path, "has no folder outlines with pictures", masks="outlines")
     write(tmp_path / "only", "a_mask.png", "b_mask.png")
