@@ -87,9 +87,8 @@ def divide_parts(
         if len({case.group for case in cases}) < 2:
             raise DatasetError(
                 f"too few groups (pictures: {len(cases)}, groups: 1): a training needs at least "
-                "two groups, one of "
-                "them to test. Without --group, each picture is a group. Add pictures, or make "
-                "smaller groups"
+                "two groups, one of them to test. Without --group, each picture is a group. Add "
+                "pictures, or make smaller groups"
             )
         train, test = split_cases(cases, 0.2, seed)
         return *_take_validation(train, seed), test

@@ -540,8 +540,8 @@ def _unclear(picture):
     if colours is None:
         return (
             f"is not a mask: it has more than {MAX_CLASSES} values, and does not look like "
-            "two colours, "
-            "background and object; take the original mask, and check that it is not the photograph"
+            "two colours, background and object; take the original mask, and check that it is not "
+            "the photograph"
         )
     return _several_classes(colours, "colours" if picture.mode == "RGB" else "values")
 

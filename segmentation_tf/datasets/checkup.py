@@ -213,8 +213,7 @@ def find_sizes(looks: Sequence[Look]) -> Finding | None:
     if any(map(_which_turn, bad)):
         advice = (
             "turn the masks as their lines say; find the right mask for other sizes. Usually "
-            "the camera's note (EXIF) "
-            "turns the photo when it is shown, but not its mask"
+            "the camera's note (EXIF) turns the photo when it is shown, but not its mask"
         )
     return _finding(bad, "{n}: the mask has another size", advice, names=names)
 
@@ -386,8 +385,8 @@ def _part(case):
 
 def find_lost(looks: Sequence[Look]) -> Finding | None:
     """Objects that are gone when the mask is shrunk to the network's size."""
-    bad = [look for look in looks if look.usable and look.lost]
     good = [look for look in looks if look.usable]
+    bad = [look for look in good if look.lost]
     lost, objects = (sum(getattr(look, name) for look in good) for name in ("lost", "objects"))
     text = f"{lost:,} of {_count(objects, 'object')}, in {{n}}, vanish at the network's size"
     advice = (
@@ -428,8 +427,7 @@ def find_few(looks: Sequence[Look]) -> Finding | None:
         (3, "enough to see that files are read and that a network learns them by heart, but not "
             "what it does with a new picture", "label 4 or more for a first try, better 8"),
         (15, "enough for a first try, but the score depends strongly on which of them are "
-        "test pictures",
-         "label 16 or more"),
+             "test pictures", "label 16 or more"),
         (50, "enough for a first network, but the few test pictures fix its score only roughly",
          "in Python, train once for each split of fold_cases: each picture is tested once"),
     ):  # fmt: skip

@@ -317,7 +317,7 @@ def _find_files(root, images, masks):
     if not image_paths:
         raise DatasetError(
             f"{root}: all {len(paths)} pictures look like masks, such as {paths[0].name}; say "
-            f"where the images are: {_both_ways('images', 'FOLDER').rstrip(',')}"
+            f"where the images are: {_both_ways('images', 'FOLDER')}"
         )
     image_files = [_make_file(path, folder_names[path], roles, image_kind) for path in image_paths]
     mask_files = [_make_file(path, folder_names[path], roles, mask_kind) for path in mask_paths]
@@ -466,7 +466,10 @@ def _pictures(root):
 
 
 def _look_into(folder):
-    """The files and the folders in a folder, sorted, without hidden ones."""
+    """The files and the folders in a folder, sorted, without hidden ones.
+
+    Unlike for `folders.children`, names such as _a.png are not hidden: people have them.
+    """
     try:
         with os.scandir(folder) as entries:
             shown = [entry for entry in entries if entry.name[0] != "."]
@@ -589,7 +592,7 @@ def _several_fault(image, masks):
 
 def _both_ways(argument, value):
     """How to give an argument."""
-    return f'{argument}="{value}" in Python, or --{argument} {value} in a terminal,'
+    return f'{argument}="{value}" in Python, or --{argument} {value} in a terminal'
 
 
 def _twin_fault(file, twin, kind, other):
@@ -599,7 +602,7 @@ def _twin_fault(file, twin, kind, other):
         name, choice = twin.path, file.path.parent.name
     return (
         f"{file.path}: {name} is another {kind} for the same {other}; keep one of them, or say "
-        f"which one counts: {_both_ways(f'{kind}s', choice).rstrip(',')}"
+        f"which one counts: {_both_ways(f'{kind}s', choice)}"
     )
 
 
@@ -673,8 +676,7 @@ def _no_masks(root, folder_names):
         )
     return (
         f"{root}: no name tells which of its {len(folder_names)} pictures are masks; put "
-        "masks in a "
-        f"folder named masks, or name them like {first.stem}_mask.png; "
+        f"masks in a folder named masks, or name them like {first.stem}_mask.png; "
         f"{_folders_of(folder_names)}"
     )
 
