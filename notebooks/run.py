@@ -38,7 +38,7 @@ NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at impor
 REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
 SUBFOLDERS = ("solutions", "optional")  # of notebooks/, and of build/
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
-KEPT = ("tags", "nbgrader", "jupyter", "cellView")
+KEPT = ("tags", "jupyter", "cellView")
 
 
 @dataclass
@@ -217,6 +217,7 @@ def make_client(notebook: NotebookNode, folder: Path) -> NotebookClient:
         kernel_name="python3",
         timeout=CELL_SECONDS,
         record_timing=False,
+        force_raise_errors=True,  # also where a tag lets a learner's own notebook go on
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )

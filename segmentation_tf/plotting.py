@@ -341,6 +341,12 @@ def show_batch(images: np.ndarray, masks: np.ndarray, columns: int = 4) -> None:
     plt.show()
 
 
+def _in_two_lines(name):
+    """A long name, broken at an underscore, so that it fits beside its row."""
+    middle = name.rfind("_", 0, 2 * len(name) // 3)
+    return name if len(name) < 20 or middle < 0 else f"{name[:middle]}\n{name[middle + 1 :]}"
+
+
 def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -> None:
     """Draw one row for each case: image, ground truth, prediction (bool `(H, W)`) and errors."""
     _, axes = plt.subplots(
@@ -353,7 +359,7 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])
             panel.spines[:].set_visible(True)  # a white mask needs its edge
-        row[0].set_ylabel(case.name, fontsize=9)
+        row[0].set_ylabel(_in_two_lines(case.name), fontsize=9)
         row[3].set_xlabel(f"Dice {score(mask, prediction)['dice']:.2f}", fontsize=9)
     for panel, title in zip(axes[0], ("image", "mask", "prediction", "errors"), strict=True):
         panel.set_title(title, fontsize=10)

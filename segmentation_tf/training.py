@@ -389,21 +389,44 @@ class ValidateAverage(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints a line for each epoch, or about ten lines for a long training."""
+    """Prints a line for each epoch, or about ten for a long training, and in between the step.
+
+    The step and the time left stand in a line that the next one overwrites.
+    """
 
     def __init__(self, epochs: int, lines: int = 10):
         super().__init__()
         self.epochs, self.every = epochs, max(1, round(epochs / lines))
 
     def on_train_begin(self, logs=None):
-        self.start = time.perf_counter()
+        self.start = self.shown = time.perf_counter()
+        self.step, self.epoch, self.status = 0, 0, ""
+        self.steps = self.params["steps"] * self.params["epochs"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        now = time.perf_counter()
+        if self.step == 1:
+            self.first = now  # the first step takes long: it compiles the network
+        if now < self.shown + 1 or self.step < 5:
+            return
+        self.shown = now
+        left = (now - self.first) / (self.step - 1) * (self.steps - self.step)
+        self.status = f"epoch {self.epoch + 1:>3}/{self.epochs}  step {batch + 1}/"
+        self.status += f"{self.params['steps']}  about {left:.0f} s left".ljust(25)
+        print(f"\r{self.status}", end="", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch not in (0, self.epochs - 1):
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in logs.items())
         seconds = time.perf_counter() - self.start
-        print(f"epoch {epoch + 1:>3}/{self.epochs}  {shown}  {seconds:4.0f} s")
+        line = f"epoch {epoch + 1:>3}/{self.epochs}  {shown}  after {seconds:.0f} s"
+        print("\r" * bool(self.status) + line.ljust(len(self.status)))
+        self.status = ""
 
 
 class StepBar(keras.callbacks.Callback):

@@ -58,6 +58,7 @@ def pytest_runtest_setup(item):
         option = item.config.option
         option.given_timeout = getattr(option, "given_timeout", option.nbval_cell_timeout)
         option.nbval_cell_timeout = seconds_for(item.path, option.given_timeout)
+        item.options["check_exception"] = False  # the lab's tag is for learners, not for solutions
         # For a picture to come from the kernel: nbval's 5 are few.
         item.output_timeout = min(30, option.nbval_cell_timeout)
 

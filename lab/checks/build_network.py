@@ -1,200 +1,277 @@
 """Task 4: a Keras model from images to logits of the same size, with skips and a wide view."""
 
+import re
 from collections.abc import Callable
+from math import log2
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from lab.checks.common import Hint, call, report
-
-HINTS = {
-    "no model": """
-        build_network returned a {kind}, not a keras.Model. End with: return keras.Model(image,
-        logits)""",
-    "width first": """
-        The input is {shape}: width and height are exchanged. Keras' shapes are (height, width,
-        channels).""",
-    "input": """
-        build_network({height}, {width}) has the input {shape}. It must be (None, {height},
-        {width}, 3): use the two arguments, not the notebook's constants.""",
-    "momentum": """
-        {count} layers of batch normalisation have the momentum {momentum}. With 0.99, Keras'
-        default, 37% of the initial statistics are still there after a hundred steps, and
-        validation fails while training looks well. Write
-        layers.BatchNormalization(momentum=0.9).""",
-    "frozen": """
-        {count} of {total} layers cannot learn, for example {name}: trainable is False. No layer
-        has pretrained weights here, so these would keep their random start. Leave trainable as
-        it is.""",
-    "small output": """
-        For an image of {height} x {width} the output is {found}. Either the decoder doubles
-        less often than the encoder halves, or convolutions without padding='same' cut the
-        border off. Give every pooling and every stride of 2 a doubling on the way up, and every
-        convolution padding='same'.""",
-    "classes": """
-        The output has {count} channels. Person or not is one question, so one logit for each
-        pixel is enough. End with a convolution of 1 filter, without activation.""",
-    "outputs": """
-        The network has {count} outputs. `train` compares one output with the mask. Return the
-        logits at full size alone.""",
-    "output": """
-        The output has the shape {shape}, and {expected} was expected: one logit for each pixel
-        of each image. Keep height, width and one channel up to the end.""",
-    "weights of one size": """
-        Built for {height} x {width} and for 64 x 64 pixels, the network has weights of
-        different shapes. A Dense layer after Flatten ties it to the size, and so do filters or
-        layers whose number is computed from it. Convolutions alone fit any size, and training
-        on parts of the frames needs that.""",
-    "softmax": """
-        The output is exactly 1 for every image. A softmax over a single channel is always 1: it
-        makes shares that sum to 1, and here there is only one. Leave the last activation out.""",
-    "sigmoid": """
-        All outputs lie between {low:.2f} and {top:.2f}, as after a sigmoid, argmax or a product
-        with 0. A logit may be any number: the loss and the prediction of this course apply the
-        sigmoid themselves, and it would act twice. Leave the last activation out.""",
-    "relu": """
-        No output is below 0 and many are exactly 0: the last layer ends in a ReLU. A logit
-        below 0 means background, so no pixel could be background. Leave the last activation
-        out.""",
-    "no skips": """
-        Every way from the image to the logits leads through the coarsest grid, {rows} rows
-        high. The exact place of an edge gets lost there: one cell stands for a block of pixels.
-        Pass the encoder's result of each size to the decoder: layers.Concatenate()([x, skip]).""",
-    "blind": """
-        No gradient gets from the logit in the middle back to the image, so the layers between
-        would not learn. Somewhere this way is cut, for example by rounding, argmax or
-        stop_gradient. Follow x from layer to layer: each must be called on what came before.""",
-    "narrow view": """
-        A logit depends on {rows} x {columns} pixels around it. Such a narrow view shows a piece
-        of cloth, and cannot tell a person from a mannequin. Halve more often: every halving
-        doubles what each 3 x 3 convolution sees.""",
-    "dead weights": """
-        {count} of {total} kernels (arrays of weights) get no gradient from the logits, for
-        example {name}. They would never learn. Something cuts the way from the output back to
-        them: stop_gradient, a rounding, a product with 0.""",
-}
+from lab.checks.common import Hint, Stopped, ask, report
+from lab.checks.values import as_array, kind_of
 
 VIEW = 40  # pixels across and down that a logit must depend on
 MOMENTUM = 0.97  # of batch normalisation, at most: the 0.95 of the docstring, and some tolerance
+EPOCH = 300 * 4 * 160 * 160  # pixels of an epoch of the lab: steps, windows in a step, their size
+PACE = 30e9  # multiplications a second in training, of a machine with two cores
+MANY_WEIGHTS, LONG_EPOCH = 6_000_000, 60  # what is too slow for the lab
 
 
 def check_build_network(build_network: Callable, seed: int = 0) -> None:
-    """Check the form of the model, its outputs, its skip connections and its receptive field."""
+    """Check the form of the model, its outputs, its skip connections and its receptive field.
+
+    A network that is right but slow passes with a warning.
+    """
     height, width = ((96, 160), (160, 96))[seed % 2]
-    model = call(build_network, height, width)
-    _check_model(model, height, width)
-    _check_layers(model)
-    if _shapes(model) != _shapes(call(build_network, 64, 64)):
-        raise Hint(HINTS["weights of one size"], height=height, width=width)
-    rng = np.random.default_rng(seed)
-    _fill_zeros(model, rng)
-    image = tf.constant(rng.random((4, height, width, 3)), tf.float32)
-    # With inputs in a wide range, no logits stay in [0, 1] by chance or by a division by 255.
-    _check_logits(call(model, 255 * (100 * image - 50), training=False), height, width)
-    _check_skips(model)
-    _check_gradients(model, image, rng)
-    found = f"{model.count_params():,} weights, logits out, and a wide view"
-    report("Task 4 passed", found, seed)
+    form = _ask(_form, build_network, height, width)
+    if not isinstance(form, dict) or "graph" not in form:
+        raise Hint(f"""build_network returned a {kind_of(form)}, not a keras.Model. End with: return
+            keras.Model(image, logits)""")
+    _check_input(form["input"], height, width)
+    _check_momenta(form["momenta"])
+    if form["shapes"] != form["other shapes"]:
+        raise Hint(f"""Built for {height} x {width} and for 64 x 64 pixels, the network has weights
+            of different shapes. A Dense layer after Flatten ties it to the size, and so do filters
+            or layers whose number is computed from it. Convolutions alone fit any size, and
+            training on parts of the frames needs that.""")
+    facts = _ask(_run, build_network, height, width, seed)
+    _check_logits(facts["logits"], facts["stronger"], (4, height, width, 1))
+    _check_skips(form["graph"], form["outputs"])
+    _check_gradients(facts["learns"])
+    _check_view(facts["view"])
+    count = sum(int(np.prod(shape)) for shape in form["shapes"])
+    report("Task 4 passed", f"{count:,} weights, logits out, and a wide view", seed)
+    _warn_if_slow(count, EPOCH * form["work"] / (height * width) / PACE)
 
 
-def _shapes(model):
-    return [weights.shape for weights in model.weights]
+# --- Beside the learner's function ----------------------------------------------------------------
 
 
-def _fill_zeros(model, rng):
-    """Give random values to weights that are all 0: such a layer hides what comes before it."""
-    for weights in model.trainable_variables:
-        if not np.any(weights):
-            weights.assign(rng.normal(0, 0.05, weights.shape))
+def _form(build_network, height, width):
+    """How the model is built, and which shapes its weights have for another size."""
+    import keras
 
-
-def _check_model(model, height, width):
+    model = build_network(height, width)
     if not isinstance(model, keras.Model):
-        raise Hint(HINTS["no model"], kind=type(model).__name__)
-    shape = tuple(getattr(model, "input_shape", (None, height, width, 3)))  # if it is known
-    if shape[1:] == (width, height, 3):
-        raise Hint(HINTS["width first"], shape=shape)
-    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape[1:], (height, width, 3))):
-        raise Hint(HINTS["input"], shape=shape, height=height, width=width)
-
-
-def _check_layers(model):
+        return model
     layers = list(model._flatten_layers(include_self=False))
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-    slow = [layer.momentum for layer in norms if layer.momentum > MOMENTUM]
+    shape = getattr(model, "input_shape", (None, height, width, 3))
+    return {
+        "input": tuple(shape),
+        "momenta": [float(layer.momentum) for layer in norms],
+        "shapes": [tuple(one.shape) for one in model.weights],
+        "other shapes": [tuple(one.shape) for one in build_network(64, 64).weights],
+        "work": sum(map(_work, layers)),
+        **_graph(model),
+    }
+
+
+def _work(layer):
+    """The multiplications of a convolution for an image; 0 where its grids are not known."""
+    nodes = [node for node in layer._inbound_nodes if "Conv" in type(layer).__name__]
+    sizes = [one.shape[1:3] for node in nodes for one in node.input_tensors + node.output_tensors]
+    if not sizes or None in sum(sizes, ()):
+        return 0
+    return min(map(np.prod, sizes)) * sum(np.prod(one.shape) for one in layer.weights)
+
+
+def _graph(model):
+    """Tensors by number, each with its rows, if it is a grid, and those that it is made from.
+
+    A subclassed model does not show them.
+    """
+    model = getattr(model, "_functional", None) or model  # of a Sequential
+    nodes = [node for layer in getattr(model, "operations", ()) for node in layer._inbound_nodes]
+    graph = {
+        id(tensor): (tensor.shape[1] if len(tensor.shape) == 4 else None, before)
+        for node in nodes
+        for before in [[id(one) for one in node.input_tensors]]
+        for tensor in node.output_tensors
+    }
+    return {"graph": graph, "outputs": [id(one) for one in model.outputs] if graph else []}
+
+
+def _run(build_network, height, width, seed):
+    """Logits for strange images; what a gradient gets to, and the view of a logit."""
+    import tensorflow as tf
+
+    model, rng = build_network(height, width), np.random.default_rng(seed)
+    for weights in model.trainable_variables:
+        if not np.any(weights):  # such a layer would hide what comes before it
+            weights.assign(rng.normal(0, 0.05, weights.shape))
+    images = tf.constant(rng.random((4, height, width, 3)), tf.float32)
+    # With inputs in a wide range, no logits stay in [0, 1] by chance or by a division by 255.
+    wide = 255 * (100 * images - 50)
+    facts = {"logits": model(wide, training=False), "stronger": None}
+    if not tf.is_tensor(facts["logits"]) or tuple(facts["logits"].shape) != (4, height, width, 1):
+        return facts
+    image, weights = images[:1], model.trainable_variables
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(image)
+        logits = model(image, training=False)
+        middle = logits[:, height // 2, width // 2, 0]
+        mixed = tf.reduce_sum(logits * rng.normal(size=logits.shape))
+    view = tape.gradient(middle, image)
+    slopes = [view, *tape.gradient(mixed, [one.value for one in weights])]
+    facts["view"] = view if view is None else np.abs(view).max(axis=(0, 3))
+    facts["learns"] = [
+        (name, slope is not None and bool(np.any(slope)))
+        for name, slope in zip(["the image", *(one.path for one in weights)], slopes)
+        if "bias" not in name  # it may do nothing: normalisation removes it again
+    ]
+    for one in weights:
+        one.assign(10 * one)  # logits grow, but what an activation returns may not
+    return facts | {"stronger": model(wide[:1], training=False)}
+
+
+# --- Judging --------------------------------------------------------------------------------------
+
+
+def _ask(probe, build_network, *arguments):
+    """Ask, and know the errors of grids that do not fit better."""
+    try:
+        return ask(probe, build_network, *arguments)
+    except Stopped as stopped:
+        _explain(stopped.failure, *arguments[:2])
+        raise
+
+
+def _explain(failure, height, width):
+    """Raise a Hint if the error says that axes or grids do not fit."""
+    message, lines = failure.message, failure.lines
+    if "found ndim=3" in message:
+        _refuse_input(f"A layer got only one axis beside those of {height} x {width}.", lines)
+    if "zero or negative" in message:
+        _refuse_borders("build_network stopped where nothing was left of the grid:", lines)
+    joins = re.search("incompatible shapes|matching shapes|same shape|broadcast|Concat", message)
+    sizes = re.findall(r"[\[(](?:(?:None|\d+), ?)?(\d+), ?(\d+), ?(\d+)[\])]", message)
+    if not joins or len(sizes) < 2:
+        return
+    (rows, columns, channels), (rows_2, columns_2, channels_2) = np.array(sizes[:2], int).tolist()
+    seen = f"build_network stopped where {rows} x {columns} meets {rows_2} x {columns_2}:"
+    halvings = abs(log2(rows / rows_2))
+    if rows * columns_2 != rows_2 * columns or halvings != int(halvings):
+        _refuse_borders(seen, lines)
+    if halvings == 0:
+        raise Hint(
+            f"""build_network stopped because layers of {channels} and {channels_2} channels cannot
+                be added up, or joined along another axis than the last. Give both the same number
+                of filters, or use layers.Concatenate()([x, skip]).""",
+            lines,
+        )
+    if halvings == 1:
+        raise Hint(
+            f"""{seen} they are one halving apart. Either a doubling is missing, or the skip is one
+                of another size, for example stored after the pooling. Double first, and join with
+                what the encoder had at that size.""",
+            lines,
+        )
+    raise Hint(
+        f"""{seen} they are {halvings:.0f} halvings apart, so the skips are joined in the wrong
+            order. The decoder begins with the smallest grid, and the encoder's list with the
+            largest. Go through it backwards: reversed(skips).""",
+        lines,
+    )
+
+
+def _refuse_borders(seen, lines):
+    raise Hint(
+        f"""{seen} sizes do not come from the input by halving. Convolutions without padding='same'
+            cut the border off, and transposed ones add to it. Give each convolution and each
+            transposed one padding='same', and halve five times at most.""",
+        lines,
+    )
+
+
+def _refuse_input(seen, lines=()):
+    raise Hint(
+        f"""{seen} Keras' shapes are (height, width, channels), and Keras adds the axis of the batch
+            in front. Write keras.Input((height, width, 3)), with the two arguments of the function
+            and not with the notebook's constants.""",
+        lines,
+    )
+
+
+def _check_input(shape, height, width):
+    expected = None, height, width, 3
+    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape[1:], expected[1:])):
+        _refuse_input(f"build_network({height}, {width}) has the input {shape}, not {expected}.")
+
+
+def _check_momenta(momenta):
+    slow = [momentum for momentum in momenta if momentum > MOMENTUM]
     if slow:
-        raise Hint(HINTS["momentum"], count=len(slow), momentum=slow[0])
-    learners = [layer for layer in layers if layer.weights]
-    if frozen := [layer.name for layer in learners if not layer.trainable]:
-        raise Hint(HINTS["frozen"], count=len(frozen), total=len(learners), name=frozen[0])
+        raise Hint(f"""{len(slow)} layers of batch normalisation have the momentum {slow[0]}. With
+            0.99, Keras' default, 37% of the initial statistics are still there after a hundred
+            steps, and validation fails while training looks well. Write
+            layers.BatchNormalization(momentum=0.9).""")
 
 
-def _check_logits(logits, height, width):
-    if not tf.is_tensor(logits):
-        raise Hint(HINTS["outputs"], count=len(logits))
-    logits = logits.numpy()
-    _check_output_shape(logits.shape, (4, height, width, 1))
-    if (logits == 1).all():
-        raise Hint(HINTS["softmax"])
-    if logits.min() >= 0 and logits.max() <= 1:
-        raise Hint(HINTS["sigmoid"], low=logits.min(), top=logits.max())
-    if logits.min() >= 0 and (logits == 0).mean() > 0.01:
-        raise Hint(HINTS["relu"])
+def _check_logits(logits, stronger, expected):
+    logits = as_array(logits)
+    _check_output_shape(() if logits is None else logits.shape, expected)
+    low, top = logits.min(), logits.max()
+    rectified = low >= 0 and (logits == 0).mean() > 0.01
+    if rectified or (low >= 0 and top <= 1) or np.abs(as_array(stronger)).max() <= 2:
+        raise Hint(f"""Outputs lie between {low:.2f} and {top:.2f} for any image, as after a
+            sigmoid, tanh, ReLU or argmax, or a softmax over one channel, which is always 1. A logit
+            may be any number; below 0 it means background. The loss and the prediction of this
+            course apply the sigmoid themselves. Leave the last activation out.""")
 
 
 def _check_output_shape(shape, expected):
     _, height, width, _ = expected
     if len(shape) == 4 and shape[1] < height:
-        found = f"{shape[1]} x {shape[2]}"
-        raise Hint(HINTS["small output"], height=height, width=width, found=found)
-    if len(shape) == 4 and shape[:3] == expected[:3] and shape[3] != 1:
-        raise Hint(HINTS["classes"], count=shape[3])
+        raise Hint(f"""For an image of {height} x {width} the output is {shape[1]} x {shape[2]}.
+            Either the decoder doubles less often than the encoder halves, or convolutions without
+            padding='same' cut the border off. Give every pooling and every stride of 2 a doubling
+            on the way up, and every convolution padding='same'.""")
     if shape != expected:
-        raise Hint(HINTS["output"], shape=shape, expected=expected)
+        raise Hint(f"""The output has the shape {shape}, and {expected} was expected. Person or not
+            is one question, so one output and one logit for each pixel is enough. End with a convolution of 1
+            filter, without activation, at full height and width.""")
 
 
-def _check_skips(model):
-    """Look at how the layers are joined; a subclassed model does not show it, and passes."""
-    model = getattr(model, "_functional", None) or model  # of a Sequential
-    nodes = [node for layer in getattr(model, "operations", ()) for node in layer._inbound_nodes]
-    tensors = [tensor for node in nodes for tensor in node.output_tensors]
-    rows = [tensor.shape[1] for tensor in tensors if len(tensor.shape) == 4 and tensor.shape[1]]
-    if rows and min(rows) < max(rows) and not _avoids(min(rows), model.outputs[0], set()):
-        raise Hint(HINTS["no skips"], rows=min(rows))
+def _check_skips(graph, outputs):
+    rows = [rows for rows, _ in graph.values() if rows]
+    if rows and min(rows) < max(rows) and not _avoids(min(rows), outputs[0], graph, set()):
+        raise Hint(f"""Every way from the image to the logits leads through the coarsest grid,
+            {min(rows)} rows high. The exact place of an edge gets lost there: one cell stands for a
+            block of pixels. Pass the encoder's result of each size to the decoder:
+            layers.Concatenate()([x, skip]).""")
 
 
-def _avoids(rows, tensor, seen):
+def _avoids(rows, tensor, graph, seen):
     """Whether a way back from the tensor to the image never meets a grid with that many rows."""
-    if id(tensor) in seen or (len(tensor.shape) == 4 and tensor.shape[1] == rows):
+    found, before = graph[tensor]
+    if tensor in seen or found == rows:
         return False
-    seen.add(id(tensor))
-    layer, node, _ = tensor._keras_history
-    before = layer._inbound_nodes[node].input_tensors
-    return not before or any(_avoids(rows, one, seen) for one in before)
+    seen.add(tensor)
+    return not before or any(_avoids(rows, one, graph, seen) for one in before)
 
 
-def _check_gradients(model, image, rng):
-    weights = model.trainable_variables
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(image)
-        logits = model(image, training=False)
-        middle = logits[:, image.shape[1] // 2, image.shape[2] // 2, 0]
-        mixed = tf.reduce_sum(logits * rng.normal(size=logits.shape))
-    _check_view(tape.gradient(middle, image))
-    slopes = tape.gradient(mixed, [one.value for one in weights])
-    # A bias may do nothing (normalisation removes it again), a kernel may not.
-    kernels = [(one.path, slope) for one, slope in zip(weights, slopes) if len(one.shape) > 1]
-    dead = [path for path, slope in kernels if slope is None or not np.any(slope)]
-    if dead:
-        raise Hint(HINTS["dead weights"], count=len(dead), total=len(kernels), name=dead[0])
+def _check_gradients(learns):
+    """learns: name of the image and of each array of weights, and whether a gradient gets to it."""
+    if dead := [name for name, learns in learns if not learns]:
+        raise Hint(f"""No gradient gets from the logits to {len(dead)} of {len(learns)} places, for
+            example {dead[-1]}. What is there would never learn. Something cuts the way from the
+            output back to it: stop_gradient, rounding, argmax, a product with 0, or a layer that
+            is not called on what came before.""")
 
 
-def _check_view(slope):
-    """slope: how the logits in the middle change with each value of the images."""
-    if slope is None or not np.any(slope):
-        raise Hint(HINTS["blind"])
-    size = np.abs(slope).max(axis=(0, 3))
-    rows, columns = (np.ptp(where) + 1 for where in np.nonzero(size > 1e-7 * size.max()))
+def _check_view(view):
+    """view: how much the logit in the middle changes with each pixel."""
+    rows, columns = (np.ptp(where) + 1 for where in np.nonzero(view > 1e-7 * view.max()))
     if min(rows, columns) < VIEW:
-        raise Hint(HINTS["narrow view"], rows=rows, columns=columns)
+        raise Hint(f"""A logit depends on {rows} x {columns} pixels around it. Such a narrow view
+            shows a piece of cloth, and cannot tell a person from a mannequin. Halve more often:
+            every halving doubles what each 3 x 3 convolution sees.""")
+
+
+def _warn_if_slow(count, seconds):
+    if count > MANY_WEIGHTS or seconds > LONG_EPOCH:
+        print(
+            f"But an epoch will take about {seconds:.0f} seconds on two cores, if nothing else\n"
+            "runs (300 steps of 4 windows of 160 x 160). A million weights are enough here. Use\n"
+            "fewer filters, above all at full size, or begin with strides=2."
+        )

@@ -1,90 +1,97 @@
-"""What all checks share: the Hint, the call of a learner's function, the numbers of the tasks."""
+"""What all checks share: the Hint, and ways to call a learner's function and to ask about it."""
 
 import textwrap
-import traceback
 from collections.abc import Callable
+from typing import Any
 
-TASKS = {
-    "read_pairs": 1,
-    "split_sequences": 2,
-    "make_batches": 3,
-    "build_network": 4,
-    "person_loss": 5,
-    "judge": 6,
-    "compose": 8,
-}
-
-HINTS = {
-    "stopped": """
-        {function} stopped with {error}. In the notebook, the lines above say where. The check
-        calls it with small data of the kinds that its docstring names.""",
-    "nothing returned": """
-        {function} returned None. A function that ends without return gives None. Return what
-        its docstring names.""",
-    "other parts": """
-        {function} returned {found}, not the {count} things that its docstring asks for. End
-        with: return {names}""",
-}
+from lab.checks.values import Failure, attempt, kind_of
 
 
 class Hint(AssertionError):
     """A mistake that a check found: what was seen, the likely cause, and the way out.
 
     Args:
-        words: a text of a module's HINTS, which stays readable as `hint.words`.
-        values: what was seen; fills the gaps in the text.
+        words: the hint; line breaks and repeated spaces in it become one space.
+        lines: the lines of the error behind it, if there is one.
     """
 
-    def __init__(self, words: str, **values):
-        self.words = words
-        super().__init__(" ".join(words.format(**values).split()))
+    def __init__(self, words: str, lines: tuple | list = ()):
+        self.lines = list(lines)
+        super().__init__(" ".join(words.split()))
 
     def _render_traceback_(self):
-        """Tell IPython what to show: the hint and the learner's error, not the check's lines."""
-        cause = traceback.format_exception(self.__cause__) if self.__cause__ else []
-        return [*"".join(cause).splitlines(), *textwrap.wrap(f"Hint: {self}", 92)]
+        """Tell IPython what to show: the learner's error and the hint, not the check's lines."""
+        return [*self.lines, *textwrap.wrap(f"Hint: {self}", 92)]
 
 
-def call(function: Callable, *arguments, **options):
-    """Return what the learner's function returns.
+class Stopped(Hint):
+    """The learner's function raised an error. `failure` says which; checks may know it better."""
+
+    def __init__(self, name: str, failure: Failure):
+        self.failure = failure
+        super().__init__(
+            f"""{name} stopped with {failure.words}. In the notebook, the lines above say where.""",
+            failure.lines,
+        )
+
+
+def call(function: Callable, *arguments, **options) -> Any:
+    """Return what the learner's function returns, as a plain value (see lab.checks.values).
 
     Raises:
-        Hint: the function raised an error or returned None.
-        NotImplementedError: the function is still the stub; a notebook shows one line for it.
+        Stopped: the function raised an error.
+        Hint: it returned None.
+        NotImplementedError: it is still the stub; a notebook shows one line for it.
     """
+    return ask(_itself, function, *arguments, **options)
+
+
+def ask(probe: Callable, function: Callable, *arguments, **options) -> Any:
+    """Return `probe(function, *arguments, **options)` as a plain value.
+
+    The probe runs where the function is: here in the notebook, in the sandbox when a teacher
+    grades. It must be a function at the top of a module of lab.checks. All arguments are plain
+    values. The errors are those of `call`.
+    """
+    elsewhere = getattr(function, "ask_in_sandbox", None)
+    value = (elsewhere or attempt_with(function))(probe, *arguments, **options)
     name = name_of(function)
-    try:
-        result = function(*arguments, **options)
-    except Hint:
-        raise
-    except Exception as error:
-        if isinstance(error, NotImplementedError) and not error.args:
-            error._render_traceback_ = lambda: [_not_done(name)]
-            raise
-        raise Hint(HINTS["stopped"], function=name, error=_first_words(error)) from error
-    if result is None:
-        raise Hint(HINTS["nothing returned"], function=name)
-    return result
+    if isinstance(value, Failure) and value.stub:
+        raise _not_done(name)
+    if isinstance(value, Failure):
+        raise Stopped(name, value)
+    if value is None:
+        raise Hint(f"""{name} returned None. A function that ends without return gives None.
+            Return what its docstring names.""")
+    return value
 
 
-def call_for_parts(names: tuple, function: Callable, *arguments, **options):
+def attempt_with(function):
+    return lambda probe, *arguments, **options: attempt(probe, function, *arguments, **options)
+
+
+def call_for_parts(names: tuple, function: Callable, *arguments, **options) -> tuple | list:
     """Return what the learner's function returns: a tuple or list with one part for each name.
 
     Raises:
         Hint: as `call`, or the number of parts is another one.
     """
-    result = call(function, *arguments, **options)
-    found = f"a {type(result).__name__}"
+    return parts_of(call(function, *arguments, **options), names, function)
+
+
+def parts_of(result: Any, names: tuple, function: Callable) -> tuple | list:
+    """Return a result that has one part for each name. Raises a Hint otherwise."""
+    if isinstance(result, (tuple, list)) and len(result) == len(names):
+        return result
+    found = f"a {kind_of(result)}"
     if isinstance(result, (tuple, list)):
-        if len(result) == len(names):
-            return result
         found += f" of {len(result)}"
-    seen = {"function": name_of(function), "found": found}
-    raise Hint(HINTS["other parts"], **seen, count=len(names), names=", ".join(names))
+    raise Hint(f"""{name_of(function)} returned {found}, not the {len(names)} things that its
+        docstring asks for. End with: return {", ".join(names)}""")
 
 
 def report(passed: str, why: str, seed: int) -> None:
-    """Print the one line of a check that passed; for a hidden test (another seed) without why."""
+    """Print the one line of a check that passed; for other data (another seed) without why."""
     print(f"{passed}: {why}." if seed == 0 else f"{passed}, with other data too.")
 
 
@@ -97,13 +104,12 @@ def name_of(function: Callable) -> str:
     return getattr(function, "__name__", "the function")
 
 
+def _itself(function, *arguments, **options):
+    return function(*arguments, **options)
+
+
 def _not_done(name):
-    task = f"Task {TASKS[name]}" if name in TASKS else "This task"
-    return f"{task} is still to be done: {name} raises NotImplementedError."
-
-
-def _first_words(error):
-    """The error's type and the line of its message that says most, at most 300 characters."""
-    lines = str(error).strip().splitlines() or ["no message"]
-    inside_map = lines[0].startswith("in user code")  # TensorFlow lists the user's lines first
-    return f"{type(error).__name__}: {lines[-1 if inside_map else 0].strip()}"[:300]
+    error = NotImplementedError()
+    words = f"Not done yet: {name} raises NotImplementedError. Write it in the cell above."
+    error._render_traceback_ = lambda: [words]
+    return error

@@ -1,183 +1,167 @@
 """Task 3: batches of the right form, shuffled and augmented in training only."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from lab.checks.common import Hint, call, report
-
-OUT_OF_STEP = "In {count} of {total} augmented pairs the mask is not on the person:"
-
-HINTS = {
-    "no dataset": """
-        make_batches returned a {kind}, not a tf.data.Dataset. Begin with
-        tf.data.Dataset.from_tensor_slices((images, masks)).""",
-    "no pairs": """
-        An element of the dataset is not a pair (image, mask). Keras takes the first of a pair
-        as input and the second as ground truth. Give from_tensor_slices a tuple of the two, and
-        let functions in map return a tuple.""",
-    "endless": """
-        With training={training} the dataset never ends: repeat() does that. An epoch would have
-        no length. Leave repeat out: the course's function `train`, used after task 5, adds it.""",
-    "unknown length": """
-        The dataset does not know its length, by which the course's function `train`, used after
-        task 5, plans the learning rate. A generator or filter does that. Start from
-        from_tensor_slices, then shuffle, batch and map.""",
-    "no batches": """
-        With training={training} an element is one image, {shape}: there are no batches. Add
-        .batch(batch_size).""",
-    "last dropped": """
-        With training={training}, {count} frames in batches of {size} come back as {found}: the
-        short last batch was dropped. In validation these frames would never be scored. Leave
-        drop_remainder out.""",
-    "lengths": """
-        With training={training}, {count} frames in batches of {size} come back as batches of
-        {lengths}. An epoch shows every frame once, batch_size at a time; only the last batch
-        may be short.""",
-    "no channel": """
-        With training={training} a batch of masks has the shape {shape}, without a channel. The
-        network's output is (N, H, W, 1), and against (N, H, W) a loss may compare every image
-        with every mask. Add the axis: masks[..., None].""",
-    "shape": """
-        With training={training} a batch has the shapes {found}; {expected} were expected. Take
-        the size from the images, not from the notebook's constants.""",
-    "not scaled": """
-        With training={training} images have values up to {top:.0f}. A network's weights are
-        made for inputs near 1, and the package's prediction scales to [0, 1], so training must
-        too. Cast to float32 and divide by 255.""",
-    "scaled twice": """
-        With training={training} no image value is above {top:.4f}. Either they were divided by
-        255 twice, and tf.image.convert_image_dtype scales already, or // left only zeros. Scale
-        once, by / 255.""",
-    "not float32": """
-        With training={training} images are {image} and masks {mask}. The network computes in
-        float32, and a loss multiplies the mask by what the network returns, so both must be
-        float32. Use tf.cast(..., tf.float32).""",
-    "out of range": """
-        With training={training} image values run from {low:.4f} to {top:.4f}, and not all of
-        them are in [0, 1]. Changes of brightness and contrast do that, and so does scaling to
-        [-1, 1]. Clip with tf.clip_by_value(image, 0, 1) after the last change of colours.""",
-    "mask divided": """
-        With training={training} the largest value of a mask is {top:.4f}: True became 1, and
-        was divided by 255 together with the image. Divide the image alone.""",
-    "mask of 255": """
-        With training={training} masks go up to {top:.0f}. The ground truth of a pixel is 0 or
-        1. The masks come in as bool: tf.cast(mask, tf.float32) is all they need.""",
-    "mask recoloured": """
-        With training={training} the background of a mask is {value:.2f} instead of 0: the
-        change of colours was applied to the mask too. Change the colours of the image alone;
-        only what moves pixels is done to both.""",
-    "mask grey": """
-        With training={training} masks hold values between 0 and 1, such as {value:.2f}.
-        Rotating, zooming or resizing a mask with bilinear interpolation makes them. Use
-        interpolation='nearest' for masks.""",
-    "validation augmented": """
-        With training=False, {count} of {total} images differ from every given image divided by
-        255. Either they were augmented, and validation must stay the same from epoch to epoch,
-        or they were scaled in another way. Augment only if training, and divide by 255.""",
-    "validation shuffled": """
-        With training=False, only {count} of {total} images are in the place where they were
-        given: the frames are shuffled. Scores and pictures are matched to names by their place.
-        Shuffle only if training.""",
-    "validation masks": """
-        With training=False the images are as given, but the masks are not those given with
-        them. Pass both through every step as one pair.""",
-    "persons lost": """
-        With training=True, in several epochs together, only {count} of {total} masks hold a
-        person that covers less than half of them; {expected} were expected. Cropping, zooming
-        or shifting goes too far, or the masks got lost. Make the changes smaller.""",
-    "image moved": f"""{OUT_OF_STEP}
-        the masks are where they were given, so the images alone were moved, or the two were
-        shuffled apart. The network would learn that the person is in the wrong place. Move
-        image and mask by the same draw, and shuffle them as pairs.""",
-    "mask moved": f"""{OUT_OF_STEP}
-        the masks were moved, the images never. Whatever moves pixels is done to image and mask,
-        by the same draw.""",
-    "two draws": f"""{OUT_OF_STEP}
-        both were moved, by different draws, or the two were shuffled apart. Two calls of a
-        random function draw twice. Join image and mask with tf.concat(..., axis=-1), flip once
-        and split them again, or give a stateless function the same seed for both, and a new one
-        for each frame.""",
-    "not augmented": """
-        In {epochs} epochs with training=True, every frame came as it was given: there is no
-        augmentation. The network would learn a small set by heart. Flip left and right at
-        least, image and mask by one draw.""",
-    "never flipped": """
-        The person stood at the left, and in {total} augmented frames never at the right: there
-        is no left-right flip, or the wrong axis is turned. Python's or NumPy's random inside
-        map draws once, when map is called, and a stateless function with a fixed seed draws the
-        same each time. Use tf.image.random_flip_left_right, or draw with tf.random.""",
-    "always flipped": """
-        The person stood at the left, and in {total} augmented frames always at the right: every
-        frame is mirrored. Python's or NumPy's random inside map draws once, when map is called,
-        and a stateless function with a fixed seed draws the same each time. Use
-        tf.image.random_flip_left_right, or draw with tf.random.""",
-    "not shuffled": """
-        With training=True the frames come in the order in which they were given. They are
-        sorted by film, so every batch would hold one person in one room. Add
-        .shuffle(len(images), seed=seed) before batch.""",
-    "small buffer": """
-        In {epochs} epochs no frame of the second half came among the first {first}: the buffer
-        of shuffle is smaller than the set, and sorted films stay sorted. Let it hold all
-        frames: .shuffle(len(images)).""",
-    "same order": """
-        The frames are shuffled, but in the same order in {epochs} epochs, so the same frames
-        meet in a batch each time. Arrays shuffled beforehand, reshuffle_each_iteration=False,
-        or cache() after shuffle do that. Let the dataset shuffle, after cache().""",
-    "same company": """
-        In {epochs} epochs each batch held the same frames together: whole batches were
-        shuffled, not frames. batch(...) before shuffle(...) does that. Shuffle first, then make
-        batches.""",
-    "same augmentation": """
-        {epochs} epochs showed exactly the same augmented images: each frame was changed only
-        once. cache() after the augmentation does that, and so does a seed that never changes.
-        Augment after cache(), with a new draw each time.""",
-}
+from lab.checks.common import Hint, Stopped, ask, report
+from lab.checks.values import kind_of
 
 EPOCHS = 5
-MEETINGS = 10  # epochs; by chance, the persons hardly spread alike over the batches in all of them
+CALLS = 9  # more calls of make_batches, to see whether a draw is made once a call
+DRAWS = ("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal")
 
 
 def check_make_batches(make_batches: Callable, seed: int = 0) -> None:
     """Check form and values of the batches, then shuffling and augmentation over several epochs."""
     images, masks, size = _film(seed)
     for training in (False, True):
-        data = call(make_batches, images.copy(), masks.copy(), size, training=training, seed=seed)
+        data = _ask(_read, make_batches, images, masks, size, training, seed)
         _check_dataset(data, training)
-        # Errors inside map show when batches are made. Endless data were refused before.
-        epochs = call(_read_epochs, data, EPOCHS if training else 1)
-        image, mask = _check_form(epochs[0], images, size, training)
-        _check_values(image, training)
-        _check_dtypes(image, mask, training)
+        _check_form(data["epochs"][0], images, size, training)
+        image, mask = _joined(data["epochs"][0])
+        _check_images(image, mask, training)
         _check_mask_values(mask, training)
         if not training:
             _check_validation(image, mask, images, masks)
-    _check_training([_joined(epoch) for epoch in epochs], images)
-    _check_company(epochs + call(_read_epochs, data, MEETINGS - EPOCHS))
+    epochs = [_joined(epoch) for epoch in data["epochs"]]
+    given = images[len(images) // 2 :].astype("float32") / 255  # those with a person
+    pairs = _pairs_with_a_person(epochs)
+    _check_in_step(pairs, masks[-1], data["draws"])
+    _check_upright(pairs)
+    _check_flips(pairs, lambda: _ask(_sides, make_batches, images, masks, size, seed))
+    _check_shuffling([[bool(mask.any()) for mask in masks] for _, masks in epochs])
+    _check_changes(epochs, pairs, given, masks[-1])
+    _check_company(data["epochs"])
     report("Task 3 passed", "image and mask move together, and validation stays as it is", seed)
 
 
 def _film(seed):
-    """Frames without a person, then as many with one and the same person, who stands at the left.
+    """Frames without a person, then as many with one, who stands in the upper left corner.
 
-    Each frame's background has another shade, and the last batch will be short.
+    The person's upper half is the lighter one. Each frame's background has another shade. The
+    last batch will be short.
     """
     rng = np.random.default_rng(seed)
-    size = int(rng.integers(3, 7))
-    half = size * 2 + size // 2 + 1
+    half = int(rng.integers(21, 25))
+    size = next(size for size in rng.permutation([4, 5, 6, 7]).tolist() if 2 * half % size)
     height, width = ((32, 48), (40, 56))[seed % 2]
     images = np.repeat(rng.integers(30, 60, (1, height, width, 3), np.uint8), 2 * half, axis=0)
     images += np.arange(2 * half, dtype=np.uint8)[:, None, None, None]
     masks = np.zeros(images.shape[:3], bool)
-    top, left = rng.integers(7, 10), rng.integers(8, 11)
-    masks[half:, top : top + 13, left : left + 8] = True
-    images[masks] += 120
+    top, left = rng.integers(4, 7), rng.integers(5, 8)
+    masks[half:, top : top + 12, left : left + 8] = True
+    images[masks] += 100
+    images[half:, top : top + 6, left : left + 8] += 40
     return images, masks, size
 
 
-def _read_epochs(data, count):
-    return [list(data.as_numpy_iterator()) for _ in range(count)]
+# --- Beside the learner's function ----------------------------------------------------------------
+
+
+def _read(make_batches, images, masks, size, training, seed):
+    """Facts of the dataset; the batches of its epochs, if it holds pairs and has an end."""
+    import tensorflow as tf
+
+    data = make_batches(images.copy(), masks.copy(), size, training=training, seed=seed)
+    if not isinstance(data, tf.data.Dataset):
+        return data
+    spec, length = data.element_spec, int(data.cardinality())
+    pairs = isinstance(spec, tuple) and [type(part) for part in spec] == 2 * [tf.TensorSpec]
+    facts = {"pairs": pairs, "length": length, "epochs": [], "draws": []}
+    if pairs and length >= 0:
+        some, count = data.take(len(images) + 1), EPOCHS if training else 1
+        facts["epochs"] = [list(some.as_numpy_iterator()) for _ in range(count)]
+        facts["draws"] = _draws(data)
+    return facts
+
+
+def _sides(make_batches, images, masks, size, seed):
+    """The masks of an epoch for each of several calls of make_batches."""
+    calls = []
+    for more in range(1, CALLS + 1):
+        data = make_batches(images.copy(), masks.copy(), size, training=True, seed=seed + more)
+        calls.append(np.concatenate([mask[..., 0] > 0.5 for _, mask in data.as_numpy_iterator()]))
+    return calls
+
+
+def _draws(data):
+    """For each parallel map: the seeds of draws that its images depend on, and those of its masks.
+
+    Without a seed each draw gets another number. A draw for both has moved them together.
+    """
+    import tensorflow as tf
+
+    variant = tf.data.experimental.to_variant(data)
+    text = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=1).numpy()
+    graph = tf.compat.v1.GraphDef.FromString(text)
+    functions = {function.signature.name: function for function in graph.library.function}
+    maps = [node.attr["f"].func.name for node in graph.node if node.op.startswith("ParallelMap")]
+    return [_seeds(functions[name]) for name in maps if len(functions[name].ret) == 2]
+
+
+def _seeds(function):
+    """The seeds of the draws for the first result alone, and of those for the second alone."""
+    inner = {node.name: node for node in function.node_def}
+    first, second = (
+        _used_for(function.ret[one.name], inner) for one in function.signature.output_arg
+    )
+    return [
+        [
+            int(inner[name].attr["seed2"].i)
+            for name in used
+            if name in inner and inner[name].op in DRAWS
+        ]
+        for used in (first - second, second - first)
+    ]
+
+
+def _used_for(result, inner):
+    """The names of all that a function computes, or gets, for this result."""
+    used, todo = set(), [result]
+    while todo:
+        name = todo.pop().split(":")[0]
+        if name not in used and not name.startswith("^"):
+            used.add(name)
+            todo += inner[name].input if name in inner else []
+    return used
+
+
+# --- Form and values ------------------------------------------------------------------------------
+
+
+def _ask(probe, make_batches, *arguments):
+    """Ask, and know the errors of the package's recolour better."""
+    try:
+        return ask(probe, make_batches, *arguments)
+    except Stopped as stopped:
+        error, lines = stopped.failure.message, stopped.failure.lines
+        text = "\n".join([error, *lines])
+        if not re.search(r"in recolour\b|recolour\(\) missing", text):
+            raise
+        if re.search(r"shapes: \[(\?,)?\d+,\d+(,1|,4)?\]|are 4 and 3", error):
+            raise Hint(
+                """recolour stopped because it got a mask, alone or joined with the image. It
+                    changes the three colours of an image. Separate the two first:
+                    recolour(both[..., :3], draw), and leave the mask both[..., 3:] as it is.""",
+                lines,
+            ) from None
+        if "reduction dimension" in text:
+            raise Hint(
+                """recolour stopped because it got one frame, (H, W, 3). It changes the images of a
+                    batch, (N, H, W, 3). Put .batch(batch_size) before this map, or give it
+                    images[None] and take [0] of what comes out.""",
+                lines,
+            ) from None
+        if "seed" in error.lower() or "StatelessRandom" in error:
+            raise Hint(
+                """recolour stopped because of its second argument, the draw. It takes two whole
+                    numbers, other ones for each batch. Draw them inside map: tf.random.uniform([2],
+                    maxval=2**31 - 1, dtype=tf.int32).""",
+                lines,
+            ) from None
+        raise
 
 
 def _joined(batches):
@@ -186,104 +170,135 @@ def _joined(batches):
 
 
 def _check_dataset(data, training):
-    if not isinstance(data, tf.data.Dataset):
-        raise Hint(HINTS["no dataset"], kind=type(data).__name__)
-    if not isinstance(data.element_spec, tuple) or len(data.element_spec) != 2:
-        raise Hint(HINTS["no pairs"])
-    if data.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise Hint(HINTS["endless"], training=training)
-    if data.cardinality() == tf.data.UNKNOWN_CARDINALITY:
-        raise Hint(HINTS["unknown length"])
+    if not isinstance(data, dict) or "epochs" not in data:
+        raise Hint(f"""make_batches returned a {kind_of(data)}, not a tf.data.Dataset. Begin with
+            tf.data.Dataset.from_tensor_slices((images, masks)).""")
+    if not data["pairs"]:
+        raise Hint("""An element of the dataset is not a tuple of two tensors, (image, mask). Keras
+            takes the first of a pair as input and the second as ground truth. Give
+            from_tensor_slices a tuple of the two, and let functions in map return a tuple.""")
+    if data["length"] < 0:
+        raise Hint(f"""With training={training} the dataset has no known length: repeat() makes it
+            endless, and a generator or filter hides the length. The course's function `train` plans
+            by it, and repeats the dataset. Start from from_tensor_slices, then shuffle, batch and
+            map.""")
 
 
 def _check_form(batches, images, size, training):
-    """Check shapes and lengths; return all images and all masks."""
-    asked = {"training": training, "count": len(images), "size": size}
+    """Check the number of frames, and the shapes of all batches."""
     first_image, first_mask = batches[0]
     if np.ndim(first_image) == 3:
-        raise Hint(HINTS["no batches"], training=training, shape=first_image.shape)
+        raise Hint(f"""With training={training} an element is one image, {first_image.shape}: there
+            are no batches. Add .batch(batch_size).""")
     lengths = [len(image) for image, _ in batches]
-    if sum(lengths) < len(images) and set(lengths) == {size}:
-        raise Hint(HINTS["last dropped"], found=sum(lengths), **asked)
     if sum(lengths) != len(images) or max(lengths) != size:
-        raise Hint(HINTS["lengths"], lengths=lengths, **asked)
+        raise Hint(f"""With training={training}, {len(images)} frames in batches of {size} come back
+            as {sum(lengths)} frames in {len(lengths)} batches of up to {max(lengths)}. An epoch
+            shows every frame once, and the last batch may be short: batch by batch_size, without
+            drop_remainder.""")
     if first_mask.shape == first_image.shape[:3]:
-        raise Hint(HINTS["no channel"], training=training, shape=first_mask.shape)
-    expected = (size, *images.shape[1:]), (size, *images.shape[1:3], 1)
-    found = first_image.shape, first_mask.shape
-    if found != expected:
-        raise Hint(HINTS["shape"], training=training, found=found, expected=expected)
-    return _joined(batches)
+        raise Hint(f"""With training={training} a batch of masks has the shape {first_mask.shape},
+            without a channel. The network's output is (N, H, W, 1), and against (N, H, W) a loss
+            may compare every image with every mask. Add the axis: masks[..., None].""")
+    height, width = images.shape[1:3]
+    expected = (height, width, 3), (height, width, 1)
+    for image, mask in batches:
+        found = image.shape[1:], mask.shape[1:]
+        if found[1] == expected[0] and len(np.unique(mask[0, ..., 0])) <= 2:
+            raise Hint(f"""With training={training} masks have three channels instead of one.
+                recolour makes three of one, and so does a change from grey to RGB. Leave the mask
+                out of every change of colours.""")
+        if found != expected:
+            raise Hint(f"""With training={training} image and mask have the shapes {found} after the
+                first axis; {expected} were expected. Take the size from the images, not from the
+                notebook's constants, and keep it the same through every step.""")
 
 
-def _check_values(image, training):
+def _check_images(image, mask, training):
     low, top = image.min(), image.max()
-    if top > 1.5:
-        raise Hint(HINTS["not scaled"], training=training, top=top)
-    if top < 0.02:
-        raise Hint(HINTS["scaled twice"], training=training, top=top)
-    if not (low >= -1e-3 and top <= 1 + 1e-3):  # so that nan fails too
-        raise Hint(HINTS["out of range"], training=training, low=low, top=top)
-
-
-def _check_dtypes(image, mask, training):
+    if not (low >= -1e-3 and 0.02 < top <= 1 + 1e-3):  # so that nan fails too
+        raise Hint(f"""With training={training} image values run from {low:.4f} to {top:.4f}, not
+            within [0, 1]{" but all near 0" if top < 0.02 else ""}. Cast to float32 and divide by
+            255, once: tf.image.convert_image_dtype divides already. After the last change of
+            colours, clip with tf.clip_by_value(image, 0, 1).""")
     if image.dtype != np.float32 or mask.dtype != np.float32:
-        raise Hint(HINTS["not float32"], training=training, image=image.dtype, mask=mask.dtype)
+        raise Hint(f"""With training={training} images are {image.dtype} and masks {mask.dtype}. The
+            network computes in float32, and a loss multiplies the mask by what the network returns,
+            so both must be float32. Use tf.cast(..., tf.float32).""")
 
 
 def _check_mask_values(mask, training):
-    if 0 < mask.max() < 0.02:
-        raise Hint(HINTS["mask divided"], training=training, top=mask.max())
-    if mask.max() > 1.5:
-        raise Hint(HINTS["mask of 255"], training=training, top=mask.max())
     between = mask[(mask != 0) & (mask != 1)]
-    usual = np.median(mask.reshape(len(mask), -1), axis=1)  # the background: persons are small
-    if between.size and usual.any():
-        raise Hint(HINTS["mask recoloured"], training=training, value=max(usual, key=abs))
+    plain = np.mean([len(np.unique(one)) <= 2 for one in mask]) > 0.9
+    if between.size and plain:  # two levels, but others than 0 and 1
+        raise Hint(f"""With training={training} a mask has two levels, but one is {between[0]:.4g}
+            instead of 0 or 1: the mask was scaled, or its colours were changed, like the image's.
+            Masks come in as bool: tf.cast(mask, tf.float32) is all they need. Only what moves
+            pixels is done to both.""")
     if between.size:
-        raise Hint(HINTS["mask grey"], training=training, value=between[0])
+        raise Hint(f"""With training={training} masks hold values between 0 and 1, such as
+            {between[0]:.2f}. Rotating, zooming or resizing a mask with bilinear interpolation makes
+            them. Use interpolation='nearest' for masks.""")
 
 
 def _check_validation(image, mask, images, masks):
     expected = images.astype("float32") / 255
     known = [np.abs(expected - one).max(axis=(1, 2, 3)).min() < 1e-3 for one in image]
     if not all(known):
-        raise Hint(HINTS["validation augmented"], count=known.count(False), total=len(known))
+        raise Hint(f"""With training=False, {known.count(False)} of {len(known)} images differ from
+            every given image divided by 255. Either they were augmented, and validation must stay
+            the same from epoch to epoch, or they were scaled in another way. Augment only if
+            training, and divide by 255.""")
     in_place = np.abs(expected - image).max(axis=(1, 2, 3)) < 1e-3
     if not in_place.all():
-        raise Hint(HINTS["validation shuffled"], count=in_place.sum(), total=len(in_place))
-    if (mask[..., 0] != masks).any():
-        raise Hint(HINTS["validation masks"])
+        raise Hint(f"""With training=False, only {in_place.sum()} of {len(in_place)} images are in
+            the place where they were given: the frames are in another order. Scores and pictures
+            are matched to names by their place. Shuffle only if training.""")
+    wrong = (mask[..., 0] != masks).mean()
+    if wrong:
+        raise Hint(f"""With training=False the images are as given, but {wrong:.0%} of the pixels of
+            the masks are not; 100% means that they are inverted. True must become 1, as
+            tf.cast(mask, tf.float32) makes it. Pass image and mask through every step as one
+            pair.""")
 
 
-def _check_training(epochs, images):
-    """epochs: for each, all images and all masks in the order in which they came."""
-    given = images[len(images) // 2 :] / 255  # those with a person
+# --- Augmentation ---------------------------------------------------------------------------------
+
+
+def _pairs_with_a_person(epochs):
+    """Image (H, W, 3) and mask (H, W) of all frames with a person."""
     pairs = [(i, m[..., 0]) for epoch in epochs for i, m in zip(*epoch) if 0 < m.mean() < 0.5]
-    total = EPOCHS * len(images)
+    total = sum(len(images) for images, _ in epochs)
     if len(pairs) < total / 4:
-        raise Hint(HINTS["persons lost"], count=len(pairs), total=total, expected=total // 2)
-    _check_in_step(pairs, first_mask=given[0].mean(axis=-1) > 0.5)
-    if all(np.abs(given - image).max(axis=(1, 2, 3)).min() < 1e-3 for image, _ in pairs):
-        raise Hint(HINTS["not augmented"], epochs=EPOCHS)
-    _check_flips(mask for _, mask in pairs)
-    _check_shuffling([[bool(mask.any()) for mask in masks] for _, masks in epochs])
-    seen = [sorted(image.tobytes() for image in epoch[0]) for epoch in epochs]
-    if all(epoch == seen[0] for epoch in seen):
-        raise Hint(HINTS["same augmentation"], epochs=EPOCHS)
+        raise Hint(f"""With training=True, in several epochs together, only {len(pairs)} of {total}
+            masks hold a person that covers less than half of them; {total // 2} were expected.
+            Cropping, zooming or shifting goes too far, or the masks got lost. Make the changes
+            smaller.""")
+    return pairs
 
 
-def _check_in_step(pairs, first_mask):
-    """first_mask: where the person stands before any change."""
+def _check_in_step(pairs, first_mask, draws):
+    """first_mask: where the person stands before any change; draws: as _draws returns them."""
     apart = sum(_overlap(*pair) < 0.6 for pair in pairs)
+    if any(set(image) & set(mask) - {0} for image, mask in draws):
+        raise Hint(f"""Image and mask are moved by two draws that have the same seed; in {apart} of
+            {len(pairs)} pairs they moved apart. With num_parallel_calls several frames are drawn at
+            a time, and a frame may get the draw of another one's mask. Join image and mask with
+            tf.concat(..., axis=-1), flip once and split them again.""")
     if apart <= len(pairs) / 10:
         return
-    hint = "two draws"
+    seen = f"In {apart} of {len(pairs)} augmented pairs the mask is not on the person:"
     if all((mask == first_mask).all() for _, mask in pairs):
-        hint = "image moved"
-    elif all(_overlap(image, first_mask) > 0.6 for image, _ in pairs):
-        hint = "mask moved"
-    raise Hint(HINTS[hint], count=apart, total=len(pairs))
+        raise Hint(f"""{seen} the masks are where they were given. So the images alone were moved,
+            or the two were shuffled apart. Move image and mask by the same draw, and shuffle them
+            as pairs.""")
+    if all(_overlap(image, first_mask) > 0.6 for image, _ in pairs):
+        raise Hint(f"""{seen} the masks were moved, the images never. Whatever moves pixels is done
+            to image and mask, by the same draw.""")
+    raise Hint(f"""{seen} both were moved, by different draws, or the two were shuffled apart. Two
+        calls of a random function draw twice; a common seed does not help with num_parallel_calls.
+        Join image and mask with tf.concat(..., axis=-1), flip once and split them again. Stateless
+        functions need the same seed for both, and another one for each frame.""")
 
 
 def _overlap(image, mask):
@@ -292,27 +307,102 @@ def _overlap(image, mask):
     return np.mean(mask.ravel()[lightest] > 0.5)
 
 
-def _check_flips(masks):
-    flipped = [np.nonzero(mask)[1].mean() > mask.shape[1] / 2 for mask in masks]
-    if not any(flipped):
-        raise Hint(HINTS["never flipped"], total=len(flipped))
-    if all(flipped):
-        raise Hint(HINTS["always flipped"], total=len(flipped))
+def _check_upright(pairs):
+    turned = sum(_head_below(*pair) for pair in pairs)
+    if turned > len(pairs) / 20:
+        raise Hint(f"""In {turned} of {len(pairs)} augmented frames the person's head points down:
+            they were flipped upside down, or turned too far. People stand upright in all films, so
+            the network would learn what never comes. Flip left and right only, and turn by a few
+            degrees at most.""")
+
+
+def _head_below(image, mask):
+    """Whether the person's lower half is the lighter one."""
+    rows = np.nonzero(mask > 0.5)[0]
+    lights = image[mask > 0.5].mean(axis=-1)
+    upper, lower = lights[rows < rows.mean()], lights[rows >= rows.mean()]
+    return lower.mean() > upper.mean() + 0.05 if upper.size else False
+
+
+def _at_right(masks):
+    """For each mask with a person, whether it is in the right half."""
+    return [np.nonzero(mask)[1].mean() > mask.shape[1] / 2 for mask in masks if mask.any()]
+
+
+def _check_flips(pairs, masks_of_more_calls):
+    """masks_of_more_calls: asks for the masks of an epoch of several more datasets."""
+    flipped = _at_right(mask for _, mask in pairs)
+    if any(flipped) and not all(flipped):
+        return
+    share = "every" if all(flipped) else "no"
+    sides = {all(_at_right(masks)) for masks in masks_of_more_calls()}
+    if sides == {True, False}:
+        raise Hint(f"""With one call of make_batches {share} frame is mirrored, with another call it
+            is the other way round: the draw is made once. Python's and NumPy's random do that
+            inside map, as does any draw outside of map. Use tf.image.random_flip_left_right, or
+            draw with tf.random, inside map.""")
+    raise Hint(f"""In {EPOCHS} epochs with training=True {share} frame is mirrored. Either the
+        left-right flip is missing, or it goes without a draw, or its seed is always the same. Use
+        tf.image.random_flip_left_right, or draw with tf.random, inside map; image and mask by one
+        draw.""")
 
 
 def _check_shuffling(orders):
     """orders: for each epoch, which frames hold a person; given were first all those without."""
-    if all(order == sorted(order) for order in orders):
-        raise Hint(HINTS["not shuffled"])
     first = min(order.index(True) for order in orders)
     if first > len(orders[0]) // 4:
-        raise Hint(HINTS["small buffer"], epochs=EPOCHS, first=first)
+        raise Hint(f"""In {EPOCHS} epochs with training=True, no frame of the second half came among
+            the first {first}. Either nothing is shuffled, or the buffer of shuffle is smaller than
+            the set. Frames are sorted by film, so a batch would hold one person in one room. Add
+            .shuffle(len(images), seed=seed) before batch.""")
     if all(order == orders[0] for order in orders):
-        raise Hint(HINTS["same order"], epochs=EPOCHS)
+        raise Hint(f"""The frames are shuffled, but in the same order in {EPOCHS} epochs, so the
+            same frames meet in a batch each time. Arrays shuffled beforehand,
+            reshuffle_each_iteration=False, or cache() after shuffle do that. Let the dataset
+            shuffle, after cache().""")
+
+
+def _check_changes(epochs, pairs, given, first_mask):
+    """Check that flips and colours are drawn in each epoch, not once."""
+    seen = [sorted(image.tobytes() for image in images) for images, _ in epochs]
+    if all(epoch == seen[0] for epoch in seen):
+        raise Hint(f"""{EPOCHS} epochs showed exactly the same augmented images: each frame was
+            changed only once. After the augmentation, cache() does that, and so does shuffle() if
+            TensorFlow has a global seed. A seed that belongs to the frame does it too. Cache, then
+            shuffle, then augment, with a new draw each time.""")
+    first = _colours(given, np.repeat(first_mask[None, ..., None], len(given), axis=0))
+    colours = [_colours(*epoch) for epoch in epochs]
+    if any(one.shape != first.shape for one in colours):  # persons were shifted out
+        return
+    spread = max(np.abs(one - colours[0]).max() for one in colours)
+    change = np.abs(colours[0] - first).max()
+    sides = first_mask, first_mask[:, ::-1]
+    flips_alone = all(any((m == side).all() for side in sides) for _, m in pairs)
+    least = 0.003 if flips_alone else 0.06  # zooming and turning change them a little
+    if change > least + 8 * spread:
+        raise Hint(f"""In {EPOCHS} epochs the frames came in the same changed colours each time,
+            {255 * change:.0f} levels from the given ones: the change was drawn once. A draw outside
+            of map does that, and so do NumPy's random inside map, a fixed seed, or cache() after
+            the change. Draw with tf.random inside map, after cache().""")
+
+
+def _colours(images, masks):
+    """Typical levels of background and person, over all frames with a person, each sorted."""
+    levels = [
+        [
+            *np.median(image[mask[..., 0] == 0], axis=0),
+            *np.quantile(image[mask[..., 0] == 1], 0.75, 0),
+        ]
+        for image, mask in zip(images, masks)
+        if 0 < mask.mean() < 0.5
+    ]
+    return np.sort(levels, axis=0)
 
 
 def _check_company(epochs):
     """How many frames and persons meet in a batch tells whether the same ones always do."""
     met = [sorted((len(m), int(m.any(axis=(1, 2, 3)).sum())) for _, m in epoch) for epoch in epochs]
     if all(one == met[0] for one in met):
-        raise Hint(HINTS["same company"], epochs=MEETINGS)
+        raise Hint(f"""In {EPOCHS} epochs each batch held the same frames together: whole batches
+            were shuffled, not frames. batch(...) before shuffle(...) does that. Shuffle first, then
+            make batches.""")

@@ -3,98 +3,48 @@
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
-from lab.checks.common import Hint, call, report
+from lab.checks.common import Hint, ask, report
+from lab.checks.values import kind_of
 
-HINTS = {
-    "a number a pixel": """
-        The loss has the shape {shape}, and one number for each image was expected. A loss of
-        keras.losses averages over the last axis alone, and ops.binary_crossentropy over none.
-        Average over every axis but the first: ops.mean(..., axis=(1, 2, 3)), or axis=(1, 2)
-        where only three are left.""",
-    "shape": """
-        The loss has the shape {shape}; one number for each image, ({count},), or one for the
-        batch was expected. Sum and average over the axes 1, 2 and 3.""",
-    "log of negative": """
-        For logits between -6 and 6 the loss is {value}. The logarithm of a negative number is
-        nan: logits were taken for probabilities. Use from_logits=True, or ops.sigmoid first.""",
-    "no gradient": """
-        The loss has no gradient: there is no way from it back to the logits, and nothing is
-        learned. A threshold (>, round) cuts this way, and so does NumPy. Compute with the
-        probabilities, ops.sigmoid(logits), in place of thresholded logits, and with ops in
-        place of NumPy.""",
-    "upside down": """
-        Right logits cost {right:.3f} and wrong ones {wrong:.3f}: the loss is upside down. Dice
-        is a score, which grows as things get better, and training makes the loss small. Return
-        1 - Dice.""",
-    "clipped": """
-        Wrong logits of size 1.5 cost {mild:.3f}, and of size 6 {wrong:.3f}, not clearly more.
-        As a rule logits were taken for probabilities, and all outside of [0, 1] was clipped.
-        Cross-entropy needs from_logits=True; a formula that you write needs
-        ops.sigmoid(logits).""",
-    "raw logits": """
-        Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}:
-        each should cost more than the one before. Logits may be negative, so their sum is not
-        an area. Make probabilities of them, ops.sigmoid(logits), before you compute with them.""",
-    "swapped": """
-        With mask and logits exchanged the loss does what it should, so they are exchanged
-        inside. Keras gives the ground truth first and the output second, to a loss and to its
-        own functions. Write person_loss(mask, logits), and pass them on in this order.""",
-    "background ignored": """
-        The logits of the background have no influence on the loss. A network that calls every
-        pixel a person would be perfect. Count false positives too: in Dice they are in the
-        denominator, in cross-entropy they are the pixels with mask 0.""",
-    "sigmoid twice": """
-        Perfect logits, 30 on the person and -30 elsewhere, cost {small:.3f} for a small person
-        and {large:.3f} for a large one; both should cost the same, the least possible. As a
-        rule a sigmoid is applied twice, and then it never gets near 0 or 1. Give logits to
-        functions that expect logits (from_logits=True), and apply one sigmoid for those that
-        expect probabilities.""",
-    "empty mask cheap": """
-        The best answer with the same logit everywhere costs {share:.0%} of what logits of 0
-        cost, counted from perfect logits: one pixel in 25 is a person, and a mean over all
-        pixels hardly notices who marks nobody. Plain cross-entropy is like that. Add a Dice
-        loss, or weight the person's pixels.""",
-    "empty frame": """
-        For a frame without a person the loss is {value}: something is divided by an area, and
-        the area is 0. One such frame makes all weights nan. Add one pixel: Dice of two areas a
-        and b that share c becomes (2 * c + 1) / (a + b + 1), and a weighted mean is divided by
-        area + 1.""",
-    "large logits": """
-        For logits of 200 and -200 the loss or its gradient is not finite. In float32 the
-        sigmoid is exactly 1 or 0 there, the logarithm of 0 is infinite, and exp(200) is too.
-        Give the logits to ops.binary_crossentropy(..., from_logits=True), which stays finite.""",
-}
+EVERYWHERE = np.arange(-5, 1, 0.5)  # single logits for all pixels
+PLAIN = 0.243  # the share that plain cross-entropy lets a network pay that marks nobody
 
 
 def check_person_loss(person_loss: Callable, seed: int = 0) -> None:
     """Check the shape of the loss, what it costs, its gradient, and extreme cases."""
-    mask = _person(4, seed)  # one pixel in 25
-    mild = np.random.default_rng(seed).uniform(-2, 2, mask.shape).astype("float32")
-    _check_shape(np.shape(call(person_loss, tf.constant(mask), tf.constant(mild))), len(mask))
-    for logits in (mild, 6, -6):
-        if not np.isfinite(cost := _cost(person_loss, mask, logits)):
-            raise Hint(HINTS["log of negative"], value=cost)
-    slope = _slope(person_loss, mask, mild)
-    if slope is None or not np.any(slope):
-        raise Hint(HINTS["no gradient"])
-    _check_costs(person_loss, mask)
-    if not np.any(slope[mask == 0]):
-        swapped = _rises(_costs(_swap(person_loss), mask))
-        raise Hint(HINTS["swapped" if swapped else "background ignored"])
-    _check_perfect(person_loss, seed)
-    _check_nobody(person_loss, mask)
-    _check_extremes(person_loss, mask)
+    cases = _cases(seed)
+    tried = ask(_try, person_loss, list(cases.values()))
+    if not isinstance(tried, dict) or "tried" not in tried:
+        raise Hint(f"""person_loss returned a {kind_of(tried)}, not a tensor. Training makes one
+            number smaller. Add up the parts of the loss, and return their sum.""")
+    mask = cases["mild"][0]
+    tried = dict(zip(cases, tried["tried"]))
+    _check_shape(tried["mild"][0], len(mask))
+    try:
+        _check(tried, mask)
+    except Hint as hint:
+        if not _exchanged(person_loss, cases):
+            raise
+        raise Hint("""Mask and logits are exchanged. Keras gives the ground truth first and the
+            output second, to a loss and to its own functions. Write person_loss(mask, logits), and
+            pass them on in this order.""") from hint
     report("Task 5 passed", "right is cheap, missing the person is not, and nothing is nan", seed)
 
 
-def _check_shape(shape, count):
-    if len(shape) > 2:
-        raise Hint(HINTS["a number a pixel"], shape=shape)
-    if shape not in ((), (count,)):
-        raise Hint(HINTS["shape"], shape=shape, count=count)
+def _cases(seed):
+    """Pairs (mask, logits). A number stands for right logits of this size, or wrong ones below 0.
+
+    All masks but "large" and "empty" have a person on one pixel in 25.
+    """
+    mask, large, empty = _person(4, seed), _person(12, seed), np.zeros((3, 20, 20, 1), "float32")
+    cases = {"mild": (mask, np.random.default_rng(seed).uniform(-2, 2, mask.shape))}
+    cases |= {size: (mask, size * (2 * mask - 1)) for size in (6, 1.5, 0, -1.5, -6, 200, -200)}
+    cases |= {"small": (mask, 60 * mask - 30), "large": (large, 60 * large - 30)}
+    cases |= {"deep": (mask, 100 * mask - 60)}
+    flat = [(f"all {logit}", mask, logit) for logit in (6, -6, *EVERYWHERE)]
+    flat += [(f"empty {logit}", empty, logit) for logit in (-200, -6, 6)]
+    return cases | {name: (mask, np.full_like(mask, logit)) for name, mask, logit in flat}
 
 
 def _person(size, seed):
@@ -106,79 +56,145 @@ def _person(size, seed):
     return mask
 
 
-def _cost(person_loss, mask, logits):
-    """The mean loss of a batch; logits may be one number for all pixels."""
-    logits = tf.constant(np.broadcast_to(logits, mask.shape), tf.float32)
-    return float(np.mean(call(person_loss, tf.constant(mask), logits)))
+def _try(person_loss, pairs, swap=False):
+    """For each (mask, logits): the shape of the loss, its mean, and the gradient of its sum."""
+    import tensorflow as tf
+
+    tried = []
+    for pair in pairs:
+        mask, logits = (tf.constant(part, tf.float32) for part in pair)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = person_loss(logits, mask) if swap else person_loss(mask, logits)
+            if loss is None or isinstance(loss, (tuple, list, dict, str)):
+                return loss
+            total = tf.reduce_sum(loss)
+        slope = tape.gradient(total, logits)
+        slope = slope if slope is None else np.asarray(slope)
+        tried.append((tuple(np.shape(loss)), float(np.mean(loss)), slope))
+    return {"tried": tried}
 
 
-def _costs(person_loss, mask, sizes=(6, 0, -6)):
-    """What right logits cost (of the first size), logits of 0, and wrong ones."""
-    return [_cost(person_loss, mask, size * (2 * mask - 1)) for size in sizes]
+def _exchanged(person_loss, cases):
+    """Whether the loss makes sense with mask and logits exchanged."""
+    try:
+        tried = ask(_try, person_loss, list(cases.values()), swap=True)["tried"]
+        costs = {name: cost for name, (_, cost, _) in zip(cases, tried)}
+        _check_costs(costs)
+        _check_perfect(costs)
+    except Hint:
+        return False
+    return not _takes_raw_logits(costs)
 
 
-def _rises(costs):
-    return all(a < b for a, b in zip(costs, costs[1:]))
+def _check(tried, mask):
+    """tried: for each case its shape, cost and gradient; mask: that of most cases."""
+    costs = {name: cost for name, (_, cost, _) in tried.items()}
+    slope = tried["mild"][2]
+    for name in ("mild", "all 6", "all -6"):
+        if not np.isfinite(costs[name]):
+            raise Hint(f"""For logits between -6 and 6 the loss is {costs[name]}. The logarithm of a
+                negative number is nan: logits were taken for probabilities. Use from_logits=True,
+                or ops.sigmoid first.""")
+    if slope is None or not np.any(slope):
+        raise Hint("""The loss has no gradient: there is no way from it back to the logits, and
+            nothing is learned. A threshold (>, round) cuts this way, and so does NumPy. Compute
+            with the probabilities, ops.sigmoid(logits), in place of thresholded logits, and with
+            ops in place of NumPy.""")
+    _check_costs(costs)
+    _check_influence(slope, mask)
+    _check_perfect(costs)
+    _check_nobody(costs)
+    _check_extremes(tried, costs)
 
 
-def _swap(person_loss):
-    return lambda mask, logits: person_loss(logits, mask)
+def _check_shape(shape, count):
+    if shape not in ((), (count,)):
+        raise Hint(f"""The loss has the shape {shape}; one number for each image, ({count},), or one
+            for the batch was expected. A loss of keras.losses averages over the last axis alone,
+            and ops.binary_crossentropy over none. Average over every axis but the first:
+            ops.mean(..., axis=(1, 2, 3)), or axis=(1, 2) where only three are left.""")
 
 
-def _slope(person_loss, mask, logits):
-    logits = tf.constant(logits, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        total = tf.reduce_sum(call(person_loss, tf.constant(mask), logits))
-    gradient = tape.gradient(total, logits)
-    return None if gradient is None else np.asarray(gradient)
+def _check_costs(costs):
+    right, nothing, wrong = costs[6], costs[0], costs[-6]
+    seen = f"Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}"
+    rises = right < nothing < wrong
+    if not rises and _takes_raw_logits(costs):
+        _refuse_raw_logits(f"{seen}: each should cost more than the one before.")
+    if not rises:
+        raise Hint(f"""{seen}: the loss, or a part of it, is upside down. Dice is a score, which
+            grows as things get better, and training makes the loss small. Return 1 - Dice, and
+            cross-entropy as it is.""")
+    mild_right, mild, far = costs[1.5], costs[-1.5], costs[-200]
+    clipped, too_steep = wrong - mild < 0.01 * (mild - mild_right), np.inf > far > 100 * wrong > 0
+    if clipped or too_steep:
+        raise Hint(f"""Wrong logits of size 1.5 cost {mild:.3f}, of size 6 {wrong:.3f} and of size
+            200 {far:.3f}: {"hardly more" if clipped else "more than in proportion"}. Most
+            likely logits were taken for probabilities. Functions for cross-entropy and focal loss
+            need from_logits=True; a formula that you write needs ops.sigmoid(logits).""")
 
 
-def _check_costs(person_loss, mask):
-    right, nothing, wrong = costs = _costs(person_loss, mask)
-    if _rises(costs[::-1]):
-        raise Hint(HINTS["upside down"], right=right, wrong=wrong)
-    if not _rises(costs) and _rises(_costs(_swap(person_loss), mask)):
-        raise Hint(HINTS["swapped"])
-    if not _rises(costs):
-        raise Hint(HINTS["raw logits"], right=right, nothing=nothing, wrong=wrong)
-    mild_right, mild = _costs(person_loss, mask, sizes=(1.5, -1.5))
-    if wrong - mild < 0.01 * (mild - mild_right):
-        raise Hint(HINTS["clipped"], mild=mild, wrong=wrong)
+def _takes_raw_logits(costs):
+    """Whether perfect logits still count by their size: the sigmoid of -30 and of -60 is 0."""
+    return abs(costs["deep"] - costs["small"]) > 1e-4 * abs(costs[0] - costs["small"])
 
 
-def _check_perfect(person_loss, seed):
+def _refuse_raw_logits(seen):
+    raise Hint(f"""{seen} A part of the loss adds up or multiplies logits as they are, or it takes
+        mask and logits in the wrong order. Logits may be negative, so their sum is not an area.
+        Give such a part ops.sigmoid(logits), and the mask first.""")
+
+
+def _check_influence(slope, mask):
+    for value, everything in ((0, "a person"), (1, "background")):
+        if np.abs(slope[mask == value]).max() < 1e-5 * np.abs(slope).max():
+            raise Hint(f"""The logits where the mask is {value} have no influence on the loss. A
+                network that calls every pixel {everything} would be perfect. Count false positives
+                and false negatives: Dice has both in its denominator, and cross-entropy is a mean
+                over all pixels.""")
+
+
+def _check_perfect(costs):
     """Perfect logits cost the same for every person, unless something keeps them from 0 and 1."""
-    masks = _person(4, seed), _person(12, seed)
-    small, large = (_cost(person_loss, mask, 60 * mask - 30) for mask in masks)
-    if abs(small - large) > 0.05 * abs(_cost(person_loss, masks[0], 0) - small):
-        raise Hint(HINTS["sigmoid twice"], small=small, large=large)
+    small, large = costs["small"], costs["large"]
+    if not abs(small - large) > 0.02 * abs(costs[0] - small):  # nan comes later
+        return
+    seen = f"""Perfect logits, 30 on the person and -30 elsewhere, cost {small:.3f} for a small
+        person and {large:.3f} for a large one. Both should cost the same."""
+    if _takes_raw_logits(costs):
+        _refuse_raw_logits(seen)
+    if 0 <= large < 0.2 * small:  # nearly in proportion to one over the area
+        raise Hint(f"""{seen} Most likely a constant such as 1 was added below a fraction bar alone.
+            Add it above the bar too: (2 * c + 1) / (a + b + 1).""")
+    raise Hint(f"""{seen} Most likely a sigmoid is applied twice, and then it never gets near 0 or
+        1. Give logits to functions that expect logits (from_logits=True), and apply one sigmoid for
+        those that expect probabilities.""")
 
 
-def _check_nobody(person_loss, mask):
+def _check_nobody(costs):
     """Refuse a loss for which one logit for all pixels is about as cheap as for cross-entropy."""
-    share = _share_for_nobody(person_loss, mask)
-    if share < 1.1 * _share_for_nobody(_plain, mask):
-        raise Hint(HINTS["empty mask cheap"], share=share)
+    best = min(costs[f"all {logit}"] for logit in EVERYWHERE)
+    share = (best - costs["small"]) / (costs[0] - costs["small"])
+    if share < 1.1 * PLAIN:
+        raise Hint(f"""A network that marks nobody pays only {share:.0%} of what a network pays that
+            knows nothing (logits of 0). With plain cross-entropy it pays {PLAIN:.0%}; if yours is
+            far below, the background has the weight (or mask and output are exchanged). Add a Dice
+            loss, or weight the person's pixels: mask, not 1 - mask.""")
 
 
-def _share_for_nobody(loss, mask):
-    """Cost of the best single logit for all pixels: 0 like perfect logits, 1 like logits of 0."""
-    best = min(_cost(loss, mask, logit) for logit in np.arange(-5, 1, 0.5))
-    perfect, ignorant = _cost(loss, mask, 60 * mask - 30), _cost(loss, mask, 0)
-    return (best - perfect) / (ignorant - perfect)
-
-
-def _plain(mask, logits):
-    return ops.mean(ops.binary_crossentropy(mask, logits, from_logits=True), axis=(1, 2, 3))
-
-
-def _check_extremes(person_loss, mask):
-    for size in (200, -200):
-        logits = size * (2 * mask - 1)
-        slope = _slope(person_loss, mask, logits)
-        if not np.isfinite([_cost(person_loss, mask, logits), *slope.ravel()]).all():
-            raise Hint(HINTS["large logits"])
-    for logits in (-200, -6, 6):
-        if not np.isfinite(cost := _cost(person_loss, np.zeros_like(mask), logits)):
-            raise Hint(HINTS["empty frame"], value=cost)
+def _check_extremes(tried, costs):
+    for name in (200, -200):
+        _, cost, slope = tried[name]
+        if not np.isfinite([cost, *np.ravel(slope)]).all():
+            raise Hint("""For logits of 200 and -200 the loss or its gradient is not finite. In
+                float32 the sigmoid is exactly 1 or 0 there, the logarithm of 0 is infinite, and
+                exp(200) is too. Give the logits to ops.binary_crossentropy(..., from_logits=True),
+                which stays finite.""")
+    for name in ("empty -200", "empty -6", "empty 6"):
+        slope = tried[name][2]
+        if not np.isfinite([costs[name], *np.ravel(slope)]).all():
+            raise Hint(f"""For a frame without a person the loss is {costs[name]}, or its gradient
+                is not finite. Something is divided by an area, and the area is 0. One such frame
+                makes all weights nan. Add one pixel to both parts of a fraction: Dice of two areas
+                a and b that share c becomes (2 * c + 1) / (a + b + 1).""")

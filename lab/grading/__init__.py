@@ -1,6 +1,6 @@
-"""What a teacher's machine does: hand the lab out, run submissions behind walls, and grade them.
+"""What a teacher's machine does: hand the lab out, run submissions in a sandbox, and grade them.
 
-`grade` goes through a folder, `submission` grades one notebook in a separate process, `run` runs
-its cells, `wall` keeps it in, `feedback` writes its page, and `release` makes the students' version
-of the lab from the solution, by way of `course`.
+`grade` goes through a folder. `submission` finds and reads the notebooks, `wall` builds the
+sandbox, `run` runs a notebook in it by way of `inside`, and `feedback` writes pages and the table.
+`release` makes the students' version of the lab from the solution.
 """

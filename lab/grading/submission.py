@@ -1,299 +1,167 @@
-"""Grade one submission: a separate process, which lab.grade starts, watches and may kill.
+"""Submissions: find one for each file and folder, and read a notebook that a stranger wrote."""
 
-    python -m lab.grading.submission FOLDER
-
-FOLDER is made by lab.grade: submission.ipynb, job.json, course/ (nbgrader's), lib/ (the packages
-lab and segmentation_tf as the notebook imports them), home/ (this process's), work/ (the only
-folder that the submission's code may write to). It leaves result.json and feedback.html.
-"""
-
-import ast
 import json
+import os
 import re
-import signal
-import sys
+import stat
+import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
-from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde
-from nbgrader.preprocessors import LimitOutput, SaveAutoGrades
-from nbgrader.utils import is_grade, is_locked, is_solution
-
-from lab.grading import feedback, wall
-from lab.grading.course import ASSIGNMENT, HIDDEN, STUDENT, convert, graded_cells, task_name
-from lab.grading.run import GIGABYTE, Limits, Run, showable, writable
-
-NOT_RUN = "not run"
+LARGEST = 50_000_000  # bytes of a submitted file
 MOST_CELLS, MOST_CHARACTERS = 1000, 2_000_000
-# Names that no answer needs, but that can deceive the checks.
-TOUCHY = {"builtins", "__builtins__", "__import__", "get_ipython", "ctypes", "gc", "inspect"}
-TOUCHY |= {"_exit", "meta_path", "modules", "settrace", "Hint"}
+ENDINGS = (".ipynb", ".ipynb.txt", ".ipynb.json", ".json")
+BESIDE = (".png", ".jpg", ".jpeg", ".csv")  # what may lie beside the notebooks
+FORMULA = ("=", "+", "-", "@")
 
 
 class Unusable(ValueError):
     """Why nothing of a submission can be run, in plain words."""
 
 
-def main(folder: Path) -> None:
-    """Grade what is in `folder`; see the top of this file."""
-    if wall.LINUX:  # of this process; what it starts may have more
-        most = wall.resource.getrlimit(wall.resource.RLIMIT_DATA)[1]
-        wall.resource.setrlimit(wall.resource.RLIMIT_DATA, (4 * GIGABYTE, most))
-    wall.process_option(wall.DIE_WITH_PARENT, 9)
-    wall.process_option(wall.ADOPT_ORPHANS, 1)
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    released = nbformat.read(folder / "course" / job["released"], as_version=4)
-    try:
-        rows, remarks, ran = grade(folder, Path(job["released"]).name, released, job["limits"])
-    except Unusable as error:
-        rows, remarks, ran = refuse(released), [str(error)], None
-    result = json.dumps({"rows": rows, "remarks": remarks})
-    (folder / "result.json").write_text(result, encoding="utf-8")
-    # The points are safe now. A page takes a second; one that takes a minute will never be done.
-    signal.alarm(60)
-    page = feedback.make_page(job["student"], rows, remarks, ran)
-    (folder / "feedback.html").write_text(page, encoding="utf-8", errors="replace")
+@dataclass(frozen=True)
+class Submission:
+    """A student's name, the notebook, and what there is to say about it before it is opened."""
+
+    student: str
+    file: Path | None
+    remark: str = ""
 
 
-def grade(folder: Path, name: str, released: NotebookNode, limits: dict) -> tuple:
-    """Run and grade one notebook.
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a notebook. `kind` is code, markdown or raw."""
 
-    Returns:
-        rows: for each task a dict: task, points (None: to read), of, by_hand, note.
-        remarks: a list of sentences for the teacher.
-        ran: the notebook as it ran.
+    kind: str
+    source: str
+    id: str = ""
+
+
+def plain(text: object) -> str:
+    """Return a text that a spreadsheet shows as it is: one line, no hidden signs, no formula."""
+    text = "".join(sign if unicodedata.category(sign)[0] != "C" else " " for sign in str(text))
+    text = " ".join(text.split())
+    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]).startswith(FORMULA) else text
+
+
+# --- Finding --------------------------------------------------------------------------------------
+
+
+def is_stray(name: str) -> bool:
+    """Whether a system or an editor left this file or folder behind."""
+    known = ("__MACOSX", "Thumbs.db", "desktop.ini", ".DS_Store", ".ipynb_checkpoints")
+    return name in known or name.startswith(("._", "~$"))
+
+
+def find_submissions(folder: Path, name: str, out: Path) -> list[Submission]:
+    """Return a Submission for each file and folder in `folder`, sorted; with different names.
+
+    Args:
+        name: of the lab's notebook, to choose it among several.
+        out: the folder of the results, passed over if it lies in `folder`.
     """
-    notebook, remarks = restore(read(folder / "submission.ipynb"), released)
-    course, home = folder / "course", Path(STUDENT) / ASSIGNMENT / name
-    (course / "submitted" / home).parent.mkdir(parents=True)
-    nbformat.write(notebook, course / "submitted" / home)
-    run = Run(folder, Limits(**limits))
-    convert(Autograde, course, autograde_preprocessors=[run, LimitOutput, SaveAutoGrades])
-    ran = nbformat.read(course / "autograded" / home, as_version=4)
-    tasks = graded_cells(released)
-    rows = collect(course / "gradebook.db", name, tasks, ran=ran, limits=run.limits)
-    if run.late:
-        remarks.append(f"The time for the whole notebook, {run.limits.minutes:g} min, was used up.")
-    return rows, remarks + list(mishaps(ran, run.limits)), ran
+    entries = [e for e in sorted(folder.iterdir()) if not is_stray(e.name) and e != out]
+    entries = [e for e in entries if e.is_dir() or not e.name.lower().endswith(BESIDE)]
+    stems = [entry.name if entry.is_dir() else _stem(entry.name) for entry in entries]
+    found, taken = [], set()
+    for entry, stem in zip(entries, stems, strict=True):
+        student = stem if stems.count(stem) == 1 else entry.name
+        student = plain(os.fsencode(student).decode("utf-8", "replace"))[:60] or "no name"
+        student = student.encode()[:200].decode("utf-8", "ignore")  # a page has this name
+        name_alone, number = student, 1
+        while student.casefold() in taken:
+            number += 1
+            student = f"{name_alone}_{number}"
+        taken.add(student.casefold())
+        try:
+            found.append(Submission(student, *_look_into(entry, name)))
+        except (Unusable, OSError) as error:
+            found.append(Submission(student, None, str(error)))
+    return found
 
 
-# --- Reading ------------------------------------------------------------------------------------
+def _stem(name):
+    ending = next((e for e in ENDINGS if name.lower().endswith(e)), Path(name).suffix)
+    return name.removesuffix(name[len(name) - len(ending) :]) or name
 
 
-def read(file: Path) -> NotebookNode:
-    """Read a submitted notebook.
+def _look_into(entry, name):
+    """The notebook that is handed in as `entry`, a file or a folder, and a remark."""
+    if entry.is_symlink() or not entry.is_dir():
+        return _check_file(entry)
+    files = [Path(parent, file) for parent, _, names in os.walk(entry) for file in names]
+    parts = {file: file.relative_to(entry).parts for file in sorted(files)}
+    files = [file for file in parts if not any(map(is_stray, parts[file]))]
+    files = [file for file in files if file.name.lower().endswith(ENDINGS[:3])]
+    if not files:
+        raise Unusable("There is no notebook in the folder.")
+    if len(files) == 1:
+        return _check_file(files[0])
+    named = [file for file in files if file.name == name]
+    if len(named) != 1:
+        raise Unusable(f"There are {len(files)} notebooks in the folder: which one is it?")
+    file, remark = _check_file(named[0])
+    return file, f"Of {len(files)} notebooks in the folder, {name} was graded. {remark}".strip()
+
+
+def _check_file(file):
+    about = file.lstat()
+    if not stat.S_ISREG(about.st_mode):
+        raise Unusable("It is a link or another special file.")
+    if not file.name.lower().endswith(ENDINGS):
+        raise Unusable(f"It is not a notebook: {plain(file.name)}")
+    if about.st_size > LARGEST:
+        raise Unusable(f"The file has {about.st_size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}.")
+    usual = file.suffix.lower() == ".ipynb"
+    return file, "" if usual else f"Its name does not end in .ipynb: {plain(file.name)}"
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def read(file: Path) -> list[Cell]:
+    """Read the cells of a submitted notebook.
 
     Raises:
         Unusable: the file is empty, not a notebook, or far too long.
+        OSError: it cannot be opened.
     """
     data = file.read_bytes()
     if not data.strip():
         raise Unusable("The file is empty.")
     try:
-        notebook = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
-        cells = [fresh(cell, number) for number, cell in enumerate(notebook.cells, 1)]
-    except Exception as error:  # nbformat raises many kinds
+        cells = [_cell(cell) for cell in json.loads(data.decode("utf-8-sig"))["cells"]]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
         kind = type(error).__name__
         raise Unusable(f"The file is not a Jupyter notebook, or is broken ({kind}).") from error
     if len(cells) > MOST_CELLS or sum(len(cell.source) for cell in cells) > MOST_CHARACTERS:
         raise Unusable("The notebook is far too long to be an answer to this lab.")
-    return new_notebook(cells=cells)
+    return cells
 
 
-def fresh(cell, number):
-    """A cell with its text, the pictures in it, and the names by which the lab knows it."""
-    make = {"code": new_code_cell, "markdown": new_markdown_cell}.get(cell.cell_type, new_raw_cell)
-    made = make(writable(cell.source), id=f"submitted-{number}")
-    about = cell.metadata.get("nbgrader")
-    names = about.get("grade_id") if isinstance(about, dict) else None, cell.get("id")
-    made.metadata["was"] = [name if isinstance(name, str) else None for name in names]
-    if cell.cell_type == "markdown":
-        pictures = {name: showable(data) for name, data in cell.get("attachments", {}).items()}
-        made.attachments = {name: data for name, data in pictures.items() if data}
-    return made
+def _cell(cell):
+    source = cell["source"]
+    source = source if isinstance(source, str) else "".join(source)
+    source = source.encode("utf-8", "replace").decode("utf-8")  # JSON may hold half a character
+    return Cell(str(cell["cell_type"]), source, str(cell.get("id", "")))
 
 
-# --- Restoring ----------------------------------------------------------------------------------
+TASK = re.compile(r"(?m)^#{1,6} +Task (\d)\b")
 
 
-def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
-    """Mark the lab's own cells in a submitted notebook as in the student's version.
+def find_answer(cells: list[Cell], given: list[Cell]) -> str:
+    """Return what a learner wrote to task 7: all text from its heading to the next task's.
 
-    nbgrader then puts the original text into the locked ones. A check cell that was deleted is
-    put back behind its task's cell, or at the end.
-
-    Returns:
-        The notebook, and remarks for the teacher.
+    Args:
+        given: the cells of the student's version; their lines are left out.
     """
-    wanted = {c.metadata.nbgrader.grade_id: c for c in released.cells if "nbgrader" in c.metadata}
-    places = find_places(submitted, wanted)
-    cells = list(submitted.cells)
-    changed = [
-        name for name in wanted if name in places and differs(cells[places[name]], wanted[name])
-    ]
-    for name, index in places.items():
-        cells[index] = marked_as(wanted[name], cells[index])
-    missing = [name for name in wanted if name not in places and is_needed(wanted[name])]
-    cells = put_back(cells, wanted, places)
+    known = {line.strip() for cell in given for line in cell.source.splitlines()}
+    lines, task = [], ""
     for cell in cells:
-        cell.metadata.pop("was", None)
-    remarks = list(remark_on(places, missing, changed, suspects(submitted, released)))
-    return new_notebook(cells=cells, metadata=released.metadata), remarks
-
-
-def find_places(submitted, wanted):
-    """{grade_id: index of the cell that stands for it}: the last of copies, but not an empty stub.
-
-    A cell is known by nbgrader's grade_id, else by its id.
-    """
-    ids, places = {cell.id: name for name, cell in wanted.items()}, {}
-    for index, cell in enumerate(submitted.cells):
-        grade_id, cell_id = cell.metadata["was"]
-        name = grade_id if grade_id in wanted else ids.get(cell_id)
-        stub = name in places and cell.source.strip() == wanted[name].source.strip()
-        if name and not (stub and is_solution(wanted[name])):
-            places[name] = index
-    return places
-
-
-def differs(cell, original):
-    """Whether a locked cell was changed; hidden tests may be there, as in the lab's solution."""
-    visible = HIDDEN.sub("", cell.source)
-    return is_locked(original) and visible.strip() != original.source.strip()
-
-
-def is_needed(original):
-    return is_grade(original) or is_locked(original)
-
-
-def marked_as(original, cell):
-    """A cell with the text of `cell`, and the type, id and metadata of `original`."""
-    if original.cell_type == "code":
-        return new_code_cell(cell.source, id=original.id, metadata=original.metadata)
-    made = new_markdown_cell(cell.source, id=original.id, metadata=original.metadata)
-    if "attachments" in cell:
-        made.attachments = cell.attachments
-    return made
-
-
-def put_back(cells, wanted, places):
-    """The cells, with those that were deleted behind the cell of their task, or at the end."""
-    end = len(cells)
-    behind, task = {}, end
-    for name, original in wanted.items():
-        if name not in places and is_needed(original):
-            behind.setdefault(task, []).append(original)
-        if is_solution(original):
-            task = places.get(name, end)
-    restored = []
-    for index, cell in enumerate(cells):
-        restored += [cell, *behind.get(index, [])]
-    return restored + behind.get(end, [])
-
-
-def remark_on(places, missing, changed, suspicious):
-    """What a teacher should know about the cells of a submission."""
-    if not places:
-        yield "None of its cells has a name of the lab: another notebook, or an editor lost them."
-    elif missing:
-        yield f"Deleted cells were put back: {', '.join(missing)}."
-    if changed:
-        yield f"Changed check cells were put back as they were: {', '.join(changed)}."
-    if suspicious:
-        yield f"Worth a look, its code touches {', '.join(suspicious)}."
-
-
-def suspects(submitted: NotebookNode, released: NotebookNode) -> list[str]:
-    """Find what a learner's code touches that no answer needs: names, and attributes of modules."""
-    known = {cell.source.strip() for cell in released.cells}
-    codes = [c.source for c in submitted.cells if c.cell_type == "code"]
-    trees = [parse(code) for code in codes if code.strip() not in known]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    imports = [node for node in map(parse, codes) for node in ast.walk(node)]
-    imports = [n for n in imports if isinstance(n, (ast.Import, ast.ImportFrom))]
-    modules = {(a.asname or a.name).partition(".")[0] for n in imports for a in n.names}
-    found = set()
-    for node in nodes:
-        found |= {getattr(node, part, None) for part in ("id", "attr", "name")} & TOUCHY
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            root = node
-            while isinstance(root, ast.Attribute):
-                root = root.value
-            if getattr(root, "id", None) in modules:
-                found.add(ast.unparse(node))
-    return sorted(found)
-
-
-def parse(code):
-    """The syntax tree of a cell; of shell lines and magics nothing is known."""
-    try:
-        return ast.parse(re.sub(r"(?m)^([ \t]*)[%!].*$", r"\1pass", code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
-
-
-# --- Points -------------------------------------------------------------------------------------
-
-
-def refuse(released: NotebookNode) -> list[dict]:
-    """Return the rows of a submission that could not be run at all."""
-    return [make_row(cell, 0, NOT_RUN) for cell in graded_cells(released)]
-
-
-def collect(
-    database: Path, name: str, tasks: list[NotebookNode], *, ran: NotebookNode, limits: Limits
-) -> list[dict]:
-    """Return the rows of a notebook that ran, from nbgrader's gradebook."""
-    with Gradebook(f"sqlite:///{database}") as gradebook:
-        notebook = name.removesuffix(".ipynb")
-        grades = gradebook.find_submission_notebook(notebook, ASSIGNMENT, STUDENT).grades
-        points = {grade.name: grade.auto_score for grade in grades}
-    cells, rows = {cell.metadata.nbgrader.grade_id: cell for cell in graded_cells(ran)}, []
-    for task in tasks:
-        name = task.metadata.nbgrader.grade_id
-        if is_solution(task):
-            note = "your teacher reads it" if points[name] is None else "no answer"
-        else:
-            note = trouble(cells[name], limits) or "passed"
-        rows.append(make_row(task, points[name], note))
-    return rows
-
-
-def make_row(cell, points, note):
-    about = cell.metadata.nbgrader
-    row = {"task": task_name(cell), "points": points, "of": about.points}
-    return row | {"by_hand": about.solution, "note": note}
-
-
-def trouble(cell, limits):
-    """Why a cell did not pass, in plain words; nothing if it did."""
-    errors = {o.ename: o for o in reversed(cell.outputs) if o.output_type == "error"}
-    if "CellTimeoutError" in errors:
-        most = f", {limits.check_seconds:g} s" if is_grade(cell) else ""
-        return f"it did not end in its time{most}"
-    for kind, error in reversed(errors.items()):
-        if kind == "NotImplementedError" and not error.evalue:
-            return "not done yet"
-        plain = kind in ("Hint", "AssertionError", "Stopped") and error.evalue
-        first = next(iter(error.evalue.strip().splitlines()), "")[:600]
-        return first if plain else f"{kind}: {first}".rstrip(": ")
-    return ""
-
-
-def mishaps(ran, limits):
-    """What else stopped the run: a cell without points that hung, or ended the kernel."""
-    told = set()
-    for cell in ran.cells:
-        if cell.cell_type == "code" and not is_grade(cell):
-            kinds = {output.get("ename") for output in cell.outputs}
-            if kinds & {"CellTimeoutError", "Stopped"} and trouble(cell, limits) not in told:
-                told.add(trouble(cell, limits))
-                first = cell.source.strip().partition("\n")[0][:50]
-                yield f"In the cell {first!r}: {trouble(cell, limits)}."
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+        if cell.kind != "markdown":
+            continue
+        if heading := TASK.search(cell.source):
+            task = heading[1]
+        if task == "7" or cell.id == "answer-7":
+            lines += [line for line in cell.source.splitlines() if line.strip() not in known]
+    return "\n".join(lines).strip()

@@ -1,221 +1,181 @@
-"""A wall around a submission's code, as far as the machine can build one.
+"""The wall around a submission's code: bubblewrap (`bwrap`), where the machine has it.
 
-As a program it limits itself and becomes the command it is given: the kernel that runs the code.
-
-    python wall.py '{"read": [...], "write": [...], "data": ..., ...}' command ...
-
-On Linux, the kernel gets its own process numbers and no network (by `unshare`, where users may),
-and Landlock lets it read and write only what is named. Elsewhere the limits of the process stay.
+Inside are the system and Python, both read-only, what a notebook of the lab imports, the frames,
+and an empty work folder in memory. Outside are the network, the home folder, the solution, the
+submissions and all other processes. `find_trouble` says why there is no wall.
 """
 
-import contextlib
-import ctypes
 import functools
-import json
 import os
-import signal
-import struct
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import randbelow
 
-import psutil
-
-try:
-    import resource
-except ImportError:  # on Windows; lab.grade says so
-    resource = None
-
-LINUX = sys.platform == "linux"
-UNSHARE = (
-    "setpriv --pdeathsig KILL unshare --user --map-current-user --net --pid --fork --kill-child"
-)
-
-# Of Linux: include/uapi/linux/landlock.h and prctl.h. Numbers of calls are those of every platform.
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-EXECUTE, WRITE_FILE, READ_FILE, READ_FOLDER, TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
-EVERYTHING = {1: (1 << 13) - 1, 2: (1 << 14) - 1}  # from version 3 on: with TRUNCATE
-READ, FOR_FILES = EXECUTE | READ_FILE | READ_FOLDER, EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
-TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
-DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS = 1, 38, 36
+COURSE = Path(__file__).resolve().parents[2]
+NEEDED = "lab/__init__.py lab/checks lab/grading/__init__.py lab/grading/inside.py segmentation_tf"
+OPTIONAL = ("lab/steps.py",)
+SYSTEM = "/usr /bin /sbin /lib /lib32 /lib64 /nix/store /etc/alternatives /etc/fonts".split()
+SYSTEM += ["/etc/ld.so.cache", "/etc/localtime"]
+GIGABYTE = 2**30
+HOME = "/learner"  # the work folder; no folder of a real machine, which it would cover
+SHARED = GIGABYTE // 16  # bytes of /tmp and of /dev/shm
+ROOTS = "sys irq bus fs acpi driver scsi sysrq-trigger mtrr".split()
+KEPT = "KERAS_BACKEND OMP_NUM_THREADS TF_ENABLE_ONEDNN_OPTS TF_NUM_INTEROP_THREADS".split()
 
 
-def command(walls: dict, program: list[str]) -> list[str]:
-    """Return the command that runs `program` behind `walls`, which lab.grading.run.walls makes."""
-    apart = UNSHARE.split() if can_unshare() else []
-    return [*apart, sys.executable, __file__, json.dumps(walls), *program]
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    minutes: float = 20  # for the whole notebook; a cell gets at most half of it
+    memory: float = 6  # GB, of all its processes together
+    disk: float = 2  # GB, of files
+    check_seconds: float = 60  # for one check
+    processes: int = 64
+    # Of the checks' data, beside those that learners see. Nobody knows them beforehand, so that
+    # remembered results are of no use.
+    seeds: tuple[int, ...] = field(default_factory=lambda: tuple(map(randbelow, (2**30, 2**30))))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where submissions run.
+
+    Attributes:
+        walled: inside of bubblewrap; else as ordinary processes of this user.
+        frames: the folder of the frames, as MADS_ROOT names it; or None.
+        hidden: folders that must not be visible inside: the submissions and their results.
+    """
+
+    walled: bool
+    frames: Path | None = None
+    hidden: tuple[Path, ...] = ()
 
 
 @functools.cache
-def can_unshare() -> bool:
-    """Whether this user may make namespaces of processes and network."""
-    try:
-        tried = LINUX and subprocess.run([*UNSHARE.split(), "true"], capture_output=True)
-        return bool(tried) and tried.returncode == 0
-    except OSError:
+def find_trouble() -> str:
+    """Return why bubblewrap does not run here; an empty string if it does."""
+    if sys.platform != "linux":
+        return "bubblewrap is for Linux alone"
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed"
+    tried = _run(_wall(Limits(), Place(walled=True)), "true")
+    return "" if tried.returncode == 0 else tried.stderr.strip()[-300:] or "bwrap fails"
+
+
+def _run(wall, *command):
+    return subprocess.run([*wall, *command], capture_output=True, text=True, check=False)
+
+
+@functools.cache
+def can_limit_memory() -> bool:
+    """Whether systemd can limit the memory of a group of processes for this user."""
+    if shutil.which("systemd-run") is None:
         return False
+    return _run(_scope(Limits()), "true").returncode == 0
 
 
-def landlock_version() -> int:
-    """Return 0 without Landlock; from 3 on it keeps all writing in, from 4 TCP, from 6 signals."""
-    return max(0, _call(CREATE_RULESET, None, 0, 1)) if LINUX else 0
+def _scope(limits):
+    memory = f"MemoryMax={int(limits.memory * GIGABYTE + limits.disk * GIGABYTE)}"
+    properties = ["-p", memory, "-p", "MemorySwapMax=0", "-p", "TasksMax=2000"]
+    return ["systemd-run", "--user", "--scope", "--quiet", "--collect", *properties, "--"]
 
 
-def describe() -> str:
-    """Say in a sentence what the wall of this machine lets through."""
-    version, namespaces = landlock_version(), can_unshare()
-    through = [
-        "" if version >= 3 else "write to your files",
-        "" if version >= 1 else "read your files",
-        "" if namespaces or version >= 4 else "use the network",
-        "" if namespaces or version >= 6 else "stop your programs",
-    ]
-    if not any(through):
-        closed = "network" if namespaces else "TCP"
-        return (
-            "Submissions run walled in: no writing to your files, no reading of your home, no "
-            f"{closed}, no signals to your programs; lab/teacher.md says what stays open."
-        )
-    return f"Caution: here submissions can {', '.join(filter(None, through))}; see lab/teacher.md."
+def start(limits: Limits, place: Place, work: Path | None) -> subprocess.Popen:
+    """Start lab.grading.inside, which answers over its standard input and output.
 
-
-# --- Around this process ------------------------------------------------------------------------
-
-
-def build(walls: dict) -> None:
-    """Limit this process and all that it will start, for good."""
-    os.nice(5)  # the teacher's machine stays usable
-    process_option(DIE_WITH_PARENT, 9)
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_CPU, walls["cpu_seconds"])
-    limit(resource.RLIMIT_FSIZE, walls["file_bytes"])
-    limit(resource.RLIMIT_NPROC, walls["threads"])
-    if LINUX:  # elsewhere nothing heeds it
-        limit(resource.RLIMIT_DATA, walls["data_bytes"])
-        process_option(NO_NEW_PRIVILEGES, 1)
-        shut_files(walls["read"], walls["write"])
-
-
-def limit(kind, most):
-    hard = resource.getrlimit(kind)[1]
-    most = int(most) if hard == resource.RLIM_INFINITY else min(int(most), hard)
-    resource.setrlimit(kind, (most, most))
-
-
-def shut_files(read, write):
-    """Landlock: open only these files and folders, no TCP, no signals to others."""
-    version = landlock_version()
-    if not version:
-        return
-    rights = EVERYTHING.get(version, (1 << 15) - 1)
-    handled = (rights, TCP if version >= 4 else 0, SIGNALS_AND_SOCKETS if version >= 6 else 0)
-    attributes = struct.pack("=QQQ", *handled)
-    ruleset = _call(CREATE_RULESET, attributes, len(attributes), 0)
-    if ruleset < 0:
-        raise OSError(ctypes.get_errno(), "Landlock refused its rules")
-    for paths, allowed in ((read, READ), (write, rights)):
-        for path in paths:
-            _allow(ruleset, path, allowed & rights)
-    if _call(RESTRICT_SELF, ruleset, 0):
-        raise OSError(ctypes.get_errno(), "Landlock refused to begin")
-    os.close(ruleset)
-
-
-def _allow(ruleset, path, allowed):
-    try:
-        file = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return  # what is not there need not be opened
-    if not os.path.isdir(path):
-        allowed &= FOR_FILES
-    rule = struct.pack("=Qi", allowed, file)
-    if _call(ADD_RULE, ruleset, 1, rule, 0):
-        raise OSError(ctypes.get_errno(), f"Landlock refused {path}")
-    os.close(file)
-
-
-def _call(number, *arguments):
-    return ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
-
-
-def process_option(option, value):
-    """prctl, where there is one."""
-    if LINUX:
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-# --- The end of all it started ------------------------------------------------------------------
-
-
-def descendants(process):
-    """All that a process has started, and what that started."""
-    return set(ask(process, "children", [], recursive=True))
-
-
-def family(home: Path, process: psutil.Process | None = None) -> list[psutil.Process]:
-    """Return the living descendants of `process`, and whatever runs with `home` as its HOME."""
-    members = descendants(process) if process else set()
-    for other in psutil.process_iter():
-        if ask(other, "environ", {}).get("HOME") == str(home):
-            members.add(other)
-    return living(members)
-
-
-def living(processes):
-    gone = psutil.STATUS_ZOMBIE
-    return [process for process in processes if ask(process, "status", gone) != gone]
-
-
-def kill_family(home: Path, process: psutil.Process | None = None) -> bool:
-    """End a family of processes; return whether that worked.
-
-    All are stopped before the first is killed, group by group, which the system does at once: a
-    stopped process cannot start another one.
+    Args:
+        work: the folder to work in, where there is no wall.
     """
-    stopped = set()
-    for _ in range(200):
-        groups = groups_of(family(home, process)) - stopped
-        if not groups:
-            break
-        signal_groups(groups, signal.SIGSTOP)
-        stopped |= groups
-    for _ in range(50):
-        members = family(home, process)
-        if not members:
-            return True
-        signal_groups(groups_of(members), signal.SIGKILL)
-        psutil.wait_procs(members, timeout=0.2)
-    return False
+    program = [sys.executable, "-m", "lab.grading.inside"]
+    wall, cwd, options = [], work, {}
+    if place.walled:
+        wall, cwd = _wall(limits, place), "/"
+        wall = [*(_scope(limits) if can_limit_memory() else []), *wall]
+    if os.name == "posix":
+        options["start_new_session"] = True
+    return subprocess.Popen(
+        [*wall, *program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=_environment(place, work),
+        **options,
+    )
 
 
-def groups_of(processes):
-    """The groups of processes that they belong to, never this process's own."""
-    groups = set()
-    for process in processes:
-        with contextlib.suppress(OSError):
-            groups.add(os.getpgid(process.pid))
-    return groups - {os.getpgrp()}
+def _environment(place, work):
+    """No variable of the teacher's but a few harmless ones."""
+    home = HOME if place.walled else str(work)
+    python = str(Path(sys.executable).parent)
+    variables = {
+        "PATH": os.pathsep.join([python, "/usr/bin", "/bin"]),
+        "HOME": home,
+        "TMPDIR": home,
+        "USER": "learner",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": "/course" if place.walled else str(COURSE),
+        "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    if place.frames:
+        variables["MADS_ROOT"] = "/frames" if place.walled else str(place.frames)
+    if sys.platform == "win32":  # Python does not start without it
+        variables["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+    if place.walled and can_limit_memory():  # systemd-run finds the user's manager by it
+        variables |= {n: os.environ[n] for n in ("XDG_RUNTIME_DIR",) if n in os.environ}
+    return variables | {name: os.environ[name] for name in KEPT if name in os.environ}
 
 
-def signal_groups(groups, number):
-    for group in groups:
-        with contextlib.suppress(OSError):
-            os.killpg(group, number)
+def _wall(limits, place):
+    """The command that builds the wall and then runs what is behind it."""
+    wall = ["bwrap", "--unshare-user", "--unshare-all", "--uid", "1000", "--gid", "1000"]
+    wall += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    if _can_forbid_namespaces():
+        wall += ["--disable-userns"]
+    for path in SYSTEM:
+        if os.path.islink(path) and os.path.isdir(path):
+            wall += ["--symlink", os.readlink(path), path]
+        else:
+            wall += ["--ro-bind-try", path, path]
+    wall += ["--size", str(SHARED), "--tmpfs", "/tmp"]  # before what may lie in it
+    python = [sys.base_prefix, sys.prefix, *(p for p in sys.path if p.endswith("packages"))]
+    wall += _show(python)
+    # Python's folders may hold the course, and the course or they the submissions: cover those.
+    secrets = [COURSE, *place.hidden]
+    wall += [part for path in secrets if _within(path, [*SYSTEM, *python]) for part in _cover(path)]
+    wall += _show([path for path in python if _within(path, secrets)])
+    for part in [*NEEDED.split(), *OPTIONAL]:
+        wall += ["--ro-bind-try", str(COURSE / part), f"/course/{part}"]
+    if place.frames:
+        wall += ["--ro-bind", str(place.frames), "/frames"]
+    wall += ["--proc", "/proc"]  # where root may write, also without any right of root's
+    wall += _show([f"/proc/{name}" for name in ROOTS if os.path.exists(f"/proc/{name}")])
+    wall += ["--dev", "/dev", "--size", str(SHARED), "--tmpfs", "/dev/shm"]
+    wall += ["--size", str(int(limits.disk * GIGABYTE)), "--tmpfs", HOME]
+    wall += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*wall, "--chdir", HOME, "--"]
 
 
-def ask(process, method, otherwise=None, **options):
-    """What a method of a psutil.Process returns; `otherwise` where it ended or is another's."""
-    try:
-        return getattr(process, method)(**options)
-    except psutil.Error:
-        return otherwise
+def _show(paths):
+    return [part for path in dict.fromkeys(paths) for part in ("--ro-bind", path, path)]
 
 
-def main():
-    walls, *program = sys.argv[1:]
-    build(json.loads(walls))
-    os.execvp(program[0], program)
+def _cover(path):
+    return ["--size", "4096", "--tmpfs", str(path)]
 
 
-if __name__ == "__main__":
-    main()
+def _within(path, folders):
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
+@functools.cache
+def _can_forbid_namespaces():
+    """Whether bwrap is of version 0.8 or later, which can refuse namespaces within its own."""
+    return "--disable-userns" in _run(["bwrap"], "--help").stdout

@@ -1,215 +1,246 @@
-"""A class that hands in the tiny lab: good, bad and hostile submissions, a function each."""
+"""A class that hands in the tiny lab: what each one hands in, and what they must get."""
 
-import copy
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+import tiny_lab
+
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = {
     "double": "def double(n):\n    return n + n",
     "square": "def square(n):\n    return n ** 2",
     "add": "def add(n, m):\n    return m + n",
-    "explain": "It fails where the number is dark.",
+    "text": "It fails where the number is dark.",
+    "training": "trained = double(21)",
 }
-TRAINING = "tiny-06"  # a cell without points, before the tasks square and add
+PLACES = dict(zip(RIGHT, (2, 4, 8, 6, 3)))  # of their cells
 
 
-def answers(released, **sources):
-    """The student's version with right answers, or those that are given; None leaves the stub."""
-    notebook = copy.deepcopy(released)
-    for cell in notebook.cells:
-        name = grade_id(cell) or cell.id
-        source = (RIGHT | sources).get(name)
-        if source is not None and not cell.metadata.get("nbgrader", {}).get("locked"):
-            cell.source = source
-    return notebook
+@dataclass
+class Handed:
+    """A submission: cells that differ from the right ones, points it must get, words to find."""
+
+    got: int
+    remarks: str = ""  # a pattern in the table's remarks
+    page: str = ""  # and one in the page
+    cells: dict = field(default_factory=dict)
+
+    def notebook(self):
+        notebook = tiny_lab.notebook()
+        for name, source in (RIGHT | self.cells).items():
+            notebook.cells[PLACES[name]].source = source
+        return notebook
 
 
-def grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
+def training(source, got=30, remarks="", page="", **cells):
+    """A cell without points holds `source`, between the first task and the others."""
+    return Handed(got, remarks, page, {"training": source, **cells})
 
 
-def right(released):
-    """With a line of shell, which is dropped without harm."""
-    return answers(released, **{TRAINING: "!echo hello\ntrained = double(21)"})
+def wrong(got, remarks="", **cells):
+    """Some of the functions are not as they should be."""
+    return Handed(got, remarks, cells=cells)
 
 
-def untouched(released):
-    return released
+STUB = "def square(*numbers):\n    raise NotImplementedError"
+LOOP = "    while True:\n        pass"
+DEAF = """import time
+while True:
+    try:
+        time.sleep(9)
+    except BaseException:
+        pass"""
+FORKS = """import os, time
+kept = b'x' * 250_000_000
+if 0 in [os.fork() for _ in range(3)]:
+    time.sleep(1)
+    os._exit(0)
+time.sleep(1)"""
 
 
-def wrong(released):
-    """One answer is wrong; one is right for the visible number only; exit() ends the kernel."""
-    return answers(
-        released,
-        **{TRAINING: "helper = 1\nexit()"},
-        double="def double(n):\n    return 3 * n",
-        square="def square(n):\n    return 9",
-    )
+def define(body):
+    """The three functions with the same body."""
+    return {name: f"def {name}(*numbers):\n{body}" for name in ("double", "square", "add")}
 
 
-def hangs(released):
-    """In a cell without points, where interrupts are ignored; in a check; others end the kernel."""
-    deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n"
-    return answers(
-        released,
-        **{TRAINING: deaf + "        pass"},
-        double="import sys\ndef double(n):\n    sys.exit()",
-        square="import time\ndef square(n):\n    while True:\n        time.sleep(1)",
-        add="import os\ndef add(n, m):\n    os.abort()",
-    )
+ZERO = define("    return 0")
 
+HONEST = {
+    "right": training("!echo hello\n%time x = 1", page="hello"),
+    "stubs": wrong(10, "square: not done yet", square=STUB, add=STUB.replace("square", "add")),
+    "wrong": wrong(
+        20,
+        "double: This is not twice",
+        double="double = lambda n: 3 * n",
+        text=tiny_lab.release.ANSWER,
+    ),
+    # Right for the data that learners see, wrong for others.
+    "overfits": wrong(25, "square: This is no square", square="square = lambda n: 9"),
+    "raises": wrong(20, "double: double stopped with Zero", double="def double(n): 1 / 0"),
+    "missing": wrong(15, "the notebook has no function add", add="1"),
+    "helper below": training("helper = lambda n: 2 * n", double="double = lambda n: helper(n)"),
+    "forks": training(FORKS),
+    "prints": training("for n in range(30_000):\n    print(n)", page="characters left out"),
+    "draws": training("import pylab\npylab.plot([1, 2])", page="data:image/png;base64,"),
+    "exits": training("helper = 1\nexit()"),
+    "ends": training("import os\nos._exit(0)", remarks="In the cell 'import os': it ended the"),
+    # Slow cells that define something run again after the process has ended.
+    "slow import": training(
+        "import os\nos._exit(0)",
+        double="import math, time\ntime.sleep(.4)\ndouble = lambda n: math.floor(2 * n)",
+    ),
+    "sleeps": training("import time\ntime.sleep(99)", remarks="it did not end in its time"),
+    "hangs in all": wrong(0, "add: it did not end in its time, 2 s", **define(LOOP)),
+    "deaf": training(DEAF, remarks="nor when it was interrupted"),
+    "deaf function": wrong(20, double="def double(n):\n" + indent(DEAF, "    ")),
+    "system exit": wrong(20, double="import sys\ndouble = lambda n: sys.exit()"),
+    "aborts": wrong(15, "add: it ended the process", add="import os\nadd = lambda *a: os.abort()"),
+}
 
-FORKS = """import os, sys, time
+FORBIDDEN = [*(str(ROOT / name) for name in ("lab/solution", "tests", "README.md")), "/etc/passwd"]
+ESCAPES = f"""import os, shutil, socket, subprocess, sys
+import lab.checks
+file, done = lab.checks.__file__, []
+def can(name, act, *arguments):
+    try:
+        if act(*arguments) is not False:
+            done.append(name)
+    except (OSError, AttributeError):
+        pass
+for place in {FORBIDDEN!r} + ['SUBMISSION']:
+    can('look at ' + place, lambda: os.listdir(place) if os.path.isdir(place) else open(place))
+can('write', open, file, 'a')
+can('set the kernel', open, '/proc/sys/kernel/core_pattern', 'w')
+can('chmod', os.chmod, file, 0o777)
+can('chown', os.chown, file, 0, 0)
+can('utime', os.utime, file)
+can('xattr', os.setxattr, file, 'user.x', b'x')
+can('remove', os.remove, file)
+for folder in ('/', '/usr', '/course', '/dev', '/proc', '/sys', '/etc', '/run', '/var/tmp'):
+    can('make ' + folder, os.mkdir, folder + '/x')
+can('net', socket.create_connection, ('1.1.1.1', 80), 1)
+can('kill', os.kill, {os.getpid()}, 0)
+can('mount', lambda: not subprocess.run(['mount', '-t', 'tmpfs', 'x', '/usr']).returncode)
+can('namespace', lambda: not subprocess.run(['unshare', '-Ur', 'true']).returncode)
+can('see', lambda: len([n for n in os.listdir('/proc') if n.isdigit()]) > 8)
+can('secret', lambda: 'SECRET_OF_THE_TEACHER' in os.environ)
+print('can', done)"""
+
+FILLS = """import os
+def fill(folder):
+    try:
+        for number in range(99):
+            open(f'{folder}/{number}', 'wb').write(bytes(10_000_000))
+    except OSError as error:
+        print(folder, error.strerror)
+fill('/learner'), fill('/dev/shm'), fill('/tmp')
+os.system('rm -rf /learner/* /dev/shm/*')
+os.mkdir('shut'); os.chmod('shut', 0)
+for number in range(5000):
+    os.mkdir(f'empty{number}')
+file = open('gone', 'wb'); file.write(bytes(10_000_000)); os.remove('gone')"""
+
+FORK_BOMB = """import os, time
+while True:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(.1)"""
+DETACHED = """import os, sys, time
 if not os.fork():
     os.setsid()
     if not os.fork():
-        os.environ.clear()
-        os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(987)"], {})
-    os._exit(0)
-for _ in range(200):
-    if not os.fork():
-        time.sleep(986)
-        os._exit(0)
-time.sleep(60)"""
-
-
-def greedy(released):
-    """Takes memory bit by bit, starts processes, and takes memory at once."""
-    bits = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * 20_000_000)\n"
-    return answers(
-        released,
-        **{TRAINING: bits + "    time.sleep(.01)"},
-        square="def square(n):\n" + indent(FORKS, "    "),
-        add="def add(n, m):\n    return len(bytes(100 << 30))",
-    )
-
-
-FORBIDDEN = [str(ROOT), str(ROOT / "lab"), "/tmp", "/var/tmp"]
-WRITES = f"""import os, pathlib, time
-told = []
-for place in {FORBIDDEN!r}:
+        os.execve(sys.executable, [sys.executable, '-c', 'import time; time.sleep(987)'], {})
+    os._exit(0)"""
+PATCHES = """import builtins, sys
+import lab.checks as real, lab.checks.common, lab.checks.values
+real.check_double = real.common.call = real.common.ask = lambda *a, **o: None
+real.values.attempt = real.values.encode = lambda *a, **o: '6'
+builtins.AssertionError = builtins.abs = lambda *a: 0
+sys.modules['__main__'].answer = lambda *a: True"""
+FORGES = """channel = get_ipython().channel
+for number in range(40):
+    channel.tell(done=[number, '"passed"']), channel.tell(done=[number, True])"""
+NONSENSE = """import os
+for number in range(3, 20):
     try:
-        (pathlib.Path(place) / 'written-by-a-submission').write_text('x')
-        told.append(place)
+        os.write(number, b'{"done": ' + b'[' * 300_000 + b'\\n')
     except OSError:
-        pass
-try:
-    with open('large', 'wb') as file:
-        for _ in range(200):
-            file.write(bytes(1 << 20))
-except OSError:
-    print('no large file')
-os.remove('large')
-print('written to', told)
-print('knows', [name for name in os.environ if 'SECRET' in name], os.environ['HOME'])
-for _ in range(40):
-    print('flood ' * 20_000, flush=True)
-time.sleep(.5)
-for number in range(1000):
-    pathlib.Path(f'{{number}}.bin').write_bytes(bytes(1 << 20))
-time.sleep(60)"""
+        pass"""
+EQUAL = """class Equal(int):
+    __eq__ = __le__ = __lt__ = lambda *a: True
+    __ne__ = __abs__ = lambda *a: 0
+    __add__ = __sub__ = __mul__ = lambda *a: Equal()
+double = square = add = lambda *a: Equal(0)"""
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)><a href='java\tscript:alert(3)'>x</a>"
 
+INJECTS = f"""from IPython.display import *
+display(HTML({EVIL!r}), Javascript('alert(4)'))
+print({EVIL!r}, '\\u202e', '\\x1b]0;x\\x07')
+display({{'image/png': 'AA"><script>alert(6)</script>'}}, raw=True)"""
+DEEP = "def double(n):\n    x = []\n    for _ in range(9999):\n        x = [x]\n    return x"
+GREEDY = "kept = []\nwhile True:\n    kept.append(b'x' * 20_000_000)"
 
-def writes(released):
-    """Into other folders, a large file, many files; and prints without end."""
-    return answers(released, **{TRAINING: WRITES})
-
-
-def edits(released):
-    """Check cells that pass for every answer; points, types and names changed; a copy on top.
-
-    The kernel ends in a cell without points.
-    """
-    crash = {TRAINING: "import os\nos._exit(0)"}
-    zero = "def double(n):\n    return 0"
-    notebook = answers(released, **crash, double=zero, square=None, explain=None)
-    for cell in notebook.cells:
-        about = cell.metadata.get("nbgrader", {})
-        if grade_id(cell) == "check-double":
-            cell.source, about["points"] = "print('Task 1 passed.')", 1000
-        elif grade_id(cell) == "check-square":
-            cell.source, cell.metadata = "print('passed')", {"nbgrader": {"grade_id": "check-add"}}
-        elif grade_id(cell) == "check-add":
-            about |= {"grade": False, "locked": False, "schema_version": 99, "solution": "?"}
-    notebook.cells.insert(0, copy.deepcopy(notebook.cells[3]))
-    notebook.cells[0].update(source="copied = 1", id="copy")
-    odd = new_code_cell("", metadata={"nbgrader": {"grade_id": ["?"], "points": "many"}})
-    notebook.cells.append(odd)
-    return notebook
-
-
-PATCHES = """import builtins, math, sys
-from lab import checks as real
-class Pass:
-    def __getattr__(self, name):
-        return lambda *arguments, **options: None
-real.check_double = real.check_square = real.check_add = lambda *a, **o: None
-real.numbers.check_double = real.numbers.check_square = real.check_double
-real.Hint = real.numbers.Hint = type('Hint', (Exception,), {'__new__': lambda *a: None})
-checks = sys.modules['lab.checks'] = sys.modules['lab'] = Pass()
-builtins.AssertionError = builtins.print = builtins.__import__
-math.isclose = lambda *numbers: True
-get_ipython().input_transformers_cleanup.append(lambda lines: ['pass'])
-"""
-
-
-def patches(released):
-    """Deceives the checks in the ways that are known; no answer is right."""
-    wrong = {name: f"def {name}(*numbers):\n    return 0" for name in ("double", "square", "add")}
-    return answers(released, **wrong | {TRAINING: PATCHES})
-
-
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>"
-
-
-def injects(released):
-    """Scripts and markup in outputs, errors, text and metadata."""
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(5)"/>'
-    picture = {"text/plain": "x", "image/png": 'AA"><script>alert(6)</script>'}
-    shown = f"""from IPython.display import *
-display(HTML({EVIL!r}), Javascript('alert(4)'), SVG({svg!r}), Image(data=b'1', format='png'))
-print({EVIL!r}, chr(0xd83d))
-display({picture!r}, raw=True)"""
-    notebook = answers(
-        released,
-        **{TRAINING: shown},
+HOSTILE = {
+    "escapes": training(ESCAPES, page=r"can \[\]"),
+    "fills": training(FILLS, page="/learner No space.*/dev/shm No space.*/tmp No space"),
+    "takes memory": training(GREEDY, remarks="it used more than 0.6 GB"),
+    "takes all memory": wrong(
+        15, "add: add stopped with Mem", add="add = lambda *a: bytes(1 << 50)"
+    ),
+    "fork bomb": training(FORK_BOMB, remarks="it started|ended the process"),
+    "detached": training(DETACHED),
+    "patches": training(PATCHES, got=0, **ZERO),
+    "forges": training(FORGES, got=0, **ZERO),
+    "equal to all": training(EQUAL, got=0, **dict.fromkeys(ZERO, "")),
+    "says passed": training("print('Task 1 passed.')", got=0, **ZERO),
+    "nonsense": training(NONSENSE, got=0, remarks="it wrote what is no answer", **ZERO),
+    "deep": wrong(20, "double: This is not twice", double=DEEP),
+    "huge": wrong(20, "double: ", double="import numpy\ndouble = lambda n: numpy.zeros(10**8)"),
+    "odd": wrong(0, "double: ", **define("    return float('nan'), {b'x': object}")),
+    "marks": training("### BEGIN SOLUTION ### BEGIN HIDDEN TESTS\n" * 16_000),
+    "nested": training("(" * 50_000 + ")" * 50_000),
+    "injects": training(
+        INJECTS,
+        got=20,
+        remarks="double: double stopped with ValueError: <script>",
+        page="&lt;script&gt;alert",
         double=f"def double(n):\n    raise ValueError({EVIL!r})",
-        explain=f"{EVIL}\n\n[x](javascript:alert(7)) and *plain* words.",
-    )
-    notebook.cells.append(new_markdown_cell("<iframe src='http://127.0.0.1'></iframe>"))
-    notebook.metadata["title"] = "</title>" + EVIL
-    return notebook
-
-
-HANDED_IN = {
-    "Zoë D'Ávila (2)/deep/Tiny.ipynb": right,
-    "=two/Tiny.ipynb": wrong,
-    "hangs.ipynb": hangs,
-    "greedy.ipynb": greedy,
-    "writes.ipynb": writes,
-    "edits.ipynb": edits,
-    "patches.ipynb": patches,
-    "injects.ipynb": injects,
-    # passed over, or chosen against:
-    "Zoë D'Ávila (2)/.ipynb_checkpoints/Tiny.ipynb": untouched,
-    "=two/Copy.ipynb": untouched,
-    "two/a.ipynb": untouched,
-    "two/b.ipynb": untouched,
+        text=f"{EVIL}\n\n[x](javascript:alert(7))",
+    ),
 }
+TRIALS = HONEST | HOSTILE
 
 
-def hand_in(folder, released):
-    """Write the submissions of the class."""
-    for name, make in HANDED_IN.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(make(copy.deepcopy(released)), folder / name)
+def hand_in(folder: Path) -> None:
+    """Write the submissions of the class, and other things that are found in such folders."""
+    folder.mkdir()
+    for name, handed in TRIALS.items():
+        text = nbformat.writes(handed.notebook()).replace("SUBMISSION", str(folder / "right.ipynb"))
+        (folder / f"{name}.ipynb").write_text(text, encoding="utf-8")
+    renamed = Handed(30, cells={}).notebook()
+    renamed.cells = [cell for cell in renamed.cells if cell.id != "answer-7"]
+    renamed.cells.insert(6, new_markdown_cell("My answer: where\nit is dark."))
+    renamed.cells.append(new_code_cell("1 +"))
+    for place in (
+        "Zoë D'Ávila (2)/deep/Tiny.ipynb",
+        "Eva.ipynb.txt",
+        ".Dot.ipynb",
+        "~T.ipynb",
+        "\uff1dtwo.ipynb",
+    ):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(renamed, folder / place)
+    (folder / "Zoë D'Ávila (2)" / ".ipynb_checkpoints").mkdir()
+    nbformat.write(renamed, folder / "Zoë D'Ávila (2)" / ".ipynb_checkpoints" / "Tiny.ipynb")
     (folder / "empty.ipynb").touch()
     (folder / "archive.zip").write_bytes(b"x")
-    (folder / "right.png").write_bytes(b"x")
-    (folder / "link.ipynb").symlink_to("edits.ipynb")
+    (folder / "picture.png").write_bytes(b"x")
+    (folder / "link.ipynb").symlink_to("right.ipynb")
     (folder / ".DS_Store").touch()
     (folder / "no notebook").mkdir()

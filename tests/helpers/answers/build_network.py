@@ -156,25 +156,111 @@ def without_channel(x):
     return layers.Reshape(x.shape[1:3])(logits(x))
 
 
-RIGHT = [network, with_attention, encoder_as_a_model, subclassed, segnet, unet_of_any_size]
+def unet(height, width, order=reversed, padding="same", halvings=3, double=None, join=concatenate):
+    """A U-Net whose skips are in a list, with a doubling before each."""
+    image = keras.Input((height, width, 3))
+    x, skips = image, []
+    for _ in range(halvings):
+        x = layers.Conv2D(8, 3, padding=padding, activation="relu")(x)
+        skips.append(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+    for skip in order(skips):
+        x = join((double or layers.UpSampling2D())(x), skip)
+        x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+    return keras.Model(image, logits(x))
+
+
+def stored_after_pooling(height, width):
+    image = keras.Input((height, width, 3))
+    x, skips = image, []
+    for _ in range(3):
+        x = layers.MaxPooling2D()(layers.Conv2D(8, 3, padding="same", activation="relu")(x))
+        skips.append(x)
+    for skip in reversed(skips):
+        x = layers.Concatenate()([layers.UpSampling2D()(x), skip])
+    return keras.Model(image, logits(x))
+
+
+def joined_by_plus(x, encoded):
+    return x + encoded
+
+
+def widened(x):
+    return layers.Conv2D(x.shape[-1] + 1, 1)(x)
+
+
+def halved(x):
+    return layers.Conv2D(1, 1, strides=2)(x)
+
+
+def along_rows(x, encoded):
+    return layers.Concatenate(axis=1)([x, encoded])
+
+
+def grey(height, width):
+    image = keras.Input((height, width, 1))
+    return keras.Model(image, logits(image))
+
+
+def colours_first(height, width):
+    image = keras.Input((3, height, width))
+    return keras.Model(image, logits(image))
+
+
+def double_by_3(x):
+    return layers.Conv2DTranspose(8, 3, 2)(x)
+
+
+RIGHT = [
+    network,
+    with_attention,
+    encoder_as_a_model,
+    subclassed,
+    segnet,
+    unet_of_any_size,
+    partial(unet, halvings=5, join=joined_by_plus),
+]
+SLOW = [
+    partial(network, filters=(16, 32, 64, 512, 1024)),
+    partial(network, filters=(32, 16, 16, 16, 16)),
+]
 WRONG = [
-    ("no model", tensor),
-    ("width first", width_first),
-    ("input", size_of_the_notebook),
-    ("momentum", partial(network, norm=layers.BatchNormalization)),
-    ("frozen", frozen),
-    ("weights of one size", of_one_size),
-    ("small output", partial(network, head=lambda x: layers.Conv2D(1, 1, strides=2)(x))),
-    ("classes", partial(network, head=lambda x: layers.Conv2D(2, 1)(x))),
-    ("output", partial(network, head=without_channel)),
-    ("outputs", two_outputs),
-    ("softmax", ending_in("softmax")),
-    ("sigmoid", ending_in("sigmoid")),
-    ("relu", ending_in("relu")),
-    ("no skips", partial(network, join=lambda x, encoded: x)),
-    ("no skips", sequential),
-    ("blind", partial(network, head=lambda x: logits(ops.stop_gradient(x)))),
-    ("blind", partial(network, head=lambda x: ops.round(logits(x)))),
-    ("narrow view", partial(network, filters=(8, 8))),
-    ("dead weights", partial(network, bottom=ops.stop_gradient)),
+    ("not a keras.Model", tensor),
+    ("not a keras.Model", lambda height, width: network),
+    ("width and height are exchanged", width_first),
+    ("its colours come last", grey),
+    ("its colours come last", colours_first),
+    ("not the notebook's constants", size_of_the_notebook),
+    ("have the momentum", partial(network, norm=layers.BatchNormalization)),
+    ("trainable is False", frozen),
+    ("of different shapes", of_one_size),
+    ("the wrong order", partial(unet, order=list)),
+    ("the wrong order", partial(unet, order=list, join=joined_by_plus)),
+    ("the wrong order", partial(unet, order=list, join=lambda *pair: layers.Add()(pair))),
+    ("the wrong order", partial(unet, order=list, join=lambda *x: ops.concatenate(x, axis=-1))),
+    ("one halving apart", partial(unet, double=unchanged)),
+    ("one halving apart", stored_after_pooling),
+    ("one halving apart", partial(unet, order=list, halvings=2)),
+    ("by halving. Convolutions", partial(unet, padding="valid")),
+    ("by halving. Convolutions", partial(unet, padding="valid", join=joined_by_plus)),
+    ("by halving. Convolutions", partial(unet, double=double_by_3)),
+    ("can be halved five times", partial(unet, halvings=6)),
+    ("cannot be added up", partial(network, join=lambda x, side: widened(x) + side)),
+    ("cannot be added up", partial(network, join=lambda x, y: layers.Add()([widened(x), y]))),
+    ("cannot be added up", partial(network, join=lambda x, side: along_rows(widened(x), side))),
+    ("the decoder doubles less often", partial(network, head=halved)),
+    ("End with a convolution of 1 filter", partial(network, head=lambda x: layers.Conv2D(2, 1)(x))),
+    ("up to the end", partial(network, head=without_channel)),
+    ("up to the end", partial(network, head=lambda x: layers.UpSampling2D()(logits(x)))),
+    ("compares one output with the mask", two_outputs),
+    ("softmax over a single channel", ending_in("softmax")),
+    ("as after a sigmoid", ending_in("sigmoid")),
+    ("ends in a ReLU", ending_in("relu")),
+    ("leads through the coarsest grid", partial(network, join=lambda x, encoded: x)),
+    ("leads through the coarsest grid", sequential),
+    ("Follow x from layer to layer", partial(network, head=lambda x: logits(ops.stop_gradient(x)))),
+    ("Follow x from layer to layer", partial(network, head=lambda x: ops.round(logits(x)))),
+    ("Such a narrow view", partial(network, filters=(8, 8))),
+    ("get no gradient from the logits", partial(network, bottom=ops.stop_gradient)),
 ]

@@ -15,8 +15,7 @@ def as_uint8(picture):
 
 
 def blend(image, probability, background, weight=np.array, mix=mixed, finish=as_uint8):
-    p = weight(np.repeat(probability[..., None], 3, axis=-1))
-    return finish(mix(p, image, background))
+    return finish(mix(weight(probability[..., None]), image, background))
 
 
 def blend_with_pillow(image, probability, background):
@@ -24,9 +23,25 @@ def blend_with_pillow(image, probability, background):
     return np.asarray(Image.composite(Image.fromarray(image), Image.fromarray(background), mask))
 
 
-def blend_sharper(image, probability, background):
-    p = np.clip((probability.astype(float) - 0.5) * 3 + 0.5, 0, 1)[..., None]
-    return (background + p * (image.astype(float) - background)).round().astype("uint8")
+def blend_in_place_of_a_copy(image, probability, background):
+    picture = background.astype("float32")
+    picture += probability[..., None] * (image - picture)
+    return np.clip(picture.round(), 0, 255).astype(np.uint8)
+
+
+def in_wide_whole_numbers(image, probability, background):
+    p = np.round(probability * 255).astype(int)[..., None]
+    return ((p * image + (255 - p) * background) // 255).astype(np.uint8)
+
+
+def in_bytes(image, probability, background):
+    """uint8 times uint8, which wraps around."""
+    p = np.round(probability * 255).astype(np.uint8)[..., None]
+    return p * image // 255 + (255 - p) * background // 255
+
+
+def without_channel(image, probability, background):
+    return mixed(probability, image, background).astype(np.uint8)
 
 
 def in_place(image, probability, background):
@@ -34,46 +49,45 @@ def in_place(image, probability, background):
     return background
 
 
-def cut_out(image, probability, background):
-    return np.where(probability[..., None] > 0.5, image, background)
-
-
-def without_channel(image, probability, background):
-    return (probability * image + (1 - probability) * background).astype(np.uint8)
-
-
 def weighted(weight):
     return partial(blend, weight=weight)
 
 
-def finished(finish):
-    return partial(blend, finish=finish)
+def mixed_by(mix):
+    return partial(blend, mix=mix)
+
+
+def as_finished(change):
+    return partial(blend, finish=lambda picture: change(as_uint8(picture)))
 
 
 RIGHT = [
     blend,
     blend_with_pillow,
-    blend_sharper,
+    blend_in_place_of_a_copy,
+    in_wide_whole_numbers,
+    weighted(lambda p: np.clip((p - 0.5) * 3 + 0.5, 0, 1)),
     weighted(np.square),
     weighted(np.sqrt),
-    weighted(lambda p: p * p * (3 - 2 * p)),
 ]
 WRONG = [
-    ("no channel", without_channel),
-    ("shape", finished(lambda picture: as_uint8(picture)[..., 0])),
-    ("no array", finished(lambda picture: Image.fromarray(as_uint8(picture)))),
-    ("not uint8", finished(lambda picture: picture)),
-    ("not uint8", finished(lambda picture: picture / 255)),
-    ("black", finished(lambda picture: as_uint8(picture / 255))),
-    ("exchanged", weighted(lambda p: 1 - p)),
-    ("BGR", partial(blend, mix=lambda p, image, back: mixed(p, image[..., ::-1], back))),
-    ("shines through", partial(blend, mix=lambda p, image, back: p * image + back)),
-    ("no background", partial(blend, mix=lambda p, image, back: p * image)),
-    ("hard edge", cut_out),
-    ("hard edge", weighted(np.round)),
-    ("hard edge", weighted(lambda p: np.where(p < 0.5, 0, p))),
-    ("hard edge", weighted(lambda p: np.where(p > 0.5, 1, p))),
-    ("hard edge", weighted(lambda p: 1 / (1 + np.exp(-60 * (p - 0.5))))),
-    ("overflow", partial(blend, mix=lambda p, image, back: back + p * (image - back))),
-    ("changed in place", in_place),
+    ("Shapes do not fit", without_channel),
+    ("not one NumPy array", as_finished(Image.fromarray)),
+    ("Keep the size of the image", as_finished(lambda picture: picture[None])),
+    ("Keep the size of the image", as_finished(lambda picture: picture[..., [0, 1, 2, 0]])),
+    ("Pillow and PNG files need uint8", partial(blend, finish=lambda picture: picture / 255)),
+    ("no value is above 1", partial(blend, finish=lambda picture: as_uint8(picture / 255))),
+    ("no value is above 1", in_bytes),
+    ("would use the changed array", in_place),
+    ("The person is where the probability is high", weighted(lambda p: 1 - p)),
+    ("it comes in as RGB", mixed_by(lambda p, image, back: mixed(p, image[..., ::-1], back))),
+    ("it comes in as RGB", as_finished(lambda picture: picture[..., ::-1])),
+    ("The other picture shines through", mixed_by(lambda p, image, back: p * image + back)),
+    ("The other picture shines through", mixed_by(lambda p, image, back: p * image)),
+    ("The other picture shines through", as_finished(lambda picture: picture[::-1])),
+    ("do not add up to 1", mixed_by(lambda p, image, back: p**2 * image + (1 - p) ** 2 * back)),
+    ("do not add up to 1", mixed_by(lambda p, image, back: p * image + (p < 0.5) * back)),
+    ("darker or lighter than both", mixed_by(lambda p, image, back: back + p * (image - back))),
+    ("look cut by scissors", weighted(np.round)),
+    ("look cut by scissors", weighted(lambda p: np.where(p > 0.5, 1, p))),
 ]

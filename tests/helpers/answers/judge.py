@@ -15,55 +15,42 @@ def dice_iou(mask, predicted):
     return row["dice"], row["iou"]
 
 
-def cut_probability(logits, threshold):
+def probable(logits, threshold):
     return 1 / (1 + np.exp(-logits)) > threshold
 
 
-def cut_logits(logits, threshold):
+def raw(logits, threshold):
     return logits > threshold
 
 
-def mean_dice(pairs, score):
-    return np.mean([score(mask, predicted)[0] for mask, predicted in pairs])
+def mean_of(pairs, score=dice_iou):
+    """pairs: (mask, prediction) of each frame."""
+    return np.mean([score(*pair) for pair in pairs], axis=0)
 
 
-def best_threshold(frames, score=dice_iou, value=mean_dice, cut=cut_probability):
-    """The best of nine; `value` is of pairs of masks."""
+def judge(validation, test, best=mean_of, mean=mean_of, cut=probable, table_cut=probable):
+    def value(threshold):
+        return best([(mask, cut(logits, threshold)) for _, mask, logits in validation])[0]
 
-    def value_at(threshold):
-        return value([(mask, cut(logits, threshold)) for _, mask, logits in frames], score)
-
-    return max(THRESHOLDS, key=value_at)
-
-
-def mean_of_frames(frames, score):
-    """frames: those of one row, as (name, mask, prediction)."""
-    return tuple(np.mean([score(*masks) for _, *masks in frames], axis=0))
-
-
-def make_table(
-    test, threshold, score=dice_iou, cut=cut_probability, row_of=sequence, mean=mean_of_frames
-):
+    threshold = max(THRESHOLDS, key=value)
     rows = {}
     for name, mask, logits in test:
-        rows.setdefault(row_of(name), []).append((name, mask, cut(logits, threshold)))
-    return {row: mean(frames, score) for row, frames in rows.items()}
+        rows.setdefault(sequence(name), []).append((mask, table_cut(logits, threshold)))
+    return threshold, {row: mean(pairs) for row, pairs in rows.items()}
 
 
-def judge(validation, test, choose=best_threshold, tabulate=make_table):
-    """With the package's score, and probabilities."""
-    threshold = choose(validation)
-    return threshold, tabulate(test, threshold)
+def dice_by_numpy(mask, predicted, constant=0):
+    """Without a constant, nan for two empty masks."""
+    tp, area = (mask & predicted).sum(), mask.sum() + predicted.sum()
+    with np.errstate(invalid="ignore"):
+        return (2 * tp + constant) / (area + constant), (tp + constant) / (area - tp + constant)
 
 
 def judge_by_loops(validation, test):
-    """Plain loops, a smoothing constant too small to matter, arrays for rows."""
+    """Plain loops, a smoothing constant too small to matter, tuples for rows."""
 
     def both(mask, logits, threshold):
-        predicted = logits > np.log(threshold) - np.log1p(-threshold)
-        tp = np.logical_and(mask, predicted).sum()
-        dice = (2 * tp + 1e-7) / (mask.sum() + predicted.sum() + 1e-7)
-        return [dice, (tp + 1e-7) / (np.logical_or(mask, predicted).sum() + 1e-7)]
+        return dice_by_numpy(mask, logits > np.log(threshold) - np.log1p(-threshold), 1e-7)
 
     best, threshold = -1, None
     for t in THRESHOLDS:
@@ -73,209 +60,70 @@ def judge_by_loops(validation, test):
     frames = {}
     for name, mask, logits in test:
         frames[sequence(name)] = [*frames.get(sequence(name), []), both(mask, logits, threshold)]
-    return threshold, {name: np.mean(rows, axis=0) for name, rows in sorted(frames.items())}
+    return threshold, {name: tuple(np.mean(rows, axis=0)) for name, rows in frames.items()}
 
 
-# --- Mistakes in the score of a frame -------------------------------------------------------------
+def zero_for_two_empty_masks(mask, predicted):
+    return dice_iou(mask, predicted) if mask.any() or predicted.any() else (0, 0)
 
 
-def dice_by_numpy(mask, predicted):
-    """nan for two empty masks."""
-    tp = (mask & predicted).sum()
-    with np.errstate(invalid="ignore"):
-        return 2 * tp / (mask.sum() + predicted.sum()), tp / (mask | predicted).sum()
+def pooled(pairs):
+    """All frames as one large one."""
+    return dice_iou(*(np.concatenate([pair[i].ravel() for pair in pairs])[None] for i in (0, 1)))
 
 
-def dice_by_python(mask, predicted):
-    """ZeroDivisionError for two empty masks."""
-    tp = int((mask & predicted).sum())
-    return 2 * tp / int(mask.sum() + predicted.sum()), tp / int((mask | predicted).sum())
+def mean_without_empty_masks(pairs):
+    kept = [pair for pair in pairs if pair[0].any() or pair[1].any()]
+    return mean_of(kept) if kept else (1, 1)
 
 
-def zero_if_both_are_empty(mask, predicted):
-    return dice_iou(mask, predicted) if mask.any() or predicted.any() else (0.0, 0.0)
+def median_of(pairs):
+    return np.median([dice_iou(*pair) for pair in pairs], axis=0)
 
 
-def one_if_the_mask_is_empty(mask, predicted):
-    return dice_iou(mask, predicted) if mask.any() else (1.0, 1.0)
-
-
-def smoothed(mask, predicted):
-    tp = (mask & predicted).sum()
-    dice = (2 * tp + 1) / (mask.sum() + predicted.sum() + 1)
-    return dice, (tp + 1) / ((mask | predicted).sum() + 1)
-
-
-def accuracy(mask, predicted):
-    return (mask == predicted).mean(), (mask == predicted).mean()
+def weigh_sequences_alike(validation, test):
+    names = [sequence(name) for name, *_ in validation]
+    repeats = [12 // names.count(name) for name in names]
+    return judge([frame for frame, n in zip(validation, repeats) for _ in range(n)], test)
 
 
 def scored_by(score):
-    """The score of a frame, for the threshold and for the table."""
-    return partial(
-        judge,
-        choose=partial(best_threshold, score=score),
-        tabulate=partial(make_table, score=score),
-    )
-
-
-# --- Mistakes in the mean -------------------------------------------------------------------------
-
-
-def pooled(frames, score):
-    """All frames as one large one."""
-    masks, predicted = (np.concatenate([f[i].ravel() for f in frames]) for i in (-2, -1))
-    return dice_iou(masks[:, None], predicted[:, None])
-
-
-def pooled_dice(pairs, score):
-    return pooled(pairs, score)[0]
-
-
-def mean_of_cameras(frames, score):
-    cameras = {}
-    for name, mask, predicted in frames:
-        cameras.setdefault(name.split("_")[2], []).append(score(mask, predicted))
-    return np.mean([np.mean(rows, axis=0) for rows in cameras.values()], axis=0)
-
-
-def median_of_frames(frames, score):
-    return np.median([score(*masks) for _, *masks in frames], axis=0)
-
-
-def iou_of_mean_dice(frames, score):
-    dice = mean_of_frames(frames, score)[0]
-    return dice, dice / (2 - dice)
-
-
-def mean_without_nan(frames, score):
-    rows = [dice_by_numpy(mask, predicted) for _, mask, predicted in frames]
-    return np.nanmean(rows, axis=0) if not np.isnan(rows).all() else (0, 0)
-
-
-def dice_alone(frames, score):
-    return mean_of_frames(frames, score)[0]
-
-
-def every_frame(frames, score):
-    return [score(*masks) for _, *masks in frames]
-
-
-def names_of_frames(frames, score):
-    return [name for name, *_ in frames][:2]
-
-
-def as_a_dict(frames, score):
-    return dict(zip(("dice", "iou"), mean_of_frames(frames, score)))
-
-
-def iou_first(frames, score):
-    return mean_of_frames(frames, score)[::-1]
-
-
-def averaged_by(mean):
-    return partial(judge, tabulate=partial(make_table, mean=mean))
-
-
-# --- Mistakes in the choice -----------------------------------------------------------------------
-
-
-def mean_iou(pairs, score):
-    return np.mean([score(*masks)[1] for masks in pairs])
-
-
-def mean_without_empty_masks(pairs, score):
-    return np.mean([score(mask, predicted)[0] for mask, predicted in pairs if mask.any()])
-
-
-def negative_dice(pairs, score):
-    return -mean_dice(pairs, score)
-
-
-def best_for_sequences(validation):
-    """By the mean over sequences, where the docstring asks for the mean over frames."""
-
-    def mean_of_rows(threshold):
-        return np.mean([dice for dice, _ in make_table(validation, threshold).values()])
-
-    return max(THRESHOLDS, key=mean_of_rows)
-
-
-def chosen_by(value):
-    return partial(judge, choose=partial(best_threshold, value=value))
-
-
-def tuned_on_test(validation, test):
-    return judge(test, test)
-
-
-def tuned_on_both(validation, test):
-    return judge(validation + test, test)
-
-
-def table_of_both(validation, test):
-    return judge(validation, validation + test)
-
-
-def table_at_one_half(test, threshold):
-    return make_table(test, 0.5)
-
-
-def with_threshold(change):
-    return changed(judge, lambda threshold, table: (change(threshold), table))
+    return partial(judge, mean=partial(mean_of, score=score))
 
 
 RIGHT = [judge, judge_by_loops]
 WRONG_SCORES = [
-    ("scores: no dict", changed(judge, lambda threshold, table: (threshold, list(table)))),
-    (
-        "scores: by camera",
-        partial(judge, tabulate=partial(make_table, row_of=lambda name: name.rsplit("_", 1)[0])),
-    ),
-    ("scores: validation too", table_of_both),
-    (
-        "scores: rows",
-        partial(judge, tabulate=partial(make_table, row_of=lambda name: name.split("_")[0])),
-    ),
-    ("scores: rows", partial(judge, tabulate=partial(make_table, row_of=str))),
-    ("scores: no pair", averaged_by(dice_alone)),
-    ("scores: both empty", scored_by(dice_by_numpy)),
-    ("scores: both empty", scored_by(dice_by_python)),
-    ("scores: both empty", scored_by(zero_if_both_are_empty)),
-    ("scores: both empty", averaged_by(mean_without_nan)),
-    ("scores: one empty", scored_by(one_if_the_mask_is_empty)),
-    ("scores: exchanged", averaged_by(iou_first)),
-    ("scores: Dice as IoU", averaged_by(lambda *frames: mean_of_frames(*frames)[:1] * 2)),
-    ("scores: formula", scored_by(smoothed)),
-    ("scores: formula", scored_by(accuracy)),
-    ("scores: pooled", averaged_by(pooled)),
-    ("scores: mean of cameras", averaged_by(mean_of_cameras)),
-    ("scores: IoU of means", averaged_by(iou_of_mean_dice)),
-    ("scores: means", averaged_by(median_of_frames)),
+    ("Return threshold, table", changed(judge, lambda threshold, table: (table, threshold))),
+    ("Return threshold, table", changed(judge, lambda t, table: (t, list(table.items())))),
+    ("not a pair of numbers", partial(judge, mean=lambda pairs: mean_of(pairs)[0])),
+    ("not a pair of numbers", partial(judge, mean=lambda pairs: dict(zip("di", mean_of(pairs))))),
+    ("not the sequences of the test", changed(judge, lambda t, table: (t, {"Kata": (1, 1)}))),
+    ("not the sequences of the test", lambda frames, test: judge(frames, frames + test)),
+    ("the two are exchanged. IoU", partial(judge, mean=lambda pairs: mean_of(pairs)[::-1])),
+    ("without a smoothing constant", scored_by(partial(dice_by_numpy, constant=1))),
+    ("without a smoothing constant", scored_by(lambda m, p: dice_iou(m, p)[:1] * 2)),
+    ("0 / 0, which is nan", scored_by(dice_by_numpy)),
+    ("Two empty masks agree", scored_by(zero_for_two_empty_masks)),
+    ("Two empty masks agree", scored_by(lambda m, p: dice_iou(m, p) if m.any() else (1, 1))),
+    ("of all frames were counted together. Then", partial(judge, mean=pooled)),
+    ("of whatever camera", partial(judge, mean=lambda pairs: dice_iou(*pairs[-1]))),
+    ("was left out or counted wrong", partial(judge, mean=mean_without_empty_masks)),
 ]
 WRONG_THRESHOLD = [
-    ("threshold: not of the nine", with_threshold(lambda t: int(10 * t) - 1)),
-    ("threshold: not of the nine", with_threshold(lambda t: np.log(1 / t - 1))),
-    ("threshold: not of the nine", with_threshold(lambda t: "half")),
-    ("threshold: not of the nine", with_threshold(lambda t: [t])),
-    ("threshold: tuned on test", tuned_on_test),
-    ("threshold: tuned on test", tuned_on_both),
-    ("threshold: IoU", chosen_by(mean_iou)),
-    ("threshold: empty masks", scored_by(zero_if_both_are_empty)),
-    ("threshold: empty masks", chosen_by(mean_without_empty_masks)),
-    ("threshold: pooled", chosen_by(pooled_dice)),
-    ("threshold: mean of sequences", partial(judge, choose=best_for_sequences)),
-    ("threshold: on logits", partial(judge, choose=partial(best_threshold, cut=cut_logits))),
-    ("threshold: one half", partial(judge, choose=lambda validation: 0.5)),
-    ("threshold: not the best", chosen_by(negative_dice)),
-    ("threshold: table on logits", partial(judge, tabulate=partial(make_table, cut=cut_logits))),
-    ("threshold: not used", partial(judge, tabulate=table_at_one_half)),
-    ("threshold: scores", averaged_by(pooled)),
-    ("threshold: scores", scored_by(smoothed)),
-    ("threshold: scores", averaged_by(iou_first)),
-    ("scores: no dict", changed(judge, lambda threshold, table: (table, threshold))),
-    ("scores: no pair", averaged_by(every_frame)),
-    ("scores: no pair", averaged_by(names_of_frames)),
-    ("scores: no pair", averaged_by(as_a_dict)),
-    ("scores: both empty", scored_by(dice_by_python)),
+    ("which is not one of THRESHOLDS", changed(judge, lambda t, table: (int(10 * t) - 1, table))),
+    ("which is not one of THRESHOLDS", changed(judge, lambda t, table: (np.log(1 / t - 1), table))),
+    ("the best of nine tries", lambda validation, test: judge(test, test)),
+    ("the best of nine tries", lambda validation, test: judge(validation + test, test)),
+    ("a logit of 0.5 is a", partial(judge, cut=raw)),
+    ("a logit of 0.5 is a", partial(judge, cut=raw, table_cut=raw)),
+    ("One half need not be the best", changed(judge, lambda threshold, table: (0.5, table))),
+    ("One half need not be the best", partial(judge, best=pooled)),
+    ("For the table, logits were", partial(judge, table_cut=raw)),
+    ("Another threshold than the one", partial(judge, table_cut=lambda logits, t: logits > 0)),
+    ("may end at the first peak", lambda validation, test: judge(validation[:1], test)),
+    ("may end at the first peak", partial(judge, best=median_of)),
+    ("may end at the first peak", partial(judge, best=lambda pairs: mean_of(pairs)[1:])),
+    ("best for a mean over sequences", weigh_sequences_alike),
+    ("let no nan into it", partial(judge, best=partial(mean_of, score=zero_for_two_empty_masks))),
+    ("let no nan into it", partial(judge, best=mean_without_empty_masks)),
 ]

@@ -41,16 +41,6 @@ def tversky(mask, logits):
     return 1 - (tp + 1e-3) / (tp + 0.7 * fn + 0.3 * fp + 1e-3)
 
 
-def negative_dice(mask, logits):
-    return -soft_dice(mask, ops.sigmoid(logits), smooth=1e-6)
-
-
-def log_iou(mask, logits):
-    p = ops.sigmoid(logits)
-    both = total(mask * p)
-    return -ops.log((both + 1) / (total(mask) + total(p) - both + 1))
-
-
 def balanced_bce(mask, logits):
     """Person and background weigh half each, whatever their areas."""
     cost = ops.binary_crossentropy(mask, logits, from_logits=True)
@@ -63,10 +53,6 @@ def balanced_bce(mask, logits):
 
 def bce_of_each_pixel(mask, logits):
     return ops.binary_crossentropy(mask, logits, from_logits=True)
-
-
-def rows_of_numbers(mask, logits):
-    return ops.mean(bce_dice_loss(mask, logits)[:, None] * mask[:, :, 0, 0])[None]
 
 
 def log_by_hand(mask, p):
@@ -89,10 +75,6 @@ def bce_without_from_logits(mask, logits):
     return ops.mean(ops.binary_crossentropy(mask, logits), axis=(1, 2, 3))
 
 
-def bce_without_from_logits_and_dice(mask, logits):
-    return bce_without_from_logits(mask, logits) + dice_loss(mask, logits)
-
-
 def dice_of_logits(mask, logits):
     return 1 - soft_dice(mask, logits)
 
@@ -105,12 +87,9 @@ def dice_of_two_sigmoids(mask, logits):
     return 1 - soft_dice(mask, ops.sigmoid(ops.sigmoid(logits)))
 
 
-def sigmoid_before_the_package(mask, logits):
-    return bce_dice_loss(mask, ops.sigmoid(logits))
-
-
-def sigmoid_before_one_part(mask, logits):
-    return bce_loss(mask, 1 / (1 + ops.exp(-logits))) + dice_loss(mask, logits)
+def one_below_the_bar(mask, logits):
+    p = ops.sigmoid(logits)
+    return 1 - 2 * total(mask * p) / (total(mask) + total(p) + 1)
 
 
 def weighted_by_area(mask, logits):
@@ -130,36 +109,64 @@ def swapped(loss):
     return lambda mask, logits: loss(logits, mask)
 
 
+def plus(*losses):
+    return lambda mask, logits: sum(loss(mask, logits) for loss in losses)
+
+
+def after_sigmoid(loss):
+    return lambda mask, logits: loss(mask, ops.sigmoid(logits))
+
+
+def after_own_sigmoid(loss):
+    """Keras' cross-entropy finds the logits behind ops.sigmoid, and forgives the second one."""
+    return lambda mask, logits: loss(mask, 1 / (1 + ops.exp(-logits)))
+
+
+def each_image(x):
+    return ops.mean(x, axis=(1, 2, 3))
+
+
+BCE = keras.losses.BinaryCrossentropy(from_logits=True)
+FOCAL = keras.losses.BinaryFocalCrossentropy(from_logits=True)
 RIGHT = [
     bce_dice_loss,
-    dice_loss,
     weighted_bce,
     clipped_log_and_dice,
     focal_and_dice,
     tversky,
-    negative_dice,
-    log_iou,
     balanced_bce,
+    FOCAL,
+    plus(dice_loss, after_sigmoid(keras.losses.MeanSquaredError())),
 ]
 WRONG = [
-    ("a number a pixel", bce_of_each_pixel),
-    ("shape", rows_of_numbers),
-    ("log of negative", log_by_hand),
-    ("no gradient", dice_of_masks),
-    ("no gradient", with_numpy),
-    ("upside down", dice),
-    ("clipped", bce_without_from_logits),
-    ("clipped", bce_without_from_logits_and_dice),
-    ("raw logits", dice_of_logits),
-    ("swapped", swapped(bce_dice_loss)),
-    ("swapped", swapped(bce_loss)),
-    ("background ignored", recall),
-    ("sigmoid twice", dice_of_two_sigmoids),
-    ("sigmoid twice", sigmoid_before_the_package),
-    ("sigmoid twice", sigmoid_before_one_part),
-    ("empty mask cheap", bce_loss),
-    ("empty mask cheap", lambda mask, logits: 400 * bce_loss(mask, logits)),
-    ("empty frame", weighted_by_area),
-    ("empty frame", dice_without_smoothing),
-    ("large logits", unclipped_log),
+    ("not a tensor", lambda mask, logits: (bce_loss(mask, logits), dice_loss(mask, logits))),
+    ("over every axis but the first", bce_of_each_pixel),
+    ("over every axis but the first", keras.losses.binary_crossentropy),
+    ("logarithm of a negative number", log_by_hand),
+    ("The loss has no gradient", dice_of_masks),
+    ("The loss has no gradient", with_numpy),
+    ("a part of it, is upside down", dice),
+    ("a part of it, is upside down", plus(bce_loss, dice)),
+    ("likely logits were taken", bce_without_from_logits),
+    ("likely logits were taken", plus(bce_without_from_logits, dice_loss)),
+    ("multiplies logits as they are", dice_of_logits),
+    ("multiplies logits as they are", plus(bce_loss, dice_of_logits)),
+    ("multiplies logits as they are", plus(swapped(bce_loss), dice_loss)),
+    ("Mask and logits are exchanged", swapped(bce_dice_loss)),
+    ("Mask and logits are exchanged", swapped(dice_loss)),
+    ("Mask and logits are exchanged", swapped(BCE)),
+    ("Mask and logits are exchanged", swapped(FOCAL)),
+    ("Mask and logits are exchanged", swapped(weighted_bce)),
+    ("have no influence on the loss", recall),
+    ("have no influence on the loss", lambda m, x: each_image((1 - m) * bce_of_each_pixel(m, x))),
+    ("a constant such as 1 was added", one_below_the_bar),
+    ("a sigmoid is applied twice", dice_of_two_sigmoids),
+    ("a sigmoid is applied twice", after_sigmoid(bce_dice_loss)),
+    ("a sigmoid is applied twice", plus(after_own_sigmoid(bce_loss), dice_loss)),
+    ("pays only", bce_loss),
+    ("pays only", lambda m, x: each_image((20 - 19 * m) * bce_of_each_pixel(m, x))),
+    ("Something is divided by an area", weighted_by_area),
+    ("Something is divided by an area", dice_without_smoothing),
+    ("exp(200) is too", unclipped_log),
+    ("exp(200) is too", lambda m, x: each_image(ops.log(1 + ops.exp(x)) - m * x) + dice_loss(m, x)),
 ]

@@ -17,14 +17,13 @@ def small_image(file, size):
     return resize_image(read_image(file), size)
 
 
-def voted_mask(file, size):
-    """As it should be: bool, True where at least half of the area was."""
+def small_mask(file, size):
     return resize_mask(read_mask(file), size)
 
 
-def read(image_files, mask_files, size, image=small_image, mask=voted_mask):
+def read(image_files, mask_files, size, image=small_image, mask=small_mask, order=sorted):
     """With the helpers of the course's package."""
-    files = list(zip(sorted(image_files), sorted(mask_files)))
+    files = list(zip(sorted(image_files), order(mask_files)))
     images = np.stack([image(file, size) for file, _ in files])
     masks = np.stack([mask(file, size) for _, file in files])
     return [file.stem for file, _ in files], images, masks
@@ -57,8 +56,11 @@ def read_with_numpy(image_files, mask_files, size):
     return names.tolist(), np.round(images).astype(np.uint8), np.array(masks)
 
 
-def smooth_cut_at_half(file, size):
-    return grey(file, size, Image.Resampling.BICUBIC) > 127
+def fill_arrays(image_files, mask_files, size, mask=small_mask):
+    images, masks = np.zeros((5, *size, 3), np.uint8), np.zeros((5, *size), bool)
+    for i, (image_file, mask_file) in enumerate(zip(sorted(image_files), sorted(mask_files))):
+        images[i], masks[i] = small_image(image_file, size), mask(mask_file, size)
+    return [file.stem for file in sorted(image_files)], images, masks
 
 
 def grey(file, size, method=SMOOTH, mode="L"):
@@ -69,30 +71,29 @@ def as_stored(file, size):
     return np.asarray(Image.open(file).resize(size[::-1], NEAREST))
 
 
-def any_channel(file, size):
-    return as_stored(file, size).reshape(*size, -1).any(axis=-1)
+def channels(file, size):
+    """One or more."""
+    return as_stored(file, size).reshape(*size, -1)
 
 
-def pair_by_place(image_files, mask_files, size):
-    """Sorts the images alone."""
-    names, images, _ = read(image_files, mask_files, size)
-    return names, images, np.stack([voted_mask(file, size) for file in mask_files])
+def ones(file, size, method=SMOOTH):
+    """Grey divided by 255, shrunk smoothly, cast too early: 1 only where all of a pixel is 255."""
+    grey = np.asarray(Image.open(file).convert("L"), "float32") / 255
+    return np.asarray(Image.fromarray(grey).resize(size[::-1], method)).astype(np.uint8)
 
 
-def sort_the_names_alone(image_files, mask_files, size):
-    names, _, masks = read(image_files, mask_files, size)
-    return names, np.stack([small_image(file, size) for file in image_files]), masks
+def turned(shrink):
+    """Width first."""
+    return lambda file, size: shrink(file, size[::-1])
 
 
-def keep_the_order_of_files(image_files, mask_files, size):
-    masks = {file.stem: file for file in mask_files}
-    images = np.stack([small_image(file, size) for file in image_files])
-    masks = np.stack([voted_mask(masks[file.stem], size) for file in image_files])
-    return [file.stem for file in image_files], images, masks
+def mask_of(compare, method=SMOOTH):
+    """Compares greys that were shrunk."""
+    return partial(read, mask=lambda file, size: compare(grey(file, size, method)))
 
 
 def with_names(change):
-    return changed(read, lambda names, images, masks: (list(map(change, names)), images, masks))
+    return changed(read, lambda names, images, masks: (change(names), images, masks))
 
 
 def with_images(change):
@@ -103,41 +104,56 @@ def with_masks(change):
     return changed(read, lambda names, images, masks: (names, images, change(masks)))
 
 
-def read_masks(method):
-    return partial(read, mask=method)
-
-
-RIGHT = [read, read_with_tensorflow, read_with_numpy, read_masks(smooth_cut_at_half)]
+RIGHT = [
+    read,
+    read_with_tensorflow,
+    read_with_numpy,
+    fill_arrays,
+    partial(read, mask=lambda file, size: grey(file, size, Image.Resampling.BICUBIC) > 127),
+    partial(read, mask=lambda file, size: ones(file, size, NEAREST) >= 0.5),
+    mask_of(lambda grey: grey / 255 > 0.5),
+]
 WRONG = [
-    ("names: no text", with_names(Path)),
-    ("names: with ending", with_names(lambda name: f"{name}.png")),
-    ("names: others", with_names(lambda name: name.rsplit("_", 1)[0])),
-    ("names: not sorted", keep_the_order_of_files),
-    ("images: width first", partial(read, image=lambda f, size: small_image(f, size[::-1]))),
-    ("images: no colour", with_images(lambda images: images[..., 0])),
-    ("images: shape", partial(read, image=lambda file, size: read_image(file))),
-    ("images: shape", partial(read, image=partial(grey, mode="RGBA"))),
-    ("images: not uint8", with_images(lambda images: images / 255)),
-    ("images: not uint8", with_images(lambda images: images.astype("float32"))),
-    ("images: grey", with_images(lambda images: np.repeat(images[..., :1], 3, axis=-1))),
-    ("images: BGR", with_images(lambda images: images[..., ::-1])),
-    ("images: other colours", with_images(lambda images: images // 2)),
-    ("images: pixels left out", partial(read, image=as_stored)),
-    ("masks: width first", read_masks(lambda file, size: voted_mask(file, size[::-1]))),
-    ("masks: channels", read_masks(lambda f, size: grey(f, size, NEAREST, mode="RGB") > 0)),
-    ("masks: channels", with_masks(lambda masks: masks[..., None])),
-    ("masks: shape", read_masks(lambda file, size: read_mask(file))),
-    ("masks: grey", read_masks(grey)),
-    ("masks: grey", read_masks(lambda file, size: grey(file, size) / 255)),
-    ("masks: not bool", read_masks(lambda file, size: grey(file, size, NEAREST))),
-    ("masks: stacked", read_masks(as_stored)),
-    ("masks: empty", read_masks(lambda file, size: grey(file, size, NEAREST) == 1)),
-    ("masks: alpha", read_masks(any_channel)),
-    ("masks: background", with_masks(lambda masks: ~masks)),
-    ("pairs: shuffled", pair_by_place),
-    ("pairs: shuffled", sort_the_names_alone),
-    ("pairs: names of others", changed(read, lambda n, i, m: (n, i[::-1], m[::-1]))),
-    ("masks: grown", read_masks(lambda file, size: grey(file, size) > 0)),
-    ("masks: shrunk", read_masks(lambda file, size: grey(file, size) == 255)),
-    ("masks: elsewhere", with_masks(lambda masks: np.roll(masks, 5, axis=1))),
+    ("Arrays of unequal shapes", partial(read, mask=as_stored)),
+    ("Arrays of unequal shapes", partial(fill_arrays, mask=turned(small_mask))),
+    ("make names a list", with_names(np.array)),
+    ("make names a list", changed(read, lambda names, images, masks: (images, masks, names))),
+    ("Take file.stem.", with_names(lambda names: list(map(Path, names)))),
+    ("Take file.stem.", with_names(lambda names: [f"{name}.png" for name in names])),
+    ("list their files in any order", changed(read, lambda n, i, m: (n[::-1], i[::-1], m[::-1]))),
+    ("list their files in any order", with_names(lambda n: [name.rsplit("_", 1)[0] for name in n])),
+    ("the width comes first", partial(read, image=turned(small_image))),
+    ("the width comes first", partial(read, mask=turned(small_mask))),
+    ("an axis for channels, and", with_masks(lambda masks: masks[..., None])),
+    ("an axis for channels, and", partial(read, mask=partial(grey, mode="RGB"))),
+    ("three channels and masks none", changed(read, lambda n, i, m: (n, m, i))),
+    ("three channels and masks none", partial(read, image=lambda file, size: read_image(file))),
+    ("three channels and masks none", with_masks(lambda masks: [*masks[:4], masks[4, 1:]])),
+    ("A division by 255 makes", with_images(lambda images: images / 255)),
+    ("A division by 255 makes", with_images(lambda i: (i / 255).astype(np.uint8))),
+    ("copied three times", with_images(lambda images: np.repeat(images[..., :1], 3, axis=-1))),
+    ("Pillow reads RGB already", with_images(lambda images: images[..., ::-1])),
+    ("do not show what is in the files", with_images(lambda images: images // 2)),
+    ("do not show what is in the files", with_images(lambda images: images[:, :, ::-1])),
+    ("makes images flicker", partial(read, image=as_stored)),
+    ("greys between person and", partial(read, mask=grey)),
+    ("greys between person and", mask_of(lambda grey: grey / 255)),
+    ("not the opposite", partial(read, mask=ones)),
+    ("not the opposite", partial(read, mask=lambda f, s: channels(f, s).sum(axis=-1))),
+    ("have different scales", mask_of(lambda grey: grey / 255 >= 128)),
+    ("have different scales", mask_of(lambda grey: grey == 1, NEAREST)),
+    ("but its file does", partial(read, mask=lambda f, s: channels(f, s).sum(axis=-1) == 3 * 255)),
+    ("but its file does", partial(read, mask=lambda f, s: read_mask(f)[: s[0], : s[1]])),
+    ("True on every pixel", mask_of(lambda grey: grey >= 0)),
+    ("True on every pixel", partial(read, mask=lambda f, s: channels(f, s).any(axis=-1))),
+    ("the background is marked", with_masks(lambda masks: ~masks)),
+    ("the background is marked", changed(read, lambda n, i, m: (n, i, i[..., 0] > 127))),
+    ("marks too much", mask_of(lambda grey: grey > 0)),
+    ("marks too much", mask_of(lambda grey: grey.astype(bool))),
+    ("marks too little", mask_of(lambda grey: grey == 255)),
+    ("marks too little", partial(read, mask=lambda file, size: ones(file, size) >= 0.5)),
+    ("fits the person of no frame", with_masks(lambda masks: masks[:, :, ::-1])),
+    ("have the mask of another image", partial(read, order=list)),
+    ("have the mask of another image", partial(read, order=lambda files: [min(files)] * 5)),
+    ("fit each other, but not the names", changed(read, lambda n, i, m: (n, i[::-1], m[::-1]))),
 ]

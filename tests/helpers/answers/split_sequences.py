@@ -9,9 +9,10 @@ import numpy as np
 from answers.common import changed, sequence
 from segmentation_tf.cases import Case, split_cases
 
+OUTSIDE = np.random.default_rng(0)
+
 
 def shuffled(groups, seed):
-    """groups: that of each name, in the order of the names."""
     return np.random.default_rng(seed).permutation(sorted(set(groups))).tolist()
 
 
@@ -52,30 +53,46 @@ def split_by_random_module(names, validation=0.15, test=0.2, seed=0):
     return tuple(sorted(parts[part]) for part in ("train", "validation", "test"))
 
 
+def drawn_without_a_seed(groups, seed):
+    return OUTSIDE.permutation(sorted(set(groups))).tolist()
+
+
 def unsorted(groups, seed):
     return np.random.default_rng(seed).permutation(list(dict.fromkeys(groups))).tolist()
 
 
-def split_groups(group):
-    return partial(split, group=group)
+def with_parts(change):
+    return changed(split, lambda *parts: [change(part) for part in parts])
+
+
+def places_in_the_list(names, validation=0.15, test=0.2, seed=0):
+    return [[names.index(name) for name in part] for part in split(names, validation, test, seed)]
 
 
 RIGHT = [split, split_with_package, split_by_random_module]
 WRONG = [
-    ("by frame", split_groups(lambda name: name)),
-    ("by camera", split_groups(lambda name: name.rsplit("_", 1)[0])),
-    ("by activity", split_groups(lambda name: name.split("_")[0])),
-    ("by number", split_groups(lambda name: name.split("_")[1])),
-    ("no frames", changed(split, lambda *parts: [sorted(set(map(sequence, p))) for p in parts])),
-    ("empty part", changed(split, lambda train, val, test: (sorted(train + val), [], test))),
-    ("empty part", partial(split, count=lambda share: int(share / 4))),
-    ("too few", partial(split, count=int)),
-    ("frames twice", changed(split, lambda train, val, test: (train, val, test + train[:2]))),
-    ("frames lost", changed(split, lambda train, val, test: (train[1:], val, test))),
-    ("exchanged", changed(split, lambda train, val, test: (train, test, val))),
-    ("shares", partial(split, count=lambda share: 4)),
-    ("not sorted", changed(split, lambda *parts: [part[::-1] for part in parts])),
-    ("unseeded", partial(split, draw=lambda g, seed: np.random.permutation(sorted(set(g))))),
-    ("by order", partial(split, draw=unsorted)),
-    ("seed unused", partial(split, draw=lambda groups, seed: shuffled(groups, 0))),
+    ("not a list. The notebook joins", with_parts(np.array)),
+    ("not a list. The notebook joins", with_parts(set)),
+    ("split places in the list", places_in_the_list),
+    ("split places in the list", with_parts(lambda part: sorted(set(map(sequence, part))))),
+    ("A small share of", partial(split, count=int)),
+    ("A small share of", changed(split, lambda train, val, test: (sorted(train + val), [], test))),
+    ("Overlapping slices do that", changed(split, lambda t, v, test: (t, v, test + t[:2]))),
+    ("Overlapping slices do that", changed(split, lambda t, v, test: (t + t, v, test))),
+    ("neither in test nor in validation", changed(split, lambda t, v, test: (t[1:], v, test))),
+    ("neither in test nor in validation", with_parts(lambda p: [n for n in p if "_C0_" in n])),
+    ("without the camera", partial(split, group=lambda name: name.rsplit("_", 1)[0])),
+    ("without the camera", partial(split, group=lambda name: name.split("_")[2])),
+    ("cut between frames", partial(split, group=str)),
+    ("cut between frames", partial(split, group=lambda name: name.split("_")[3])),
+    ("Each activity is on one side", partial(split, group=lambda name: name.split("_")[0])),
+    ("This is the order", changed(split, lambda train, val, test: (train, test, val))),
+    ("This is the order", changed(split, lambda train, val, test: (test, val, train))),
+    ("not of what is left", partial(split, count=lambda share: 4)),
+    ("not of what is left", partial(split, count=lambda share: at_least_one(share / 2))),
+    ("promises sorted lists", with_parts(lambda part: part[::-1])),
+    ("a generator made outside", partial(split, draw=drawn_without_a_seed)),
+    ("The same names in another order", partial(split, draw=unsorted)),
+    ("seed is not used", partial(split, draw=lambda groups, seed: shuffled(groups, 0))),
+    ("seed is not used", partial(split, draw=lambda groups, seed: sorted(set(groups)))),
 ]
