@@ -31,13 +31,16 @@ def check_build_network(build_network: Callable, seed: int = 0) -> None:
     if form["shapes"] != form["other shapes"]:
         raise Hint(f"""Built for {height} x {width} and for 64 x 64 pixels, the network has weights
             of different shapes. A Dense layer after Flatten ties it to the size, and so do filters
-            or layers whose number is computed from it. Convolutions alone fit any size, and
+            or layers whose number is computed from it. Convolutions fit any size, and
             training on parts of the frames needs that.""")
     facts = _ask(_run, build_network, height, width, seed)
     _check_logits(facts["logits"], facts["stronger"], (4, height, width, 1))
+    if form["rows"] and min(form["rows"]) == height:
+        raise Hint("""No layer halves the grid. A wide view at full size takes much time. One wide
+            filter is no substitute for layers that build on each other. Halve
+            several times, by MaxPooling2D or strides=2, and double as often on the way up.""")
     _check_skips(form["graph"], form["outputs"])
-    _check_gradients(facts["learns"])
-    _check_view(facts["view"])
+    _check_gradients(facts["learns"], facts["view"])
     count = sum(int(np.prod(shape)) for shape in form["shapes"])
     report("Task 4 passed", f"{count:,} weights, logits out, and a wide view", seed)
     _warn_if_slow(count, EPOCH * form["work"] / (height * width) / PACE)
@@ -62,6 +65,7 @@ def _form(build_network, height, width):
         "shapes": [tuple(one.shape) for one in model.weights],
         "other shapes": [tuple(one.shape) for one in build_network(64, 64).weights],
         "work": sum(map(_work, layers)),
+        "rows": _rows(layers),
         **_graph(model),
     }
 
@@ -75,8 +79,15 @@ def _work(layer):
     return min(map(np.prod, sizes)) * sum(np.prod(one.shape) for one in layer.weights)
 
 
+def _rows(layers):
+    """The rows of all grids that the layers make, as far as they are known."""
+    nodes = [node for layer in layers for node in layer._inbound_nodes]
+    shapes = [one.shape for node in nodes for one in node.output_tensors]
+    return [shape[1] for shape in shapes if len(shape) == 4 and shape[1]]
+
+
 def _graph(model):
-    """Tensors by number, each with its rows, if it is a grid, and those that it is made from.
+    """Tensors by id: the rows of each, if it is a grid, and the tensors it is made from.
 
     A subclassed model does not show them.
     """
@@ -102,7 +113,8 @@ def _run(build_network, height, width, seed):
     images = tf.constant(rng.random((4, height, width, 3)), tf.float32)
     # With inputs in a wide range, no logits stay in [0, 1] by chance or by a division by 255.
     wide = 255 * (100 * images - 50)
-    facts = {"logits": model(wide, training=False), "stronger": None}
+    facts = {"logits": model(wide, training=False), "stronger": np.inf}
+    facts |= {"view": None, "learns": [("the image", False)]}
     if not tf.is_tensor(facts["logits"]) or tuple(facts["logits"].shape) != (4, height, width, 1):
         return facts
     image, weights = images[:1], model.trainable_variables
@@ -120,7 +132,7 @@ def _run(build_network, height, width, seed):
         if "bias" not in name  # it may do nothing: normalisation removes it again
     ]
     for one in weights:
-        one.assign(10 * one)  # logits grow, but what an activation returns may not
+        one.assign(-10 * one)  # logits grow and change sign; what an activation returns may not
     return facts | {"stronger": model(wide[:1], training=False)}
 
 
@@ -128,7 +140,7 @@ def _run(build_network, height, width, seed):
 
 
 def _ask(probe, build_network, *arguments):
-    """Ask, and know the errors of grids that do not fit better."""
+    """Ask, and explain the errors of grids that do not fit."""
     try:
         return ask(probe, build_network, *arguments)
     except Stopped as stopped:
@@ -140,7 +152,7 @@ def _explain(failure, height, width):
     """Raise a Hint if the error says that axes or grids do not fit."""
     message, lines = failure.message, failure.lines
     if "found ndim=3" in message:
-        _refuse_input(f"A layer got only one axis beside those of {height} x {width}.", lines)
+        _refuse_input(f"A layer got three axes, not four, for {height} x {width}.", lines)
     if "zero or negative" in message:
         _refuse_borders("build_network stopped where nothing was left of the grid:", lines)
     joins = re.search("incompatible shapes|matching shapes|same shape|broadcast|Concat", message)
@@ -155,19 +167,19 @@ def _explain(failure, height, width):
     if halvings == 0:
         raise Hint(
             f"""build_network stopped because layers of {channels} and {channels_2} channels cannot
-                be added up, or joined along another axis than the last. Give both the same number
+                be added up, or joined along any axis but the last. Give both the same number
                 of filters, or use layers.Concatenate()([x, skip]).""",
             lines,
         )
     if halvings == 1:
         raise Hint(
-            f"""{seen} they are one halving apart. Either a doubling is missing, or the skip is one
+            f"""{seen} they are one halving apart. Either a doubling is missing, or the skip is
                 of another size, for example stored after the pooling. Double first, and join with
                 what the encoder had at that size.""",
             lines,
         )
     raise Hint(
-        f"""{seen} they are {halvings:.0f} halvings apart, so the skips are joined in the wrong
+        f"""{seen} they are {halvings:.0f} halvings apart: likely the skips are in the wrong
             order. The decoder begins with the smallest grid, and the encoder's list with the
             largest. Go through it backwards: reversed(skips).""",
         lines,
@@ -176,7 +188,7 @@ def _explain(failure, height, width):
 
 def _refuse_borders(seen, lines):
     raise Hint(
-        f"""{seen} sizes do not come from the input by halving. Convolutions without padding='same'
+        f"""{seen} the sizes are not halvings of the input. Convolutions without padding='same'
             cut the border off, and transposed ones add to it. Give each convolution and each
             transposed one padding='same', and halve five times at most.""",
         lines,
@@ -203,24 +215,13 @@ def _check_momenta(momenta):
     if slow:
         raise Hint(f"""{len(slow)} layers of batch normalisation have the momentum {slow[0]}. With
             0.99, Keras' default, 37% of the initial statistics are still there after a hundred
-            steps, and validation fails while training looks well. Write
+            steps, so validation may lag while training goes well. Write
             layers.BatchNormalization(momentum=0.9).""")
 
 
 def _check_logits(logits, stronger, expected):
-    logits = as_array(logits)
-    _check_output_shape(() if logits is None else logits.shape, expected)
-    low, top = logits.min(), logits.max()
-    rectified = low >= 0 and (logits == 0).mean() > 0.01
-    if rectified or (low >= 0 and top <= 1) or np.abs(as_array(stronger)).max() <= 2:
-        raise Hint(f"""Outputs lie between {low:.2f} and {top:.2f} for any image, as after a
-            sigmoid, tanh, ReLU or argmax, or a softmax over one channel, which is always 1. A logit
-            may be any number; below 0 it means background. The loss and the prediction of this
-            course apply the sigmoid themselves. Leave the last activation out.""")
-
-
-def _check_output_shape(shape, expected):
-    _, height, width, _ = expected
+    logits, (_, height, width, _) = as_array(logits), expected
+    shape = () if logits is None else logits.shape
     if len(shape) == 4 and shape[1] < height:
         raise Hint(f"""For an image of {height} x {width} the output is {shape[1]} x {shape[2]}.
             Either the decoder doubles less often than the encoder halves, or convolutions without
@@ -228,8 +229,15 @@ def _check_output_shape(shape, expected):
             on the way up, and every convolution padding='same'.""")
     if shape != expected:
         raise Hint(f"""The output has the shape {shape}, and {expected} was expected. Person or not
-            is one question, so one output and one logit for each pixel is enough. End with a convolution of 1
-            filter, without activation, at full height and width.""")
+            is one question, so one output with one logit for each pixel is enough. End with a
+            convolution of 1 filter, without activation, at full height and width.""")
+    low, top, stronger = logits.min(), logits.max(), as_array(stronger)
+    rectified = [one.min() >= 0 and (one == 0).mean() > 0.01 for one in (logits, stronger)]
+    if any(rectified) or (low >= 0 and top <= 1) or np.abs(stronger).max() <= 2:
+        raise Hint(f"""For 4 images the outputs lie between {low:.2f} and {top:.2f}, as after a
+            sigmoid, tanh, ReLU or argmax (or a softmax over one channel, which is always 1). A
+            logit may be any number, and below 0 it means background. The loss and the prediction of
+            this course apply the sigmoid themselves. Leave the last activation out.""")
 
 
 def _check_skips(graph, outputs):
@@ -242,7 +250,7 @@ def _check_skips(graph, outputs):
 
 
 def _avoids(rows, tensor, graph, seen):
-    """Whether a way back from the tensor to the image never meets a grid with that many rows."""
+    """Whether some way from the tensor back to the image meets no grid of that many rows."""
     found, before = graph[tensor]
     if tensor in seen or found == rows:
         return False
@@ -250,20 +258,16 @@ def _avoids(rows, tensor, graph, seen):
     return not before or any(_avoids(rows, one, graph, seen) for one in before)
 
 
-def _check_gradients(learns):
-    """learns: name of the image and of each array of weights, and whether a gradient gets to it."""
+def _check_gradients(learns, view):
+    """learns: names, and whether a gradient gets there; view: of the logit in the middle."""
     if dead := [name for name, learns in learns if not learns]:
         raise Hint(f"""No gradient gets from the logits to {len(dead)} of {len(learns)} places, for
             example {dead[-1]}. What is there would never learn. Something cuts the way from the
-            output back to it: stop_gradient, rounding, argmax, a product with 0, or a layer that
-            is not called on what came before.""")
-
-
-def _check_view(view):
-    """view: how much the logit in the middle changes with each pixel."""
+            output back to it: stop_gradient, rounding, argmax or a product with 0. Or a layer is
+            not called on what came before.""")
     rows, columns = (np.ptp(where) + 1 for where in np.nonzero(view > 1e-7 * view.max()))
     if min(rows, columns) < VIEW:
-        raise Hint(f"""A logit depends on {rows} x {columns} pixels around it. Such a narrow view
+        raise Hint(f"""A logit sees {rows} x {columns} pixels; it needs 40 x 40. Such a view
             shows a piece of cloth, and cannot tell a person from a mannequin. Halve more often:
             every halving doubles what each 3 x 3 convolution sees.""")
 

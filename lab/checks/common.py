@@ -25,7 +25,7 @@ class Hint(AssertionError):
 
 
 class Stopped(Hint):
-    """The learner's function raised an error. `failure` says which; checks may know it better."""
+    """The learner's function raised an error. `failure` says which; checks may explain it."""
 
     def __init__(self, name: str, failure: Failure):
         self.failure = failure
@@ -110,6 +110,6 @@ def _itself(function, *arguments, **options):
 
 def _not_done(name):
     error = NotImplementedError()
-    words = f"Not done yet: {name} raises NotImplementedError. Write it in the cell above."
+    words = f"Not done yet: in the cell above, {name} still raises NotImplementedError."
     error._render_traceback_ = lambda: [words]
     return error

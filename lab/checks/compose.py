@@ -21,7 +21,7 @@ def check_compose(compose: Callable, seed: int = 0) -> None:
     slope = np.tile(slope.astype("float32"), (shape[0], 1))
     if _picture(compose, image, slope, background).max() <= 1:
         raise Hint("""The picture is uint8, but black: no value is above 1. A cast of values from 0
-            to 1 does that, and so does uint8 times uint8, which wraps around. Compute in float,
+            to 1 does that, and so does uint8 * uint8 // 255 (300 becomes 44). Compute in float,
             from 0 to 255.""")
     sure = np.ones_like(slope)
     front, back = (_picture(compose, image, p, background) for p in (sure, 0 * sure))
@@ -66,7 +66,7 @@ def _picture(compose, *arrays):
             for a batch.""")
     if picture.dtype != np.uint8:
         raise Hint(f"""The picture is {picture.dtype} with values up to
-            {float(picture.max()):.4g}. Pillow and PNG files need uint8 from 0 to 255. Compute with
+            {float(picture.max()):.4g}. Pillow and PNG need uint8 from 0 to 255. Use floats with
             such values, then np.round(picture).astype(np.uint8).""")
     for name, now, before in zip(("image", "probability", "background"), given, arrays):
         if not np.array_equal(now, before):
@@ -79,7 +79,7 @@ def _check_sides(front, back, image, background):
     """front: the picture where the probability is 1; back: where it is 0."""
     if _difference(front, background) < 3 and _difference(back, image) < 3:
         raise Hint("""Where the probability is 1 the background shows, and where it is 0 the image:
-            they are exchanged. The person is where the probability is high. Weight the image with
+            they are exchanged. A high probability p means person. Weight the image with
             p and the background with 1 - p.""")
     for p, name, found, right in ((1, "image", front, image), (0, "background", back, background)):
         if _difference(found, right[..., ::-1]) < 3:
@@ -89,7 +89,8 @@ def _check_sides(front, back, image, background):
             raise Hint(f"""Where the probability is {p} the picture must be the {name}, but differs
                 from it by {off:.0f} on average (of 255). The other picture shines through,
                 pixels or colours were changed, or values above 255 wrapped around. Weight the image
-                with p and the background with 1 - p, and change nothing else.""")
+                with p and the background with 1 - p. Do not apply a sigmoid: p is a
+                probability already.""")
 
 
 def _difference(picture, other):
@@ -101,7 +102,7 @@ def _check_weights(picture):
     found = picture.astype(int)
     worst = found.flat[abs(found - 90).argmax()]
     if abs(worst - 90) > 3:
-        raise Hint(f"""Image and background of one colour, 90, give {worst} somewhere between: the
+        raise Hint(f"""If image and background are all 90, the picture holds {worst}: the
             weights of the two do not add up to 1. If the image has the weight w, give the
             background 1 - w.""")
 
@@ -122,5 +123,6 @@ def _check_edge(row, p):
     lower, upper = mixed[(p > 0) & (p < 0.5)].mean(), mixed[(p > 0.5) & (p < 1)].mean()
     if min(lower, upper) < 0.15:
         raise Hint(f"""The edge is hard: {lower:.0%} of its pixels with p below one half are a
-            mixture, and {upper:.0%} above. 15% would do. A threshold, whole numbers for p or a
-            steep curve make hair look cut by scissors. Blend by the probability itself.""")
+            mixture, and {upper:.0%} above. At least 15% of each should be. A threshold,
+            whole numbers for p or a steep curve make hair look cut by scissors. Blend by the
+            probability itself.""")

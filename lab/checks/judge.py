@@ -102,7 +102,7 @@ def _check_empty(table):
     both, one = table["Taichi_S1"], table["Sports_Tennis"]
     for row in (both, table["Jazz_Jazz2"]):
         if np.isnan(row).any():
-            raise Hint(f"""A frame with two empty masks made its row {_shown(row)}: Dice and IoU
+            raise Hint(f"""An empty mask and prediction gave the row {_shown(row)}: Dice and IoU
                 were 0 / 0, which is nan. Nobody was there and nobody was predicted, so the two
                 agree: count 1. Look for this case before you divide.""")
     if not _same(both, 1) or not _same(one, 0):
@@ -160,7 +160,7 @@ def _chosen(judge, validation, test):
     threshold, table = _judged(judge, validation, test)
     number = as_array(threshold)
     if number is None or number.shape or not np.isclose(GRID, number).any():
-        raise Hint(f"""The threshold is {str(threshold)[:80]}, which is not one of THRESHOLDS. It is
+        raise Hint(f"""The threshold is {str(threshold)[:80]}, which is not one of THRESHOLDS. Give
             the probability itself, not its place in the list and not its logit. Return
             THRESHOLDS[np.argmax(...)].""")
     return float(number), table
@@ -209,9 +209,9 @@ def _check_choice(judge, threshold, validation, test):
     if np.isclose(sixth, (0.3, 0.4)).any():
         raise Hint(f"""{seen} Logits were compared with a probability: a logit of 0.5 is a
             probability of 0.62. Compare logits > log(t / (1 - t)), or sigmoid(logits) > t.""")
-    raise Hint(f"""{seen} One half need not be the best, nor what is best for the pixels of all
-        frames together. For each of THRESHOLDS, take the mean of the Dice of the single validation
-        frames. np.argmax finds the place of the largest mean.""")
+    raise Hint(f"""{seen} One half need not be the best, nor what is best for accuracy or for the
+        pixels of all frames together. For each of THRESHOLDS, take the mean of the Dice of the
+        single validation frames. np.argmax finds the place of the largest mean.""")
 
 
 def _check_use(threshold, table, test):
@@ -225,7 +225,7 @@ def _check_use(threshold, table, test):
     right = dices(_logit(threshold))
     if _same(found, right):
         return
-    seen = f"""At the threshold {threshold:.1f} the test frames have the Dice {np.mean(right):.2f},
+    seen = f"""At the threshold {threshold:.1f} the test has the mean Dice {np.mean(right):.2f},
         and the table says {np.mean(found):.2f}."""
     if _same(found, dices(threshold)):
         raise Hint(f"""{seen} For the table, logits were compared with a probability. Compare
@@ -251,7 +251,7 @@ def _check_other_choices(judge, low, high, test):
     long = [_certain(f"Jazz_Jazz1_C0_{45 * i:05}", low, 6) for i in range(4)]
     found, _ = _chosen(judge, long + _frames([high] * 5), test)
     if not np.isclose(found, low):
-        raise Hint(f"""The threshold is {found:.1f}. It is best for a mean over sequences, but
+        raise Hint(f"""The threshold is {found:.1f}, perhaps by a mean over sequences, but
             {low:.1f} is best for single frames. One sequence has four frames here, and five have
             one. Give every validation frame the same weight.""")
     frames = _frames([low, low, high] + [high - 0.08] * 3 + [0.05])

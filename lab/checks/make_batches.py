@@ -28,12 +28,11 @@ def check_make_batches(make_batches: Callable, seed: int = 0) -> None:
     epochs = [_joined(epoch) for epoch in data["epochs"]]
     given = images[len(images) // 2 :].astype("float32") / 255  # those with a person
     pairs = _pairs_with_a_person(epochs)
-    _check_in_step(pairs, masks[-1], data["draws"])
+    _check_in_step(pairs, data["draws"])
     _check_upright(pairs)
     _check_flips(pairs, lambda: _ask(_sides, make_batches, images, masks, size, seed))
-    _check_shuffling([[bool(mask.any()) for mask in masks] for _, masks in epochs])
+    _check_shuffling(data["epochs"])
     _check_changes(epochs, pairs, given, masks[-1])
-    _check_company(data["epochs"])
     report("Task 3 passed", "image and mask move together, and validation stays as it is", seed)
 
 
@@ -87,10 +86,7 @@ def _sides(make_batches, images, masks, size, seed):
 
 
 def _draws(data):
-    """For each parallel map: the seeds of draws that its images depend on, and those of its masks.
-
-    Without a seed each draw gets another number. A draw for both has moved them together.
-    """
+    """For each parallel map: the seeds of draws for images alone, and of those for masks alone."""
     import tensorflow as tf
 
     variant = tf.data.experimental.to_variant(data)
@@ -107,14 +103,9 @@ def _seeds(function):
     first, second = (
         _used_for(function.ret[one.name], inner) for one in function.signature.output_arg
     )
-    return [
-        [
-            int(inner[name].attr["seed2"].i)
-            for name in used
-            if name in inner and inner[name].op in DRAWS
-        ]
-        for used in (first - second, second - first)
-    ]
+    draws = {name: node.attr["seed2"].i for name, node in inner.items() if node.op in DRAWS}
+    alone = first - second, second - first
+    return [[seed for name, seed in draws.items() if name in used] for used in alone]
 
 
 def _used_for(result, inner):
@@ -132,7 +123,7 @@ def _used_for(result, inner):
 
 
 def _ask(probe, make_batches, *arguments):
-    """Ask, and know the errors of the package's recolour better."""
+    """Ask, and explain the errors of the package's recolour."""
     try:
         return ask(probe, make_batches, *arguments)
     except Stopped as stopped:
@@ -151,13 +142,13 @@ def _ask(probe, make_batches, *arguments):
             raise Hint(
                 """recolour stopped because it got one frame, (H, W, 3). It changes the images of a
                     batch, (N, H, W, 3). Put .batch(batch_size) before this map, or give it
-                    images[None] and take [0] of what comes out.""",
+                    image[None] and take [0] of what comes out.""",
                 lines,
             ) from None
         if "seed" in error.lower() or "StatelessRandom" in error:
             raise Hint(
                 """recolour stopped because of its second argument, the draw. It takes two whole
-                    numbers, other ones for each batch. Draw them inside map: tf.random.uniform([2],
+                    numbers, new ones for each batch. Draw them inside map: tf.random.uniform([2],
                     maxval=2**31 - 1, dtype=tf.int32).""",
                 lines,
             ) from None
@@ -200,31 +191,23 @@ def _check_form(batches, images, size, training):
         raise Hint(f"""With training={training} a batch of masks has the shape {first_mask.shape},
             without a channel. The network's output is (N, H, W, 1), and against (N, H, W) a loss
             may compare every image with every mask. Add the axis: masks[..., None].""")
-    height, width = images.shape[1:3]
-    expected = (height, width, 3), (height, width, 1)
-    for image, mask in batches:
-        found = image.shape[1:], mask.shape[1:]
-        if found[1] == expected[0] and len(np.unique(mask[0, ..., 0])) <= 2:
-            raise Hint(f"""With training={training} masks have three channels instead of one.
-                recolour makes three of one, and so does a change from grey to RGB. Leave the mask
-                out of every change of colours.""")
+    expected = (*images.shape[1:3], 3), (*images.shape[1:3], 1)
+    for batch in batches:
+        found = tuple(part.shape[1:] for part in batch)
         if found != expected:
             raise Hint(f"""With training={training} image and mask have the shapes {found} after the
-                first axis; {expected} were expected. Take the size from the images, not from the
-                notebook's constants, and keep it the same through every step.""")
+                first axis; {expected} were expected. recolour and a change from grey to RGB make
+                three channels of one: leave the mask out. Take the size from the images, and keep
+                it through every step.""")
 
 
 def _check_images(image, mask, training):
-    low, top = image.min(), image.max()
-    if not (low >= -1e-3 and 0.02 < top <= 1 + 1e-3):  # so that nan fails too
-        raise Hint(f"""With training={training} image values run from {low:.4f} to {top:.4f}, not
-            within [0, 1]{" but all near 0" if top < 0.02 else ""}. Cast to float32 and divide by
-            255, once: tf.image.convert_image_dtype divides already. After the last change of
-            colours, clip with tf.clip_by_value(image, 0, 1).""")
-    if image.dtype != np.float32 or mask.dtype != np.float32:
-        raise Hint(f"""With training={training} images are {image.dtype} and masks {mask.dtype}. The
-            network computes in float32, and a loss multiplies the mask by what the network returns,
-            so both must be float32. Use tf.cast(..., tf.float32).""")
+    low, top, kinds = image.min(), image.max(), (image.dtype.name, mask.dtype.name)
+    if kinds != ("float32", "float32") or not (low >= -1e-3 and 0.02 < top <= 1 + 1e-3):  # or nan
+        raise Hint(f"""With training={training} images are {kinds[0]} with values from {low:.4f} to
+            {top:.4f}, and masks {kinds[1]}. Both must be float32, and images from about 0 to 1.
+            Cast both, and divide images by 255, once: tf.image.convert_image_dtype divides already.
+            After changes of colours, clip with tf.clip_by_value(image, 0, 1).""")
 
 
 def _check_mask_values(mask, training):
@@ -232,11 +215,11 @@ def _check_mask_values(mask, training):
     plain = np.mean([len(np.unique(one)) <= 2 for one in mask]) > 0.9
     if between.size and plain:  # two levels, but others than 0 and 1
         raise Hint(f"""With training={training} a mask has two levels, but one is {between[0]:.4g}
-            instead of 0 or 1: the mask was scaled, or its colours were changed, like the image's.
+            instead of 0 or 1. It was scaled, or its colours were changed, like the image's.
             Masks come in as bool: tf.cast(mask, tf.float32) is all they need. Only what moves
             pixels is done to both.""")
     if between.size:
-        raise Hint(f"""With training={training} masks hold values between 0 and 1, such as
+        raise Hint(f"""With training={training} masks hold more than 0 and 1, such as
             {between[0]:.2f}. Rotating, zooming or resizing a mask with bilinear interpolation makes
             them. Use interpolation='nearest' for masks.""")
 
@@ -271,38 +254,30 @@ def _pairs_with_a_person(epochs):
     total = sum(len(images) for images, _ in epochs)
     if len(pairs) < total / 4:
         raise Hint(f"""With training=True, in several epochs together, only {len(pairs)} of {total}
-            masks hold a person that covers less than half of them; {total // 2} were expected.
+            masks hold a person that covers less than half; {total // 2} were expected.
             Cropping, zooming or shifting goes too far, or the masks got lost. Make the changes
             smaller.""")
     return pairs
 
 
-def _check_in_step(pairs, first_mask, draws):
-    """first_mask: where the person stands before any change; draws: as _draws returns them."""
+def _check_in_step(pairs, draws):
+    """draws: as _draws returns them."""
     apart = sum(_overlap(*pair) < 0.6 for pair in pairs)
     if any(set(image) & set(mask) - {0} for image, mask in draws):
         raise Hint(f"""Image and mask are moved by two draws that have the same seed; in {apart} of
-            {len(pairs)} pairs they moved apart. With num_parallel_calls several frames are drawn at
-            a time, and a frame may get the draw of another one's mask. Join image and mask with
+            {len(pairs)} pairs they moved apart. With num_parallel_calls several frames draw at
+            a time: an image may get the draw of another's mask. Join image and mask with
             tf.concat(..., axis=-1), flip once and split them again.""")
     if apart <= len(pairs) / 10:
         return
-    seen = f"In {apart} of {len(pairs)} augmented pairs the mask is not on the person:"
-    if all((mask == first_mask).all() for _, mask in pairs):
-        raise Hint(f"""{seen} the masks are where they were given. So the images alone were moved,
-            or the two were shuffled apart. Move image and mask by the same draw, and shuffle them
-            as pairs.""")
-    if all(_overlap(image, first_mask) > 0.6 for image, _ in pairs):
-        raise Hint(f"""{seen} the masks were moved, the images never. Whatever moves pixels is done
-            to image and mask, by the same draw.""")
-    raise Hint(f"""{seen} both were moved, by different draws, or the two were shuffled apart. Two
-        calls of a random function draw twice; a common seed does not help with num_parallel_calls.
-        Join image and mask with tf.concat(..., axis=-1), flip once and split them again. Stateless
-        functions need the same seed for both, and another one for each frame.""")
+    raise Hint(f"""In {apart} of {len(pairs)} augmented pairs the mask is not on the person. Either
+        only one of the two was moved, or they were shuffled apart, or two calls of a random
+        function differed. Join both with tf.concat(..., axis=-1), flip once and split them again.
+        Stateless functions need the same seed for both, and another one for each frame.""")
 
 
 def _overlap(image, mask):
-    """Which share of the mask is among as many of the lightest pixels, which are the person's."""
+    """Of as many lightest pixels (the person's) as the mask has, the share that it marks."""
     lightest = np.argsort(image.sum(axis=-1), axis=None)[-np.count_nonzero(mask) :]
     return np.mean(mask.ravel()[lightest] > 0.5)
 
@@ -347,62 +322,49 @@ def _check_flips(pairs, masks_of_more_calls):
         draw.""")
 
 
-def _check_shuffling(orders):
-    """orders: for each epoch, which frames hold a person; given were first all those without."""
+def _check_shuffling(epochs):
+    """Check where persons are: in the frames given, all are in the second half."""
+    with_person = [[m.any(axis=(1, 2, 3)).tolist() for _, m in epoch] for epoch in epochs]
+    orders = [sum(epoch, []) for epoch in with_person]
     first = min(order.index(True) for order in orders)
     if first > len(orders[0]) // 4:
         raise Hint(f"""In {EPOCHS} epochs with training=True, no frame of the second half came among
             the first {first}. Either nothing is shuffled, or the buffer of shuffle is smaller than
             the set. Frames are sorted by film, so a batch would hold one person in one room. Add
             .shuffle(len(images), seed=seed) before batch.""")
-    if all(order == orders[0] for order in orders):
-        raise Hint(f"""The frames are shuffled, but in the same order in {EPOCHS} epochs, so the
-            same frames meet in a batch each time. Arrays shuffled beforehand,
-            reshuffle_each_iteration=False, or cache() after shuffle do that. Let the dataset
-            shuffle, after cache().""")
+    # How many persons meet in a batch tells whether the same frames always do.
+    met = [sorted((len(batch), sum(batch)) for batch in epoch) for epoch in with_person]
+    if all(one == met[0] for one in met):
+        raise Hint(f"""In {EPOCHS} epochs the same frames met in a batch each time. batch(...)
+            before shuffle(...) does that, and so do arrays shuffled beforehand,
+            reshuffle_each_iteration=False, or cache() after shuffle. Cache, then shuffle, then make
+            batches.""")
 
 
 def _check_changes(epochs, pairs, given, first_mask):
     """Check that flips and colours are drawn in each epoch, not once."""
     seen = [sorted(image.tobytes() for image in images) for images, _ in epochs]
-    if all(epoch == seen[0] for epoch in seen):
-        raise Hint(f"""{EPOCHS} epochs showed exactly the same augmented images: each frame was
-            changed only once. After the augmentation, cache() does that, and so does shuffle() if
-            TensorFlow has a global seed. A seed that belongs to the frame does it too. Cache, then
-            shuffle, then augment, with a new draw each time.""")
     first = _colours(given, np.repeat(first_mask[None, ..., None], len(given), axis=0))
     colours = [_colours(*epoch) for epoch in epochs]
-    if any(one.shape != first.shape for one in colours):  # persons were shifted out
-        return
+    if any(one.shape != first.shape for one in colours):
+        colours = [first]  # persons were shifted out, so that frames cannot be compared
     spread = max(np.abs(one - colours[0]).max() for one in colours)
     change = np.abs(colours[0] - first).max()
     sides = first_mask, first_mask[:, ::-1]
     flips_alone = all(any((m == side).all() for side in sides) for _, m in pairs)
     least = 0.003 if flips_alone else 0.06  # zooming and turning change them a little
-    if change > least + 8 * spread:
-        raise Hint(f"""In {EPOCHS} epochs the frames came in the same changed colours each time,
-            {255 * change:.0f} levels from the given ones: the change was drawn once. A draw outside
-            of map does that, and so do NumPy's random inside map, a fixed seed, or cache() after
-            the change. Draw with tf.random inside map, after cache().""")
+    if all(epoch == seen[0] for epoch in seen) or change > least + 8 * spread:
+        raise Hint(f"""In {EPOCHS} epochs the frames came with the same changes each time: these
+            were drawn once. A draw outside of map does that, and so do NumPy's random inside map, a
+            fixed seed, or cache() or shuffle() after the change. Cache, then shuffle, then draw
+            with tf.random inside map.""")
 
 
 def _colours(images, masks):
     """Typical levels of background and person, over all frames with a person, each sorted."""
     levels = [
-        [
-            *np.median(image[mask[..., 0] == 0], axis=0),
-            *np.quantile(image[mask[..., 0] == 1], 0.75, 0),
-        ]
+        [*np.median(image[mask[..., 0] == 0], 0), *np.quantile(image[mask[..., 0] == 1], 0.75, 0)]
         for image, mask in zip(images, masks)
         if 0 < mask.mean() < 0.5
     ]
     return np.sort(levels, axis=0)
-
-
-def _check_company(epochs):
-    """How many frames and persons meet in a batch tells whether the same ones always do."""
-    met = [sorted((len(m), int(m.any(axis=(1, 2, 3)).sum())) for _, m in epoch) for epoch in epochs]
-    if all(one == met[0] for one in met):
-        raise Hint(f"""In {EPOCHS} epochs each batch held the same frames together: whole batches
-            were shuffled, not frames. batch(...) before shuffle(...) does that. Shuffle first, then
-            make batches.""")

@@ -8,7 +8,7 @@ from lab.checks.common import Hint, ask, report
 from lab.checks.values import kind_of
 
 EVERYWHERE = np.arange(-5, 1, 0.5)  # single logits for all pixels
-PLAIN = 0.243  # the share that plain cross-entropy lets a network pay that marks nobody
+PLAIN = 0.243  # what marking nobody costs by cross-entropy, if logits of 0 cost 1
 
 
 def check_person_loss(person_loss: Callable, seed: int = 0) -> None:
@@ -18,8 +18,7 @@ def check_person_loss(person_loss: Callable, seed: int = 0) -> None:
     if not isinstance(tried, dict) or "tried" not in tried:
         raise Hint(f"""person_loss returned a {kind_of(tried)}, not a tensor. Training makes one
             number smaller. Add up the parts of the loss, and return their sum.""")
-    mask = cases["mild"][0]
-    tried = dict(zip(cases, tried["tried"]))
+    mask, tried = cases["mild"][0], dict(zip(cases, tried["tried"]))
     _check_shape(tried["mild"][0], len(mask))
     try:
         _check(tried, mask)
@@ -44,7 +43,10 @@ def _cases(seed):
     cases |= {"deep": (mask, 100 * mask - 60)}
     flat = [(f"all {logit}", mask, logit) for logit in (6, -6, *EVERYWHERE)]
     flat += [(f"empty {logit}", empty, logit) for logit in (-200, -6, 6)]
-    return cases | {name: (mask, np.full_like(mask, logit)) for name, mask, logit in flat}
+    cases |= {name: (mask, np.full_like(mask, logit)) for name, mask, logit in flat}
+    # In an order that nobody knows when it is graded: which case is which, the logits tell.
+    names = list(cases)
+    return {names[i]: cases[names[i]] for i in np.random.default_rng(seed).permutation(len(names))}
 
 
 def _person(size, seed):
@@ -91,14 +93,9 @@ def _check(tried, mask):
     """tried: for each case its shape, cost and gradient; mask: that of most cases."""
     costs = {name: cost for name, (_, cost, _) in tried.items()}
     slope = tried["mild"][2]
-    for name in ("mild", "all 6", "all -6"):
-        if not np.isfinite(costs[name]):
-            raise Hint(f"""For logits between -6 and 6 the loss is {costs[name]}. The logarithm of a
-                negative number is nan: logits were taken for probabilities. Use from_logits=True,
-                or ops.sigmoid first.""")
     if slope is None or not np.any(slope):
         raise Hint("""The loss has no gradient: there is no way from it back to the logits, and
-            nothing is learned. A threshold (>, round) cuts this way, and so does NumPy. Compute
+            nothing is learned. A threshold (>, round) blocks it, and so does NumPy. Compute
             with the probabilities, ops.sigmoid(logits), in place of thresholded logits, and with
             ops in place of NumPy.""")
     _check_costs(costs)
@@ -111,39 +108,38 @@ def _check(tried, mask):
 def _check_shape(shape, count):
     if shape not in ((), (count,)):
         raise Hint(f"""The loss has the shape {shape}; one number for each image, ({count},), or one
-            for the batch was expected. A loss of keras.losses averages over the last axis alone,
+            for the batch was expected. Functions of keras.losses average over the last axis,
             and ops.binary_crossentropy over none. Average over every axis but the first:
             ops.mean(..., axis=(1, 2, 3)), or axis=(1, 2) where only three are left.""")
 
 
 def _check_costs(costs):
     right, nothing, wrong = costs[6], costs[0], costs[-6]
-    seen = f"Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}"
     rises = right < nothing < wrong
+    seen = f"Right logits cost {right:.3f}, logits of 0 {nothing:.3f} and wrong ones {wrong:.3f}"
+    mild_right, mild, far = costs[1.5], costs[-1.5], costs[-200]
+    clipped, too_steep = wrong - mild < 0.01 * (mild - mild_right), np.inf > far > 100 * wrong > 0
+    if not np.isfinite(right + nothing + wrong) or rises and (clipped or too_steep):
+        raise Hint(f"""Wrong logits of size 1.5 cost {mild:.3f}, of size 6 {wrong:.3f} and of size
+            200 {far:.3f}. Most likely logits were taken for probabilities. Functions for
+            cross-entropy and focal loss need from_logits=True; a formula that you write needs
+            ops.sigmoid(logits).""")
     if not rises and _takes_raw_logits(costs):
         _refuse_raw_logits(f"{seen}: each should cost more than the one before.")
     if not rises:
         raise Hint(f"""{seen}: the loss, or a part of it, is upside down. Dice is a score, which
             grows as things get better, and training makes the loss small. Return 1 - Dice, and
             cross-entropy as it is.""")
-    mild_right, mild, far = costs[1.5], costs[-1.5], costs[-200]
-    clipped, too_steep = wrong - mild < 0.01 * (mild - mild_right), np.inf > far > 100 * wrong > 0
-    if clipped or too_steep:
-        raise Hint(f"""Wrong logits of size 1.5 cost {mild:.3f}, of size 6 {wrong:.3f} and of size
-            200 {far:.3f}: {"hardly more" if clipped else "more than in proportion"}. Most
-            likely logits were taken for probabilities. Functions for cross-entropy and focal loss
-            need from_logits=True; a formula that you write needs ops.sigmoid(logits).""")
 
 
 def _takes_raw_logits(costs):
-    """Whether perfect logits still count by their size: the sigmoid of -30 and of -60 is 0."""
+    """Whether perfect logits still count by their size: sigmoids of -30 and -60 are near 0."""
     return abs(costs["deep"] - costs["small"]) > 1e-4 * abs(costs[0] - costs["small"])
 
 
 def _refuse_raw_logits(seen):
-    raise Hint(f"""{seen} A part of the loss adds up or multiplies logits as they are, or it takes
-        mask and logits in the wrong order. Logits may be negative, so their sum is not an area.
-        Give such a part ops.sigmoid(logits), and the mask first.""")
+    raise Hint(f"""{seen} A part of the loss adds up or multiplies logits as they are, or it has
+        mask and logits exchanged. Give such a part ops.sigmoid(logits), and the mask first.""")
 
 
 def _check_influence(slope, mask):
@@ -156,7 +152,7 @@ def _check_influence(slope, mask):
 
 
 def _check_perfect(costs):
-    """Perfect logits cost the same for every person, unless something keeps them from 0 and 1."""
+    """Perfect logits cost the same for every person, unless probabilities stay off 0 and 1."""
     small, large = costs["small"], costs["large"]
     if not abs(small - large) > 0.02 * abs(costs[0] - small):  # nan comes later
         return
@@ -166,7 +162,7 @@ def _check_perfect(costs):
         _refuse_raw_logits(seen)
     if 0 <= large < 0.2 * small:  # nearly in proportion to one over the area
         raise Hint(f"""{seen} Most likely a constant such as 1 was added below a fraction bar alone.
-            Add it above the bar too: (2 * c + 1) / (a + b + 1).""")
+            Add it above too: (2 * shared + 1) / (areas + 1).""")
     raise Hint(f"""{seen} Most likely a sigmoid is applied twice, and then it never gets near 0 or
         1. Give logits to functions that expect logits (from_logits=True), and apply one sigmoid for
         those that expect probabilities.""")
@@ -177,7 +173,7 @@ def _check_nobody(costs):
     best = min(costs[f"all {logit}"] for logit in EVERYWHERE)
     share = (best - costs["small"]) / (costs[0] - costs["small"])
     if share < 1.1 * PLAIN:
-        raise Hint(f"""A network that marks nobody pays only {share:.0%} of what a network pays that
+        raise Hint(f"""Marking nobody costs only {share:.0%} of the cost of a network that
             knows nothing (logits of 0). With plain cross-entropy it pays {PLAIN:.0%}; if yours is
             far below, the background has the weight (or mask and output are exchanged). Add a Dice
             loss, or weight the person's pixels: mask, not 1 - mask.""")
@@ -194,7 +190,7 @@ def _check_extremes(tried, costs):
     for name in ("empty -200", "empty -6", "empty 6"):
         slope = tried[name][2]
         if not np.isfinite([costs[name], *np.ravel(slope)]).all():
-            raise Hint(f"""For a frame without a person the loss is {costs[name]}, or its gradient
+            raise Hint(f"""Without a person the loss is {costs[name]}; it or its gradient
                 is not finite. Something is divided by an area, and the area is 0. One such frame
                 makes all weights nan. Add one pixel to both parts of a fraction: Dice of two areas
                 a and b that share c becomes (2 * c + 1) / (a + b + 1).""")

@@ -37,7 +37,7 @@ def check_read_pairs(read_pairs: Callable, seed: int = 0) -> None:
 
 
 def _make_frames(seed):
-    """Make names of five frames, shares of small pixels on the person, and images and masks.
+    """Make five names, the share of person in each pixel once shrunk, images and masks.
 
     The background's colour tells which frame an image is. Mirrored persons fit no other frame.
     Images and masks are {name: pixels}, in different orders.
@@ -103,17 +103,22 @@ def _read(read_pairs, images, masks, size):
 
 
 def _check_names(names, expected):
+    if kind_of(names) == "ndarray" and as_array(names) is None:  # an array of text
+        raise Hint("""names is an array, and a list was asked for. Make a list of it:
+            names.tolist().""")
     if not isinstance(names, (list, tuple)):
-        raise Hint(f"""The first thing returned is a {kind_of(names)}, not a list of names. Return
-            names, images, masks, in this order, and make names a list.""")
+        found = "an array" if kind_of(names) == "ndarray" else f"a {kind_of(names)}"
+        raise Hint(f"""The first thing returned is {found}, not a list of names. Return names,
+            images, masks, in this order.""")
     for name in names:
         if not isinstance(name, str) or PurePath(name).stem != name:
             raise Hint(f"""names holds {str(name)[:80]!r} of type {kind_of(name)}. A name is text,
                 without the folder and without .png. Take file.stem.""")
     if list(names) != expected:
-        raise Hint(f"""There are {len(names)} names, and they begin with {list(names[:2])}. The five
-            stems in sorted order begin with {expected[:2]}. Folders list their files in any order:
-            sort the image files first, then take the stem of each.""")
+        too_few = " Is return inside of the loop?" if len(names) < 2 else ""
+        raise Hint(f"""The number of names is {len(names)}, and they begin with {list(names[:2])}.
+            The five stems in sorted order begin with {expected[:2]}.{too_few} Folders list their
+            files in any order: sort the image files first, then take the stem of each.""")
 
 
 def _shaped(name, value, expected):
@@ -134,6 +139,9 @@ def _shaped(name, value, expected):
         raise Hint(f"""{name} is a {kind_of(value)} of {found}, not of the shape {expected}. Return
             names, images, masks, in this order. Images have three channels and masks none. Both
             hold one entry for each name, shrunk to size.""")
+    if isinstance(value, (list, tuple)):
+        raise Hint(f"""{name} is a {kind_of(value)} of arrays, and the cells below need one array.
+            np.stack makes one array of it.""")
     return array
 
 
@@ -165,7 +173,7 @@ def _recognise(images, shares):
     overlap = _iou(to_person < to_wall, shares[frames, rows] >= 0.5).min()
     if off > 12 or overlap < 0.75:
         raise Hint(f"""The images do not show what is in the files. Their backgrounds are off by
-            {off:.0f} (of 255), and the worst IoU of a person is {overlap:.2f}. Shrink the whole
+            {off:.0f} (of 441), and the worst IoU of a person is {overlap:.2f}. Shrink the whole
             image with resize, neither cropped nor turned, and keep its colours.""")
     return frames
 
@@ -195,7 +203,7 @@ def _check_bool(masks):
             background, but a pixel is one of the two. Shrink masks by nearest neighbour, or cut
             the greys at half: grey >= 128.""")
     raise Hint(f"""masks are {masks.dtype} with the values {values[:6].tolist()}, not bool. For
-        numbers, ~ is not the opposite, and an index picks other pixels. Read one channel, by
+        numbers, ~ does not invert, and mask indexing goes wrong. Read one channel, by
         convert('L'), and compare: grey >= 128 is bool.""")
 
 
@@ -241,7 +249,7 @@ def _match(masks, shares):
     found = overlaps.max(axis=1).min()
     if found < 0.75:
         raise Hint(f"""A mask fits the person of no frame: its best IoU is {found:.2f}, although the
-            area is right. It may have been mirrored, turned, moved or reshaped. Resize the whole
+            areas add up. It may have been mirrored, turned, moved or reshaped. Resize the whole
             mask exactly as you resize the image.""")
     return overlaps.argmax(axis=1)
 

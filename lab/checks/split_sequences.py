@@ -50,7 +50,8 @@ def _check_lists(parts, names):
     count = len(set(map(sequence_of, names)))
     for name, part in zip(PARTS, parts):
         if not isinstance(part, (list, tuple)):
-            raise Hint(f"""{name} is a {kind_of(part)}, not a list. The notebook joins such lists
+            found = "an array" if kind_of(part) == "ndarray" else f"a {kind_of(part)}"
+            raise Hint(f"""{name} is {found}, not a list. The notebook joins such lists
                 by +. Return sorted(...) of the names, which is a list.""")
         for one in part:
             if not isinstance(one, str) or one not in names:
@@ -60,7 +61,7 @@ def _check_lists(parts, names):
         if not part:
             raise Hint(f"""{name} is empty, although there are {count} sequences. A small share of
                 them may become 0, and each list needs one: max(1, ...). A slice order[a:b] is also
-                empty where a is not below b, or above the number of sequences.""")
+                empty where a >= b, or where a >= len(order).""")
     found = [name for part in parts for name in part]
     twice = [name for name in set(found) if found.count(name) > 1]
     if twice:
@@ -81,11 +82,11 @@ def _check_groups(parts):
     torn = _on_several_sides(parts, sequence_of)
     # Two cuts in the line of frames tear two sequences at most, perhaps between cameras.
     if len(torn) > 2 and not _on_several_sides(parts, lambda name: name.rsplit("_", 1)[0]):
-        raise Hint(f"""{len(torn)} sequences are on several sides, each camera whole, for example
+        raise Hint(f"""{len(torn)} sequences are in several lists, each camera whole, for example
             {torn[0]}. C0, C1 and C2 film one person in one room at one moment, so the test holds
             what was trained on. Group by activity and sequence, without the camera.""")
     if torn:
-        raise Hint(f"""Frames of {len(torn)} sequences are on several sides, for example {torn[0]}:
+        raise Hint(f"""Frames of {len(torn)} sequences are in several lists, for example {torn[0]}:
             the lists were cut between frames. A frame looks like the one before it, so such a
             test also measures memory. Draw sequences, and let each take all its frames along.""")
     if not _on_several_sides(parts, lambda name: name.split("_")[0]):
@@ -106,8 +107,8 @@ def _check_shares(parts):
                 the frames. This is the order {", ".join(order)}. Return the training list
                 first, then validation, then test.""")
     raise Hint(f"""Asked for validation=0.1 and test=0.35, the three lists hold {found} of the
-        frames. Both are shares of all frames, not of what is left. Count from both arguments how
-        many of all sequences make each share, and let train take the rest.""")
+        frames. Both are shares of all frames, not of what is left. Compute from both shares how
+        many sequences each list gets, and let train take the rest.""")
 
 
 def _check_repeatable(split, names, parts):
@@ -115,7 +116,7 @@ def _check_repeatable(split, names, parts):
         raise Hint("""Two calls with the same names and seed gave two different splits. A draw
             without the seed cannot be repeated, nor can one by a generator made outside of the
             function. Draw inside, with np.random.default_rng(seed).""")
-    # As many sequences as here give a set another order when they are put in in another order.
+    # With this many sequences, the order of a set depends on the order of insertion.
     many = [f"Sports_Game{i}_C0_00045" for i in range(120)]
     orders = [np.random.default_rng(i).permutation(many).tolist() for i in range(6)]
     if any(split(order) != split(many) for order in orders):
@@ -125,5 +126,5 @@ def _check_repeatable(split, names, parts):
     drawn = [split(names, seed=other) for other in range(5)]
     if drawn.count(drawn[0]) == len(drawn):
         raise Hint("""The seeds 0 to 4 all give the same split: seed is not used, or nothing is
-            drawn. Without a draw, the test holds the last activities only. Shuffle the sequences
+            drawn. Without a draw, the test holds a few activities only. Shuffle the sequences
             with np.random.default_rng(seed).""")

@@ -14,6 +14,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -51,7 +52,7 @@ JUDGING = 2 * wall.GIGABYTE  # that judging may use
 WITHOUT_WALL = """Caution: --trusted runs notebooks as programs of yours. They can read, change
 and send whatever you can. Only time, memory and output are limited."""
 NO_WALL = """Grading runs the code of strangers, and here nothing keeps it in: {trouble}.
-lab/teacher.md, 'The sandbox', says what to install, and gives a container that works anywhere.
+lab/teacher.md, 'The sandbox', says what to install, or how to grade in a container.
 If you trust everybody who handed in, add --trusted."""
 
 
@@ -97,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(
             f"\nStopped. Students who were done are in {out / 'grades.csv'}. Go on with --new, or "
-            "after --only with --only and the names that are left."
+            "if you used --only, with --only and the names left."
         )
         return 130
 
@@ -250,9 +251,12 @@ def grade_all(submissions, table, grade):
             bar.set_description(submission.student)
             rows, remarks, page = grade(submission)
             table.add(submission.student, rows, remarks)
-            page_file = table.folder / f"{submission.student}.html"
-            page_file.write_text(page, encoding="utf-8", errors="replace")
             outcome = feedback.summary(rows)
+            try:
+                page_file = table.folder / f"{submission.student}.html"
+                page_file.write_text(page, encoding="utf-8", errors="replace")
+            except OSError as error:
+                outcome += f"; its page could not be written: {error.strerror}"
             if all(row["note"] == NOT_RUN for row in rows):
                 not_run.append(submission.student)
                 outcome += f": {remarks[0]}"
@@ -293,7 +297,7 @@ def grade_one(submission: Submission, lab: Lab, limits: Limits, place: Place) ->
     rows.append(make_row(WRITTEN, None if answer else 0, 10, note))
     if run.late:
         remarks.append(f"The time for the whole notebook, {limits.minutes:g} min, was used up.")
-    remarks += mishaps(run)
+    remarks += [*mishaps(run), *doubts(lab, run, rows)]
     page = feedback.make_page(
         student,
         rows,
@@ -344,7 +348,7 @@ def judge_function(check, function, run):
 
 @contextlib.contextmanager
 def at_most(seconds):
-    """Raise an error if judging takes more CPU seconds or memory, where the system limits them."""
+    """Raise an error if judging takes too much time or memory, where the system limits them."""
 
     def stop(*_):
         raise Unanswered("judging what it returned took too long")
@@ -364,11 +368,25 @@ def at_most(seconds):
 
 
 def mishaps(run):
-    """What stopped a cell: it hung, or it ended the process."""
-    told = []
+    """What stopped a cell, three at most: it hung, or it ended the process. And the first error."""
+    told, first = [], ""
     for source, outputs in zip(run.sources, run.outputs):
-        for kind, text in outputs:
-            if kind == "error" and text.startswith(("Stopped: ", "Not run: ")):
-                first = source.strip().partition("\n")[0][:50]
-                told.append(f"In the cell {first!r}: {text.partition(': ')[2]}")
-    return told[:3]
+        line = source.strip().partition("\n")[0][:50]
+        for text in (text for kind, text in outputs if kind == "error"):
+            if text.startswith(("Stopped: ", "Not run: ")):
+                told.append(f"In the cell {line!r}: {text.partition(': ')[2]}")
+            elif "\n" in text.strip() and "Hint: " not in text:  # else a line of the lab itself
+                first = (
+                    first or f"First error, in the cell {line!r}: {text.strip().splitlines()[-1]}"
+                )
+    return told[:3] + ([first[:300]] if first else [])
+
+
+def doubts(lab, run, rows):
+    """Functions that passed, although the notebook has no code for them."""
+    passed = {row["anchor"] for row in rows if row["note"] == "passed"}
+    for function in [task.function for task in lab.tasks if task.function in passed]:
+        cells = [source for source in run.sources if re.search(rf"\b{function}\b *[(=:]", source)]
+        written = [c for c in cells if re.search(rf"(def|class) +{function}\b|{function} *=", c)]
+        if not written or "raise NotImplementedError" in written[-1]:
+            yield f"{function} passed, but the notebook does not seem to write it: see the page."

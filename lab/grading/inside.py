@@ -27,6 +27,7 @@ from traitlets.config import Config
 from lab.checks.values import Failure, attempt, decode, encode
 
 OUTPUT_BYTES = 4_000_000  # of one cell
+PIECE = 100_000  # characters of printed text in one message
 
 
 class Channel(io.TextIOBase):
@@ -46,8 +47,11 @@ class Channel(io.TextIOBase):
     def out(self, kind: str, text: str) -> None:
         """Pass an output on, unless the cell has said too much already."""
         self.bytes += len(text)
-        if self.bytes <= OUTPUT_BYTES:
-            self.tell(out=[kind, text])
+        if self.bytes > OUTPUT_BYTES:
+            return
+        step = len(text) if kind == "image/png" else PIECE
+        for start in range(0, len(text), step):
+            self.tell(out=[kind, text[start : start + step]])
 
     def write(self, text: str) -> int:
         self.out("text", str(text))

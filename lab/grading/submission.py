@@ -99,7 +99,7 @@ def _look_into(entry, name):
         return _check_file(files[0])
     named = [file for file in files if file.name == name]
     if len(named) != 1:
-        raise Unusable(f"There are {len(files)} notebooks in the folder: which one is it?")
+        raise Unusable(f"There are {len(files)} notebooks in the folder: keep only one.")
     file, remark = _check_file(named[0])
     return file, f"Of {len(files)} notebooks in the folder, {name} was graded. {remark}".strip()
 

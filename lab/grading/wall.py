@@ -147,7 +147,7 @@ def _wall(limits, place):
     wall += ["--size", str(SHARED), "--tmpfs", "/tmp"]  # before what may lie in it
     python = [sys.base_prefix, sys.prefix, *(p for p in sys.path if p.endswith("packages"))]
     wall += _show(python)
-    # Python's folders may hold the course, and the course or they the submissions: cover those.
+    # The course may lie in Python's folders, and submissions in either: cover those.
     secrets = [COURSE, *place.hidden]
     wall += [part for path in secrets if _within(path, [*SYSTEM, *python]) for part in _cover(path)]
     wall += _show([path for path in python if _within(path, secrets)])

@@ -86,6 +86,8 @@ HONEST = {
     "helper below": training("helper = lambda n: 2 * n", double="double = lambda n: helper(n)"),
     "forks": training(FORKS),
     "prints": training("for n in range(30_000):\n    print(n)", page="characters left out"),
+    "prints lists": training("print([[0]] * 300_000)", page="characters left out"),
+    "no module": training("import google.colab\n1", remarks="First error, .*: ModuleNotFoundError"),
     "draws": training("import pylab\npylab.plot([1, 2])", page="data:image/png;base64,"),
     "exits": training("helper = 1\nexit()"),
     "ends": training("import os\nos._exit(0)", remarks="In the cell 'import os': it ended the"),
@@ -203,6 +205,11 @@ HOSTILE = {
     "deep": wrong(20, "double: This is not twice", double=DEEP),
     "huge": wrong(20, "double: ", double="import numpy\ndouble = lambda n: numpy.zeros(10**8)"),
     "odd": wrong(0, "double: ", **define("    return float('nan'), {b'x': object}")),
+    "from elsewhere": training(
+        "globals()['squ' + 'are'] = lambda n: n * n",
+        remarks="square passed, but the notebook does not",
+        square="1",
+    ),
     "marks": training("### BEGIN SOLUTION ### BEGIN HIDDEN TESTS\n" * 16_000),
     "nested": training("(" * 50_000 + ")" * 50_000),
     "injects": training(

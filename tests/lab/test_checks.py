@@ -9,6 +9,7 @@ from functools import cache, partial
 from itertools import cycle
 from pathlib import Path
 
+import keras
 import pytest
 
 from answers import (
@@ -46,6 +47,11 @@ MISTAKES = [  # the seeds take turns
     for check, _, wrong in ANSWERS
     for (words, answer), seed in zip(wrong + common.WRONG, cycle(SEEDS))
 ]
+
+
+@pytest.fixture(autouse=True)
+def same_weights_in_each_run():
+    keras.utils.set_random_seed(0)
 
 
 def name_of(value):
@@ -145,7 +151,7 @@ def test_a_hint_has_two_to_four_short_sentences(check, words, answer, seed):
 def test_an_empty_stub_stays_not_implemented(check, answer):
     with pytest.raises(NotImplementedError) as caught:
         check(answer)
-    said = "Not done yet: stub raises NotImplementedError. Write it in the cell above."
+    said = "Not done yet: in the cell above, stub still raises NotImplementedError."
     assert caught.value._render_traceback_() == [said]
 
 
@@ -185,6 +191,18 @@ def test_a_notebook_shows_no_lines_of_the_checks():
 def test_a_division_by_zero_of_another_kind_is_not_blamed_on_empty_masks():
     hint = hint_of(checks.check_scores, lambda validation, test: (1 / 0, {}))
     assert "stopped with ZeroDivisionError" in str(hint)
+
+
+@pytest.mark.parametrize("answer", build_network.SLOW, ids=name_of)
+def test_a_slow_network_passes_with_a_warning(answer, capsys):
+    checks.check_build_network(answer)
+    assert re.search(r"passed.*\nBut an epoch will take about \d+ seconds", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("answer", build_network.RIGHT, ids=name_of)
+def test_a_small_network_passes_without_a_warning(answer, capsys):
+    checks.check_build_network(answer)
+    assert "epoch" not in capsys.readouterr().out
 
 
 def test_the_checks_load_no_tensorflow():

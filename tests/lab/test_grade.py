@@ -89,11 +89,11 @@ def test_points_and_reason(graded, student):
 @pytest.mark.parametrize(
     "student, total, remarks",
     [
-        ("Zoë D'Ávila (2)", 30, "^$"),
+        ("Zoë D'Ávila (2)", 30, "^First error, in the cell '1 .': SyntaxError"),
         ("Eva", 30, "does not end in .ipynb: Eva.ipynb.txt"),
-        (".Dot", 30, "^$"),
-        ("~T", 30, "^$"),
-        ("'\uff1dtwo", 30, "^$"),
+        (".Dot", 30, "^First error, in the cell '1 .': SyntaxError"),
+        ("~T", 30, "^First error, in the cell '1 .': SyntaxError"),
+        ("'\uff1dtwo", 30, "^First error, in the cell '1 .': SyntaxError"),
         ("empty", 0, "The file is empty"),
         ("archive", 0, "not a notebook: archive.zip"),
         ("link", 0, "It is a link"),

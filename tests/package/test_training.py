@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from ph2_tree import write_ph2
+from segmentation_tf import training
 from segmentation_tf.datasets import ph2
 from segmentation_tf.models import build_unet
 from segmentation_tf.pipeline import make_dataset
@@ -183,8 +185,24 @@ def test_training_learns_and_reports(trained):
     assert set(history) == {"loss", "dice", "val_loss", "val_dice"}
     assert history["loss"][-1] < 0.75 * history["loss"][0]
     assert history["val_dice"][-1] > 0.8
-    assert len(trained.lines) <= 14 and trained.lines[0] == "90 steps: 30 epochs of 3"
+    assert trained.lines[0] == "90 steps: 30 epochs of 3"
+    assert len([line for line in trained.lines if " after " in line]) <= 12
     assert trained.lines[-1].startswith("epoch  30/30")
+
+
+def test_steps_and_time_left_stand_in_a_line_that_is_overwritten(monkeypatch, capsys):
+    clock = itertools.count()
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    progress = training.Progress(epochs=2)
+    progress.set_params({"steps": 10, "epochs": 2})
+    progress.on_train_begin()
+    for batch in range(10):
+        progress.on_train_batch_end(batch)
+    progress.on_epoch_end(0, {"loss": 0.5})
+    shown = capsys.readouterr().out.split("\r")
+    assert shown[1].startswith("epoch   1/2  step 5/10  about 15 s left")
+    assert shown[-1].rstrip() == "epoch   1/2  loss 0.500  after 11 s"
+    assert len(shown[-1].rstrip("\n")) >= len(shown[1])
 
 
 def test_weights_after_training_are_the_ones_that_were_validated(trained):

@@ -1,5 +1,6 @@
 """Answers to the lab's task build_network: right ones, written in several ways, and mistakes."""
 
+import operator
 from functools import partial
 
 import keras
@@ -8,13 +9,8 @@ from keras import layers, ops
 
 from segmentation_tf.models import build_segnet, build_unet
 
-
-def batch_norm():
-    return layers.BatchNormalization(momentum=0.9)
-
-
-def concatenate(x, encoded):
-    return layers.Concatenate()([x, encoded])
+FILTERS = 8, 16, 24, 32, 40
+batch_norm = partial(layers.BatchNormalization, momentum=0.9)
 
 
 def unchanged(x):
@@ -25,14 +21,12 @@ def logits(x):
     return layers.Conv2D(1, 1)(x)
 
 
+def joined(x, encoded):
+    return layers.Concatenate()([x, encoded])
+
+
 def network(
-    height,
-    width,
-    filters=(8, 16, 24, 32, 40),
-    norm=batch_norm,
-    join=concatenate,
-    bottom=unchanged,
-    head=logits,
+    height, width, filters=FILTERS, norm=batch_norm, join=joined, bottom=unchanged, head=logits
 ):
     """A U-Net without a stem; transposed convolutions on the way up."""
 
@@ -97,45 +91,7 @@ def subclassed(height, width):
     return net
 
 
-def segnet(height, width):
-    return build_segnet((height, width, 3), filters=(16, 32, 64, 128))
-
-
-def unet_of_any_size(height, width):
-    return build_unet((None, None, 3), filters=(8, 16, 32), convolutions=2)
-
-
 # --- Mistakes -------------------------------------------------------------------------------------
-
-
-def sequential(height, width):
-    """A chain of layers has no way around."""
-    down = [layers.Conv2D(16, 3, 2, padding="same", activation="relu") for _ in range(4)]
-    up = [layers.Conv2DTranspose(16, 3, 2, padding="same", activation="relu") for _ in range(4)]
-    return keras.Sequential([keras.Input((height, width, 3)), *down, *up, layers.Conv2D(1, 1)])
-
-
-def tensor(height, width):
-    return network(height, width).output
-
-
-def frozen(height, width):
-    model = network(height, width)
-    model.layers[1].trainable = False
-    return model
-
-
-def two_outputs(height, width):
-    model = network(height, width)
-    return keras.Model(model.input, [model.output, ops.sigmoid(model.output)])
-
-
-def width_first(height, width):
-    return network(width, height)
-
-
-def size_of_the_notebook(height, width):
-    return network(192, 256)
 
 
 def of_one_size(height, width):
@@ -148,15 +104,11 @@ def of_one_size(height, width):
     return network(height, width, bottom=dense)
 
 
-def ending_in(activation):
-    return partial(network, head=lambda x: layers.Conv2D(1, 1, activation=activation)(x))
+def doubled(x):
+    return layers.UpSampling2D()(x)
 
 
-def without_channel(x):
-    return layers.Reshape(x.shape[1:3])(logits(x))
-
-
-def unet(height, width, order=reversed, padding="same", halvings=3, double=None, join=concatenate):
+def unet(height, width, order=reversed, padding="same", halvings=3, double=doubled, join=joined):
     """A U-Net whose skips are in a list, with a doubling before each."""
     image = keras.Input((height, width, 3))
     x, skips = image, []
@@ -166,50 +118,17 @@ def unet(height, width, order=reversed, padding="same", halvings=3, double=None,
         x = layers.MaxPooling2D()(x)
     x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
     for skip in order(skips):
-        x = join((double or layers.UpSampling2D())(x), skip)
+        x = join(double(x), skip)
         x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
     return keras.Model(image, logits(x))
 
 
-def stored_after_pooling(height, width):
-    image = keras.Input((height, width, 3))
-    x, skips = image, []
-    for _ in range(3):
-        x = layers.MaxPooling2D()(layers.Conv2D(8, 3, padding="same", activation="relu")(x))
-        skips.append(x)
-    for skip in reversed(skips):
-        x = layers.Concatenate()([layers.UpSampling2D()(x), skip])
-    return keras.Model(image, logits(x))
+def head_of(head):
+    return partial(network, head=head)
 
 
-def joined_by_plus(x, encoded):
-    return x + encoded
-
-
-def widened(x):
-    return layers.Conv2D(x.shape[-1] + 1, 1)(x)
-
-
-def halved(x):
-    return layers.Conv2D(1, 1, strides=2)(x)
-
-
-def along_rows(x, encoded):
-    return layers.Concatenate(axis=1)([x, encoded])
-
-
-def grey(height, width):
-    image = keras.Input((height, width, 1))
-    return keras.Model(image, logits(image))
-
-
-def colours_first(height, width):
-    image = keras.Input((3, height, width))
-    return keras.Model(image, logits(image))
-
-
-def double_by_3(x):
-    return layers.Conv2DTranspose(8, 3, 2)(x)
+def ending_in(activation):
+    return head_of(lambda x: layers.Conv2D(1, 1, activation=activation)(x))
 
 
 RIGHT = [
@@ -217,50 +136,49 @@ RIGHT = [
     with_attention,
     encoder_as_a_model,
     subclassed,
-    segnet,
-    unet_of_any_size,
-    partial(unet, halvings=5, join=joined_by_plus),
+    lambda height, width: build_segnet((height, width, 3), filters=(16, 32, 64, 128)),
+    lambda height, width: build_unet((None, None, 3), filters=(8, 16, 32), convolutions=2),
+    partial(unet, halvings=5, join=operator.add),
 ]
 SLOW = [
     partial(network, filters=(16, 32, 64, 512, 1024)),
-    partial(network, filters=(32, 16, 16, 16, 16)),
+    partial(network, filters=(64, 128, 64, 64, 64)),
 ]
+
+
+def one_filter(height, width):
+    image = keras.Input((height, width, 3))
+    return keras.Model(image, layers.Conv2D(1, 41, padding="same")(image))
+
+
 WRONG = [
-    ("not a keras.Model", tensor),
-    ("not a keras.Model", lambda height, width: network),
-    ("width and height are exchanged", width_first),
-    ("its colours come last", grey),
-    ("its colours come last", colours_first),
-    ("not the notebook's constants", size_of_the_notebook),
+    ("not a keras.Model", lambda height, width: network(height, width).output),
+    ("Keras' shapes are", lambda height, width: network(width, height)),
+    ("Keras' shapes are", lambda height, width: network(192, 256)),
+    ("Keras' shapes are", lambda height, width: logits(keras.Input((height, width)))),
     ("have the momentum", partial(network, norm=layers.BatchNormalization)),
-    ("trainable is False", frozen),
     ("of different shapes", of_one_size),
     ("the wrong order", partial(unet, order=list)),
-    ("the wrong order", partial(unet, order=list, join=joined_by_plus)),
-    ("the wrong order", partial(unet, order=list, join=lambda *pair: layers.Add()(pair))),
-    ("the wrong order", partial(unet, order=list, join=lambda *x: ops.concatenate(x, axis=-1))),
+    ("the wrong order", partial(unet, order=list, join=operator.add)),
     ("one halving apart", partial(unet, double=unchanged)),
-    ("one halving apart", stored_after_pooling),
-    ("one halving apart", partial(unet, order=list, halvings=2)),
-    ("by halving. Convolutions", partial(unet, padding="valid")),
-    ("by halving. Convolutions", partial(unet, padding="valid", join=joined_by_plus)),
-    ("by halving. Convolutions", partial(unet, double=double_by_3)),
-    ("can be halved five times", partial(unet, halvings=6)),
-    ("cannot be added up", partial(network, join=lambda x, side: widened(x) + side)),
-    ("cannot be added up", partial(network, join=lambda x, y: layers.Add()([widened(x), y]))),
-    ("cannot be added up", partial(network, join=lambda x, side: along_rows(widened(x), side))),
-    ("the decoder doubles less often", partial(network, head=halved)),
-    ("End with a convolution of 1 filter", partial(network, head=lambda x: layers.Conv2D(2, 1)(x))),
-    ("up to the end", partial(network, head=without_channel)),
-    ("up to the end", partial(network, head=lambda x: layers.UpSampling2D()(logits(x)))),
-    ("compares one output with the mask", two_outputs),
-    ("softmax over a single channel", ending_in("softmax")),
-    ("as after a sigmoid", ending_in("sigmoid")),
-    ("ends in a ReLU", ending_in("relu")),
+    ("are not halvings of the input", partial(unet, padding="valid")),
+    ("are not halvings of the input", partial(unet, padding="valid", halvings=6)),
+    (
+        "are not halvings of the input",
+        partial(unet, double=lambda x: layers.Conv2DTranspose(8, 3, 2)(x)),
+    ),
+    ("are not halvings of the input", partial(unet, halvings=6)),
+    ("cannot be added up", partial(network, join=lambda x, side: layers.Conv2D(7, 1)(x) + side)),
+    ("the decoder doubles less often", head_of(lambda x: layers.Conv2D(1, 1, 2)(x))),
+    ("so one output with one logit", head_of(lambda x: layers.Conv2D(2, 1)(x))),
+    ("so one output with one logit", head_of(lambda x: [logits(x), logits(x)])),
+    ("tanh, ReLU or argmax", ending_in("softmax")),
+    ("tanh, ReLU or argmax", ending_in("sigmoid")),
+    ("tanh, ReLU or argmax", ending_in("tanh")),
+    ("tanh, ReLU or argmax", ending_in("relu")),
+    ("No layer halves the grid", one_filter),
     ("leads through the coarsest grid", partial(network, join=lambda x, encoded: x)),
-    ("leads through the coarsest grid", sequential),
-    ("Follow x from layer to layer", partial(network, head=lambda x: logits(ops.stop_gradient(x)))),
-    ("Follow x from layer to layer", partial(network, head=lambda x: ops.round(logits(x)))),
-    ("Such a narrow view", partial(network, filters=(8, 8))),
-    ("get no gradient from the logits", partial(network, bottom=ops.stop_gradient)),
+    ("it needs 40 x 40", partial(network, filters=(8, 8))),
+    ("No gradient gets from the logits", head_of(lambda x: ops.round(logits(x)))),
+    ("No gradient gets from the logits", partial(network, bottom=ops.stop_gradient)),
 ]

@@ -77,6 +77,10 @@ def mean_without_empty_masks(pairs):
     return mean_of(kept) if kept else (1, 1)
 
 
+def accuracy_of(pairs):
+    return [np.mean([(mask == predicted).mean() for mask, predicted in pairs])]
+
+
 def median_of(pairs):
     return np.median([dice_iou(*pair) for pair in pairs], axis=0)
 
@@ -118,12 +122,13 @@ WRONG_THRESHOLD = [
     ("a logit of 0.5 is a", partial(judge, cut=raw, table_cut=raw)),
     ("One half need not be the best", changed(judge, lambda threshold, table: (0.5, table))),
     ("One half need not be the best", partial(judge, best=pooled)),
+    ("One half need not be the best", partial(judge, best=accuracy_of)),
     ("For the table, logits were", partial(judge, table_cut=raw)),
     ("Another threshold than the one", partial(judge, table_cut=lambda logits, t: logits > 0)),
     ("may end at the first peak", lambda validation, test: judge(validation[:1], test)),
     ("may end at the first peak", partial(judge, best=median_of)),
     ("may end at the first peak", partial(judge, best=lambda pairs: mean_of(pairs)[1:])),
-    ("best for a mean over sequences", weigh_sequences_alike),
+    ("by a mean over sequences, but", weigh_sequences_alike),
     ("let no nan into it", partial(judge, best=partial(mean_of, score=zero_for_two_empty_masks))),
     ("let no nan into it", partial(judge, best=mean_without_empty_masks)),
 ]

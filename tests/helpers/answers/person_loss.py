@@ -1,7 +1,6 @@
 """Answers to the lab's task person_loss: right ones, written in several ways, and mistakes."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -51,7 +50,7 @@ def balanced_bce(mask, logits):
 # --- Mistakes -------------------------------------------------------------------------------------
 
 
-def bce_of_each_pixel(mask, logits):
+def pixels(mask, logits):
     return ops.binary_crossentropy(mask, logits, from_logits=True)
 
 
@@ -63,14 +62,6 @@ def dice_of_masks(mask, logits):
     return 1 - soft_dice(mask, ops.cast(logits > 0, "float32"))
 
 
-def with_numpy(mask, logits):
-    return tf.constant(np.mean((np.asarray(logits) - np.asarray(mask)) ** 2, axis=(1, 2, 3)))
-
-
-def dice(mask, logits):
-    return soft_dice(mask, ops.sigmoid(logits))
-
-
 def bce_without_from_logits(mask, logits):
     return ops.mean(ops.binary_crossentropy(mask, logits), axis=(1, 2, 3))
 
@@ -79,26 +70,9 @@ def dice_of_logits(mask, logits):
     return 1 - soft_dice(mask, logits)
 
 
-def recall(mask, logits):
-    return 1 - total(mask * ops.sigmoid(logits)) / (total(mask) + 1)
-
-
-def dice_of_two_sigmoids(mask, logits):
-    return 1 - soft_dice(mask, ops.sigmoid(ops.sigmoid(logits)))
-
-
 def one_below_the_bar(mask, logits):
     p = ops.sigmoid(logits)
     return 1 - 2 * total(mask * p) / (total(mask) + total(p) + 1)
-
-
-def weighted_by_area(mask, logits):
-    cost = ops.binary_crossentropy(mask, logits, from_logits=True)
-    return total(cost * mask) / total(mask) + total(cost * (1 - mask)) / total(1 - mask)
-
-
-def dice_without_smoothing(mask, logits):
-    return 1 - soft_dice(mask, ops.sigmoid(logits), smooth=0)
 
 
 def unclipped_log(mask, logits):
@@ -111,10 +85,6 @@ def swapped(loss):
 
 def plus(*losses):
     return lambda mask, logits: sum(loss(mask, logits) for loss in losses)
-
-
-def after_sigmoid(loss):
-    return lambda mask, logits: loss(mask, ops.sigmoid(logits))
 
 
 def after_own_sigmoid(loss):
@@ -136,17 +106,19 @@ RIGHT = [
     tversky,
     balanced_bce,
     FOCAL,
-    plus(dice_loss, after_sigmoid(keras.losses.MeanSquaredError())),
+    lambda m, x: dice_loss(m, x) + keras.losses.MeanSquaredError()(m, ops.sigmoid(x)),
 ]
 WRONG = [
     ("not a tensor", lambda mask, logits: (bce_loss(mask, logits), dice_loss(mask, logits))),
-    ("over every axis but the first", bce_of_each_pixel),
+    ("over every axis but the first", pixels),
     ("over every axis but the first", keras.losses.binary_crossentropy),
-    ("logarithm of a negative number", log_by_hand),
+    ("likely logits were taken", log_by_hand),
     ("The loss has no gradient", dice_of_masks),
-    ("The loss has no gradient", with_numpy),
-    ("a part of it, is upside down", dice),
-    ("a part of it, is upside down", plus(bce_loss, dice)),
+    ("a part of it, is upside down", lambda mask, logits: 1 - dice_loss(mask, logits)),
+    (
+        "a part of it, is upside down",
+        lambda mask, logits: bce_loss(mask, logits) - dice_loss(mask, logits),
+    ),
     ("likely logits were taken", bce_without_from_logits),
     ("likely logits were taken", plus(bce_without_from_logits, dice_loss)),
     ("multiplies logits as they are", dice_of_logits),
@@ -157,16 +129,15 @@ WRONG = [
     ("Mask and logits are exchanged", swapped(BCE)),
     ("Mask and logits are exchanged", swapped(FOCAL)),
     ("Mask and logits are exchanged", swapped(weighted_bce)),
-    ("have no influence on the loss", recall),
-    ("have no influence on the loss", lambda m, x: each_image((1 - m) * bce_of_each_pixel(m, x))),
+    ("have no influence on the loss", lambda m, x: each_image(m * pixels(m, x))),
+    ("have no influence on the loss", lambda m, x: each_image((1 - m) * pixels(m, x))),
     ("a constant such as 1 was added", one_below_the_bar),
-    ("a sigmoid is applied twice", dice_of_two_sigmoids),
-    ("a sigmoid is applied twice", after_sigmoid(bce_dice_loss)),
+    ("a sigmoid is applied twice", lambda m, x: dice_loss(m, ops.sigmoid(x))),
+    ("a sigmoid is applied twice", lambda m, x: bce_dice_loss(m, ops.sigmoid(x))),
     ("a sigmoid is applied twice", plus(after_own_sigmoid(bce_loss), dice_loss)),
-    ("pays only", bce_loss),
-    ("pays only", lambda m, x: each_image((20 - 19 * m) * bce_of_each_pixel(m, x))),
-    ("Something is divided by an area", weighted_by_area),
-    ("Something is divided by an area", dice_without_smoothing),
+    ("Marking nobody costs only", bce_loss),
+    ("Marking nobody costs only", lambda m, x: each_image((20 - 19 * m) * pixels(m, x))),
+    ("Something is divided by an area", lambda m, x: 1 - soft_dice(m, ops.sigmoid(x), smooth=0)),
     ("exp(200) is too", unclipped_log),
     ("exp(200) is too", lambda m, x: each_image(ops.log(1 + ops.exp(x)) - m * x) + dice_loss(m, x)),
 ]

@@ -38,7 +38,8 @@ def read_with_tensorflow(image_files, mask_files, size):
         image = tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), tf.uint8)
         mask = tf.image.resize(mask, size, method="nearest")[..., 0] > 127
         rows.append((file.stem, image.numpy(), mask.numpy()))
-    return tuple(list(part) for part in zip(*rows))
+    names, images, masks = zip(*rows)
+    return list(names), np.stack(images), np.stack(masks)
 
 
 def read_with_numpy(image_files, mask_files, size):
@@ -116,16 +117,19 @@ RIGHT = [
 WRONG = [
     ("Arrays of unequal shapes", partial(read, mask=as_stored)),
     ("Arrays of unequal shapes", partial(fill_arrays, mask=turned(small_mask))),
-    ("make names a list", with_names(np.array)),
-    ("make names a list", changed(read, lambda names, images, masks: (images, masks, names))),
+    ("names.tolist()", with_names(np.array)),
+    ("not a list of names", changed(read, lambda names, images, masks: (images, masks, names))),
     ("Take file.stem.", with_names(lambda names: list(map(Path, names)))),
     ("Take file.stem.", with_names(lambda names: [f"{name}.png" for name in names])),
-    ("list their files in any order", changed(read, lambda n, i, m: (n[::-1], i[::-1], m[::-1]))),
-    ("list their files in any order", with_names(lambda n: [name.rsplit("_", 1)[0] for name in n])),
+    ("files in any order", changed(read, lambda n, i, m: (n[::-1], i[::-1], m[::-1]))),
+    ("files in any order", with_names(lambda names: names[:1])),
+    ("files in any order", with_names(lambda n: [name.rsplit("_", 1)[0] for name in n])),
     ("the width comes first", partial(read, image=turned(small_image))),
     ("the width comes first", partial(read, mask=turned(small_mask))),
     ("an axis for channels, and", with_masks(lambda masks: masks[..., None])),
     ("an axis for channels, and", partial(read, mask=partial(grey, mode="RGB"))),
+    ("np.stack makes one array", with_images(list)),
+    ("np.stack makes one array", with_masks(list)),
     ("three channels and masks none", changed(read, lambda n, i, m: (n, m, i))),
     ("three channels and masks none", partial(read, image=lambda file, size: read_image(file))),
     ("three channels and masks none", with_masks(lambda masks: [*masks[:4], masks[4, 1:]])),
@@ -138,8 +142,8 @@ WRONG = [
     ("makes images flicker", partial(read, image=as_stored)),
     ("greys between person and", partial(read, mask=grey)),
     ("greys between person and", mask_of(lambda grey: grey / 255)),
-    ("not the opposite", partial(read, mask=ones)),
-    ("not the opposite", partial(read, mask=lambda f, s: channels(f, s).sum(axis=-1))),
+    ("mask indexing goes wrong", partial(read, mask=ones)),
+    ("mask indexing goes wrong", partial(read, mask=lambda f, s: channels(f, s).sum(axis=-1))),
     ("have different scales", mask_of(lambda grey: grey / 255 >= 128)),
     ("have different scales", mask_of(lambda grey: grey == 1, NEAREST)),
     ("but its file does", partial(read, mask=lambda f, s: channels(f, s).sum(axis=-1) == 3 * 255)),
