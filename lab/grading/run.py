@@ -54,7 +54,9 @@ class Sandbox:
         self.work = None if place.walled else _work_folder()
         self.process = wall.start(limits, place, self.work and self.work.name)
         self.lines, self.said = queue.Queue(maxsize=20), collections.deque(maxlen=1)
-        for work in (self._read, self._drain, self._watch):
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        for work in (self._drain, self._watch):
             threading.Thread(target=work, daemon=True).start()
         try:
             self._receive(START_SECONDS, lambda *_: None)
@@ -158,6 +160,11 @@ class Sandbox:
     def close(self) -> None:
         """End all that runs in it, and remove what it wrote."""
         end_all(self.process, self.members)
+        for _ in range(40):  # let the reader come to its end, which may wait for room
+            with contextlib.suppress(queue.Empty):
+                self.lines.get(timeout=0.05)
+            if not self.reader.is_alive():
+                break
         if self.work:
             self.work.cleanup()
 
@@ -341,7 +348,9 @@ def end_all(process: subprocess.Popen, members: list[psutil.Process]) -> None:
 
     With the first of those, the system ends all others behind the wall, without fail.
     """
-    for member in [*reversed(family(process.pid)), *members]:
+    # Once it has ended, its number may be that of another process.
+    found = family(process.pid) if process.poll() is None else []
+    for member in [*reversed(found), *members]:
         ask(member, "kill")
     process.kill()
     process.wait()

@@ -81,7 +81,15 @@ def can_limit_memory() -> bool:
 def _scope(limits):
     memory = f"MemoryMax={int(limits.memory * GIGABYTE + limits.disk * GIGABYTE)}"
     properties = ["-p", memory, "-p", "MemorySwapMax=0", "-p", "TasksMax=2000"]
-    return ["systemd-run", "--user", "--scope", "--quiet", "--collect", *properties, "--"]
+    return [
+        shutil.which("systemd-run"),
+        "--user",
+        "--scope",
+        "--quiet",
+        "--collect",
+        *properties,
+        "--",
+    ]
 
 
 def start(limits: Limits, place: Place, work: Path | None) -> subprocess.Popen:
@@ -135,7 +143,15 @@ def _environment(place, work):
 
 def _wall(limits, place):
     """The command that builds the wall and then runs what is behind it."""
-    wall = ["bwrap", "--unshare-user", "--unshare-all", "--uid", "1000", "--gid", "1000"]
+    wall = [
+        shutil.which("bwrap"),
+        "--unshare-user",
+        "--unshare-all",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+    ]
     wall += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if _can_forbid_namespaces():
         wall += ["--disable-userns"]
