@@ -274,19 +274,20 @@ def grade_one(submission: Submission, lab: Lab, limits: Limits, place: Place) ->
 
     A row is a dict: task, title, anchor, points (None: to read), of, by_hand, note.
     """
-    student, remarks = submission.student, [submission.remark] if submission.remark else []
+    student, cells = submission.student, []
+    remarks = [submission.remark] if submission.remark else []
     try:
         cells = read(submission.file) if submission.file else []
-    except (Unusable, OSError) as error:
-        cells, remarks = (
-            [],
-            [*remarks, error.strerror if isinstance(error, OSError) else str(error)],
-        )
+    except Unusable as error:
+        remarks.append(str(error))
+    except OSError as error:
+        remarks.append(f"The file could not be read: {error.strerror}.")
     if not cells:
         remarks = remarks or ["The notebook has no cells."]
         rows = [*judge(lab, lambda *_: NOT_RUN), make_row(WRITTEN, 0, 10, NOT_RUN)]
         return rows, remarks, feedback.make_page(student, rows, remarks)
-    answer = find_answer(cells, lab.given())
+    given = lab.given()
+    answer = find_answer(cells, given)
     run = Run([cell.source for cell in cells if cell.kind == "code"], limits, place)
     try:
         run.all_cells()
@@ -305,7 +306,7 @@ def grade_one(submission: Submission, lab: Lab, limits: Limits, place: Place) ->
         answer=answer,
         cells=cells,
         outputs=run.outputs,
-        given={cell.source.strip() for cell in lab.given()},
+        given={cell.source.strip() for cell in given},
     )
     remarks += [f"{row['task']}: {row['note']}" for row in rows if row["points"] == 0]
     return rows, remarks, page
