@@ -97,7 +97,7 @@ HONEST = {
         double="import math, time\ntime.sleep(.4)\ndouble = lambda n: math.floor(2 * n)",
     ),
     "sleeps": training("import time\ntime.sleep(99)", remarks="it did not end in its time"),
-    "hangs in all": wrong(0, "add: it did not end in its time, 2 s", **define(LOOP)),
+    "hangs in all": wrong(0, "add: it did not end in its time", **define(LOOP)),
     "deaf": training(DEAF, remarks="nor when it was interrupted"),
     "deaf function": wrong(20, double="def double(n):\n" + indent(DEAF, "    ")),
     "system exit": wrong(20, double="import sys\ndouble = lambda n: sys.exit()"),

@@ -31,7 +31,7 @@ from lab.grading.submission import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = grade.Limits(
-    seeds=(7, 10), minutes=0.1, check_seconds=2, memory=0.6, processes=30, disk=0.03
+    seeds=(7, 10), minutes=0.2, check_seconds=4, memory=0.6, processes=30, disk=0.03
 )
 walled = pytest.mark.skipif(
     bool(wall.find_trouble()), reason=f"no sandbox: {wall.find_trouble()}; the walls are not tested"
@@ -62,7 +62,7 @@ def graded(lab, tmp_path_factory):
     out = folder.with_name("handed in-graded")
     with contextlib.redirect_stdout(io.StringIO()) as said, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET_OF_THE_TEACHER", "swordfish")
-        patch.setattr(run, "GRACE", 2)
+        patch.setattr(run, "GRACE", 5)
         patch.setattr(run, "QUICK", 0.3)
         assert grade.grade_folder(folder, out, LIMITS, lab=lab) == 0
     return Graded(rows_of(out), out, said.getvalue())
