@@ -6,7 +6,11 @@ They return logits: outputs before the sigmoid or softmax that would make probab
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import Input, Model, layers, ops
+
+# Images have their channels last here. The file ~/.keras/keras.json may say otherwise.
+keras.config.set_image_data_format("channels_last")
 
 
 def build_unet(
@@ -25,7 +29,8 @@ def build_unet(
     Both cost time, which we spend on more training steps.
 
     Args:
-        input_shape: `(H, W, C)`.
+        input_shape: `(H, W, C)`. H and W may be None, but then `predict_mask` refuses the model,
+            because it does not know the size to shrink an image to.
         classes: Output channels. One is enough to tell an object from its background.
         filters: Channels of each level; each level below the first halves the size.
         convolutions: Convolutions in each block of encoder and decoder.
@@ -81,11 +86,17 @@ def build_segnet(
             H and W must be given.
 
     Raises:
-        ValueError: H or W is not a multiple of the total reduction by `stem_stride` and levels.
+        ValueError: H or W is None, or not a multiple of the total reduction by `stem_stride` and
+            levels.
 
     Source:
         V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
     """
+    if None in input_shape:
+        raise ValueError(
+            f"input_shape {tuple(input_shape)}: unpooling needs a height and a width, such as "
+            "(96, 96, 3)"
+        )
     _check_divisible(input_shape, stem_stride * 2 ** len(filters))
     inputs = Input(input_shape, name="image")
     x = _block(inputs, filters[0], "stem", 1, momentum, strides=stem_stride)
@@ -122,7 +133,9 @@ class MaxPoolingWithPlaces(_Unmasked):
     def call(self, x):
         windows = _to_windows(x)
         equal = ops.cast(ops.equal(windows, ops.max(windows, axis=(2, 4), keepdims=True)), x.dtype)
-        rank = equal * ops.reshape(ops.cast([4, 3, 2, 1], x.dtype), (1, 1, 2, 1, 2, 1))
+        # A NumPy array, because the export to ONNX would make a tensor a second input.
+        order = np.array([4, 3, 2, 1], keras.backend.standardize_dtype(x.dtype))
+        rank = ops.multiply(equal, order.reshape(1, 1, 2, 1, 2, 1))
         places = ops.cast(ops.equal(rank, ops.max(rank, axis=(2, 4), keepdims=True)), x.dtype)
         # A sum over the one place is the maximum, and sends the gradient there alone.
         return ops.sum(windows * places, axis=(2, 4)), ops.reshape(places, (-1, *x.shape[1:]))

@@ -45,12 +45,13 @@ def make_dataset(
 
     Raises:
         DatasetError: A file cannot be used. All files are read here, before the first batch.
-        ValueError: There are no cases, or `batch_size` is below 1.
+        ValueError: There are no cases, or `size` or `batch_size` is below 1.
     """
     if not cases:
         raise ValueError("make_dataset got no cases")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    for name, value in (("size", np.min(size)), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
     with tf.device("CPU"):
         images, masks = map(tf.constant, load_arrays(cases, size, load_fn))
     # We shuffle the numbers of the pictures. Shuffling the pictures would need a second copy.
@@ -218,7 +219,12 @@ def warp(
         interpolation: "BILINEAR" or "NEAREST".
         size: Height and width of the output in pixels; those of the input by default.
         fill_mode: What lies beyond an edge: "REFLECT", the mirror image, or "CONSTANT", zeros.
+
+    Raises:
+        ValueError: Another `interpolation`, for which TensorFlow would return zeros.
     """
+    if interpolation not in ("BILINEAR", "NEAREST"):
+        raise ValueError(f'interpolation is {interpolation!r}; give "BILINEAR" or "NEAREST"')
     size = images.shape[1:3] if size is None else size
     warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,

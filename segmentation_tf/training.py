@@ -6,11 +6,13 @@ their areas.
 
 import contextlib
 import dataclasses
+import gc
 import inspect
 import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +21,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 from tqdm import tqdm
+
+import segmentation_tf.models  # noqa: F401  (it sets Keras to channels last)
 
 # A saved model can then be loaded with its loss and its learning rate schedule.
 register = keras.saving.register_keras_serializable("segmentation_tf")
@@ -74,9 +78,8 @@ def train(
         loss: Takes `(mask, logits)`. BCE / 2 + Jaccard loss by default, for masks of one channel.
         metrics: Functions like the loss, or Keras metrics. Dice by default, which is meant for one
             output channel.
-        callbacks: More Keras callbacks. At the end of an epoch they see the weights after the last
-            step, not the running average. So EarlyStopping and ModelCheckpoint keep weights other
-            than those that were validated.
+        callbacks: More Keras callbacks. At the end of an epoch they see the running average of the
+            weights, which was validated. So EarlyStopping and ModelCheckpoint keep what they score.
         verbose: Print how many steps the training will make, a warning where they are too few to
             trust, and a line for each epoch, or about ten lines for a long training. If False,
             Ctrl-C also raises KeyboardInterrupt at the end, so that a loop of silent trainings
@@ -86,27 +89,28 @@ def train(
         The Keras History: `loss` and each metric by epoch, as means over images at network size.
 
     Raises:
-        ValueError: The data are empty, infinite or of unknown length; the model has no trainable
-            weights; or `epochs` is below 1.
+        TypeError: The data are no `tf.data.Dataset`.
+        ValueError: The data are empty, infinite or of unknown length, or do not fit the model; the
+            model has no trainable weights; or `epochs` is below 1.
     """
-    if not model.trainable_variables:
-        raise ValueError("the model has no trainable weights: build it, or unfreeze a layer")
+    _check_model(model, loss)
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
-    steps_per_epoch = _count_batches(train_data, "train_data")
+    steps_per_epoch = _count_batches(train_data, "train_data", model, loss)
     if validation_data is not None:
-        _count_batches(validation_data, "validation_data")
+        _count_batches(validation_data, "validation_data", model, loss)
     if epochs is None:
         epochs = default_epochs(steps_per_epoch)
     metrics = [dice] if metrics is None else metrics
     # After a resumed training, BackupAndRestore leaves its first epoch in the model. The next
     # training would skip that many epochs.
     model._initial_epoch = None
+    gc.collect()  # frees the graphs of earlier models, which are cycles of small objects
     with Interruption() as interruption:
         _compile(model, epochs * steps_per_epoch, loss or bce_jaccard_loss, metrics)
-        # The order matters: Interruption must see the averaged weights before ValidateAverage
-        # puts the others back.
-        watching = [interruption, ValidateAverage()]
+        watching = [ValidateAverage(), interruption]
+        if loss is None:
+            watching.append(RefuseImpossibleLoss())
         if verbose:
             print(describe_steps(epochs, steps_per_epoch))
             watching.append(Progress(epochs))
@@ -124,10 +128,52 @@ def train(
     return history
 
 
-def _count_batches(data, name):
+def _check_model(model, loss):
+    """Refuse a model that cannot be trained, and warn of one that will hardly learn."""
+    if not model.trainable_variables:
+        raise ValueError(
+            "the model has no trainable weights: unfreeze a layer, or build the model first, for "
+            "example with keras.Input((96, 96, 3)) as the first layer of a Sequential"
+        )
+    if model.trainable_variables[0].dtype == "float16":
+        warnings.warn(
+            "the weights are float16, and small steps are lost in them. Call "
+            'keras.config.set_floatx("float32") before you build the model, or correct floatx in '
+            "~/.keras/keras.json",
+            stacklevel=3,
+        )
+    shape = getattr(model, "output_shape", None)
+    if loss is None and isinstance(shape, tuple) and shape[-1] != 1:
+        raise ValueError(
+            f"the model has {shape[-1]} output channels, and the default loss takes one: build it "
+            "with classes=1, or give loss, and metrics=[] or your own"
+        )
+
+
+def _count_batches(data, name, model, loss):
+    """The number of batches in data that the model can be trained with."""
+    if not isinstance(data, tf.data.Dataset):
+        raise TypeError(
+            f"{name} is a {type(data).__name__}; give a tf.data.Dataset of (image, mask) batches: "
+            "make_dataset makes one of cases, and for two arrays there is "
+            "tf.data.Dataset.from_tensor_slices((images, masks)).batch(8)"
+        )
     count = int(data.cardinality())
     if count <= 0:
         raise ValueError(f"{name} must be finite, of known length, and hold at least one batch")
+    batch = data.element_spec
+    if not isinstance(batch, tuple) or len(batch) < 2:
+        raise ValueError(f"{name} must hold pairs (image, mask), and its elements are {batch}")
+    fits = [("images", batch[0], getattr(model, "input_shape", None))]
+    if loss is None:  # other losses may take other targets
+        fits.append(("masks", batch[1], getattr(model, "output_shape", None)))
+    for part, spec, shape in fits:
+        found = getattr(spec, "shape", None)
+        if isinstance(shape, tuple) and not tf.TensorShape(shape).is_compatible_with(found):
+            raise ValueError(
+                f"{name} has batches of {part} of the shape {tuple(found)}, and the model needs "
+                f"{shape}, where None is any number"
+            )
     return count
 
 
@@ -233,6 +279,9 @@ class AveragingAdamW(keras.optimizers.Optimizer):
             self.add_variable((self.places[-1],), dtype=variables[0].dtype, name=name)
             for name in ("momentum", "velocity", "average")
         )
+        # 1 while the model holds the average, and `average` the weights after the last step. It is
+        # a variable so that a backup keeps it.
+        self.swapped = self.add_variable((), dtype=variables[0].dtype, name="swapped")
 
     def _filter_empty_gradients(self, grads, variables):
         super()._filter_empty_gradients(grads, variables)  # warns of those without one
@@ -240,7 +289,9 @@ class AveragingAdamW(keras.optimizers.Optimizer):
         return filled, variables
 
     def _backend_update_step(self, grads, variables, learning_rate):
-        if keras.backend.backend() == "tensorflow":  # its version adds up all devices
+        # TensorFlow's version adds up the gradients of several devices. It also keeps the graph of
+        # the step forever, about 25 MB for each training, so one device goes without it.
+        if keras.backend.backend() == "tensorflow" and tf.distribute.has_strategy():
             return super()._backend_update_step(grads, variables, learning_rate)
         self._update(grads, variables, learning_rate)
 
@@ -270,18 +321,24 @@ class AveragingAdamW(keras.optimizers.Optimizer):
         self._set(variables, weights)
 
     def _set(self, variables, vector):
+        if len(variables) != len(self.places):
+            raise ValueError("layers were frozen or unfrozen since compile: compile again")
         for variable, part in zip(variables, ops.split(vector, self.places[:-1]), strict=True):
             variable.assign(ops.reshape(part, variable.shape))
 
-    def swap_average(self, variables):
-        """Exchange a model's weights, `variables`, with their running average."""
-        weights = _as_vector(variables)
-        self._set(variables, ops.convert_to_tensor(self.average))
-        self.average.assign(weights)
+    def show_average(self, variables: Sequence[keras.Variable], shown: bool = True) -> None:
+        """Let a model hold the running average of its weights, `variables`, or not any more."""
+        if self.built and bool(ops.convert_to_numpy(self.swapped)) != shown:
+            weights = _as_vector(variables)
+            self._set(variables, ops.convert_to_tensor(self.average))
+            self.average.assign(weights)
+            self.swapped.assign(float(shown))
 
     def finalize_variable_values(self, variables):
         """Leave the average in the model; Keras calls this at the end of `fit`."""
-        self._set(variables, ops.convert_to_tensor(self.average))
+        self.show_average(variables)
+        self.average.assign(_as_vector(variables))
+        self.swapped.assign(0.0)
 
     def get_config(self) -> dict:
         own = {"decay": self.decay, "average_momentum": self.average_momentum}
@@ -378,14 +435,38 @@ def _soft_dice(a, b):
 
 
 class ValidateAverage(keras.callbacks.Callback):
-    """Validates the running average of the weights, not those after the last step."""
+    """Lets the model hold the running average of its weights between the steps of two epochs.
+
+    So the validation, and callbacks that come after this one, meet the average, and not the weights
+    after the last step.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._show_average(False)
 
     def on_test_begin(self, logs=None):
+        self._show_average(True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._show_average(True)
+
+    def _show_average(self, shown):
         optimizer = self.model.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
-        optimizer.swap_average(self.model.trainable_variables)
+        optimizer.show_average(self.model.trainable_variables, shown)
 
-    on_test_end = on_test_begin  # a second swap puts them back
+
+class RefuseImpossibleLoss(keras.callbacks.Callback):
+    """Ends a training if its loss is impossible for the default loss and masks of 0 and 1."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if math.isnan(logs["loss"]):
+            raise ValueError("the loss is not a number: look for NaN in images, masks and weights")
+        if logs["loss"] < 0:
+            raise ValueError(
+                f"the loss is {logs['loss']:.3g}. Below 0 means that masks hold values above 1: "
+                "divide masks of 0 and 255 by 255"
+            )
 
 
 class Progress(keras.callbacks.Callback):

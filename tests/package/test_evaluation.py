@@ -1,6 +1,7 @@
 """Scores against numbers worked by hand; masks at the image's own size."""
 
 import weakref
+from functools import partial
 
 import keras
 import numpy as np
@@ -25,10 +26,12 @@ from segmentation_tf.evaluation import (
     predict_logits,
     predict_mask,
     predict_masks,
+    predict_tiles,
     score,
     surface_distances,
 )
 from segmentation_tf.images import read_image, read_mask
+from segmentation_tf.models import build_unet
 
 EMPTY = np.zeros((30, 40), bool)
 BLOCK = EMPTY.copy()
@@ -240,6 +243,16 @@ def test_a_network_with_another_number_of_channels_is_refused(cases):
         evaluate(side_model(2), cases)
     with pytest.raises(ValueError, match="one output channel.*use predict_mask"):
         predict_classes(darkness_model(), image)
+
+
+def test_a_network_without_a_size_is_refused_and_its_weights_go_into_one_with_a_size():
+    image, any_size = skin(disc()), build_unet((None, None, 3), filters=(4, 8))
+    for predict in (predict_mask, partial(predict_tiles, scale=1)):
+        with pytest.raises(ValueError, match=r"images of any size .*build_unet.*set_weights"):
+            predict(any_size, image)
+    sized = build_unet((64, 64, 3), filters=(4, 8))
+    sized.set_weights(any_size.get_weights())
+    assert predict_mask(sized, image).shape == image.shape[:2]
 
 
 def test_evaluation_has_a_row_a_case_and_means(cases):

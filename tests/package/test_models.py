@@ -33,6 +33,11 @@ def test_size_that_does_not_divide_is_refused(build, shape):
         build(shape)
 
 
+def test_segnet_needs_a_height_and_a_width():
+    with pytest.raises(ValueError, match=r"\(None, None, 3\): unpooling needs a height"):
+        build_segnet((None, None, 3))
+
+
 def test_size_and_depth_can_be_chosen():
     # Nine blocks and four up-convolutions between stem and head; the original has two convolutions
     # in each block and no stride.

@@ -53,9 +53,12 @@ def test_short_last_batch_is_kept_but_not_in_training(cases):
     assert batches(3, training=True) == [5]  # of the three cases, taken twice
 
 
-def test_batch_without_images_is_refused(cases):
+def test_batch_without_images_or_pixels_is_refused(cases):
     with pytest.raises(ValueError, match="batch_size is 0; it must be at least 1"):
         make_dataset(cases, 32, 0, training=True)
+    for size in (0, (32, 0)):
+        with pytest.raises(ValueError, match="^size is 0; it must be at least 1"):
+            make_dataset(cases, size, 4)
 
 
 def test_training_leaves_out_other_cases_in_each_epoch(cases):
@@ -234,6 +237,8 @@ def test_warp_sends_output_to_input_and_mirrors_at_an_edge():
     found = warp(tf.constant(image), shift, "NEAREST", size=(2, 3)).numpy()[0, ..., 0]
     np.testing.assert_array_equal(found, [[6, 7, 7], [10, 11, 11]])
     assert warp(tf.constant(image), shift, "BILINEAR").shape == image.shape
+    with pytest.raises(ValueError, match="interpolation is 'bilinear'; give \"BILINEAR\""):
+        warp(tf.constant(image), shift, "bilinear")
 
 
 def test_file_that_broke_later_is_a_dataset_error_before_the_first_batch(tmp_path):

@@ -1,8 +1,10 @@
 """Losses against numbers worked by hand, and a training run that learns."""
 
 import contextlib
+import gc
 import io
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from ph2_tree import write_ph2
 from segmentation_tf import training
@@ -144,6 +147,22 @@ def cases(tmp_path_factory):
     return ph2.load_cases(write_ph2(tmp_path_factory.mktemp("data") / "PH2Dataset", [0, 1, 2] * 4))
 
 
+class Watch(keras.callbacks.Callback):
+    """Scores the model at the end of each epoch."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data, self.scores = data, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.scores.append(score_again(self.model, self.data))
+
+
+def score_again(model, data):
+    """The mean Dice of a model, without its compiled metrics."""
+    return np.mean(np.concatenate([dice(masks, model(images)) for images, masks in data]))
+
+
 class Note(keras.callbacks.Callback):
     """Notes at which epochs it was called."""
 
@@ -210,6 +229,49 @@ def test_weights_after_training_are_the_ones_that_were_validated(trained):
     assert again["dice"] == pytest.approx(trained.history.history["val_dice"][-1], abs=1e-5)
 
 
+def test_callbacks_keep_the_weights_that_were_scored(cases, tmp_path):
+    keras.utils.set_random_seed(0)
+    model, data = build_unet((32, 32, 3), filters=(8, 16)), make_dataset(cases, 32, 4)
+    watch, best = Watch(data), {"monitor": "val_dice", "mode": "max"}
+    callbacks = [
+        keras.callbacks.EarlyStopping(**best, patience=3, restore_best_weights=True),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", **best, save_best_only=True),
+        watch,
+    ]
+    history = train(model, data, data, epochs=12, callbacks=callbacks, verbose=False).history
+    assert watch.scores == pytest.approx(history["val_dice"], abs=1e-5)
+    saved = keras.saving.load_model(tmp_path / "best.keras")
+    for kept in (model, saved):
+        assert score_again(kept, data) == pytest.approx(max(history["val_dice"]), abs=1e-5)
+
+
+def test_without_validation_callbacks_see_the_weights_that_the_training_leaves(cases):
+    model, data = build_unet((32, 32, 3), filters=(8, 16)), make_dataset(cases, 32, 4)
+    watch = Watch(data)
+    train(model, data, epochs=2, callbacks=[watch], verbose=False)
+    assert watch.scores[-1] == pytest.approx(score_again(model, data), abs=1e-6)
+
+
+def test_a_training_that_goes_on_from_a_backup_is_the_same_as_one_without_a_break(cases, tmp_path):
+    data = make_dataset(cases, 32, 4)
+
+    def weights_after(*epochs, **backup):
+        keras.utils.set_random_seed(0)
+        model = build_unet((32, 32, 3), filters=(4, 8))
+        for count in epochs:
+            callbacks = [keras.callbacks.BackupAndRestore(**backup)] if backup else []
+            model.compile(make_optimizer(12), bce_loss)  # the rates of the whole training
+            model.optimizer.build(model.trainable_variables)
+            watching = [training.ValidateAverage(), *callbacks]
+            model.fit(data, validation_data=data, epochs=count, callbacks=watching, verbose=0)
+        return model.get_weights()
+
+    whole = weights_after(4)
+    halves = weights_after(2, 4, backup_dir=tmp_path / "state", delete_checkpoint=False)
+    for a, b in zip(whole, halves, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_every_epoch_takes_every_batch_once_and_differs_from_the_one_before(trained):
     assert int(trained.model.optimizer.iterations) == 30 * 3
     assert [len(batch) for batch in trained.batches[:6]] == [3] * 6  # 9 of 11 cases, twice
@@ -239,6 +301,16 @@ def test_graph_of_a_step_is_traced_once(cases):
     data = make_dataset(cases, 32, 5)  # with a short last batch
     train(model, data, data, epochs=3, verbose=False)
     assert len(traces) == 1
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
+def test_the_graphs_of_earlier_trainings_are_freed():
+    def graphs_after_a_training():
+        train(one_layer(), pairs_of(MASKS), pairs_of(MASKS), epochs=1, verbose=False)
+        gc.collect()
+        return sum(isinstance(one, FuncGraph) for one in gc.get_objects())
+
+    assert graphs_after_a_training() == graphs_after_a_training()
 
 
 def test_default_epochs_make_about_the_steps_of_the_recipe():
@@ -323,15 +395,89 @@ def test_frozen_or_unbuilt_models_and_no_epochs_are_refused(cases):
     data, frozen = make_dataset(cases, 32, 4), one_layer()
     frozen.trainable = False
     for model in (frozen, keras.Sequential([keras.layers.Conv2D(1, 1)])):
-        with pytest.raises(ValueError, match="no trainable weights: build it, or unfreeze"):
+        with pytest.raises(ValueError, match="no trainable weights: unfreeze a layer, or build"):
             train(model, data)
     with pytest.raises(ValueError, match="epochs is 0; it must be at least 1"):
         train(one_layer(), data, epochs=0)
 
 
-def test_data_set_of_another_size_fails_early(cases):
-    with pytest.raises(ValueError):
-        train(one_layer(), make_dataset(cases, 48, 4), epochs=1)
+IMAGES, MASKS = np.zeros((4, 32, 32, 3), "float32"), np.ones((4, 32, 32, 1), "float32")
+
+
+def pairs_of(masks, images=IMAGES):
+    return tf.data.Dataset.from_tensor_slices((images, masks)).batch(2)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (MASKS, r"train_data is a ndarray; give a tf\.data\.Dataset .*from_tensor_slices"),
+        ((MASKS, MASKS), "train_data is a tuple; give a"),
+        (tf.data.Dataset.from_tensors(MASKS), "train_data must hold pairs"),
+        (pairs_of(MASKS[..., 0]), r"batches of masks of the shape \(None, 32, 32\), .*32, 32, 1\)"),
+        (pairs_of(MASKS[:, :16]), r"batches of masks of the shape \(None, 16, 32, 1\)"),
+        (pairs_of(MASKS, MASKS), r"batches of images of the shape .*needs \(None, 32, 32, 3\)"),
+        (pairs_of(255 * MASKS), "Below 0 means that masks hold values above 1: divide"),
+        (pairs_of(np.nan * MASKS), "the loss is not a number"),
+    ],
+    ids=["array", "tuple", "no pairs", "no channel", "other size", "grey", "255", "nan"],
+)
+def test_data_that_do_not_fit_are_refused_in_plain_words(data, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        train(one_layer(), data, epochs=60, verbose=False)
+
+
+def test_validation_data_are_refused_by_their_name():
+    with pytest.raises(ValueError, match="^validation_data has batches of masks"):
+        train(one_layer(), pairs_of(MASKS), pairs_of(MASKS[..., 0]))
+
+
+def test_several_output_channels_need_another_loss():
+    model = build_unet((32, 32, 3), classes=4, filters=(4, 8))
+    with pytest.raises(ValueError, match="has 4 output channels, and the default loss takes one"):
+        train(model, pairs_of(MASKS))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    train(model, pairs_of(MASKS), loss=loss, metrics=[], epochs=1, verbose=False)
+
+
+def test_after_a_layer_is_frozen_the_model_must_be_compiled_again():
+    model, data = build_unet((32, 32, 3), filters=(4, 8)), pairs_of(MASKS)
+    train(model, data, epochs=1, verbose=False)
+    model.get_layer("stem_conv1").trainable = False
+    with pytest.raises(ValueError, match="since compile: compile again"):
+        model.fit(data, verbose=0)
+    assert train(model, data, epochs=1, verbose=False).epoch == [0]
+
+
+# --- Keras' own settings ------------------------------------------------------------------------
+
+SETTINGS = """
+import warnings
+import segmentation_tf.training as training
+import keras, numpy as np, tensorflow as tf
+from segmentation_tf.models import build_unet
+model = build_unet((32, 32, 3), filters=(4, 8))
+images = np.random.default_rng(0).random((4, 32, 32, 3))
+data = tf.data.Dataset.from_tensor_slices((images, images[..., :1].round())).batch(2)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    training.train(model, data, epochs=1, verbose=False)
+print(model.output_shape, sum("float16" in str(w.message) for w in caught))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [({"image_data_format": "channels_first"}, 0), ({"floatx": "float16"}, 1)],
+    ids=["channels first", "float16"],
+)
+def test_keras_settings_of_a_user_do_no_harm_or_are_named(settings, warned, tmp_path):
+    backend = {"backend": keras.backend.backend()}
+    (tmp_path / "keras.json").write_text(json.dumps({**backend, **settings}))
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", SETTINGS]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == f"(None, 32, 32, 1) {warned}"
 
 
 def test_package_switches_onednn_on_unless_the_user_decided():
