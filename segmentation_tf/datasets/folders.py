@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MAX_TABLE = 2_000_000  # bytes; the largest text table of the drawn sets has 50,000
 MAX_UNPACKED = 5_000_000_000  # bytes, far more than any data set of the course has
 DAY = 86_400  # seconds
+LITTER = ("thumbs.db", "desktop.ini", "@eadir")  # what Windows and network disks leave in folders
 ARCHIVES = {
     ".zip": "python -m zipfile -e {name} .",
     ".rar": "unar {name} (or 7-Zip, or WinRAR)",
@@ -50,10 +51,14 @@ def choose_folder(
         folder, origin = draw(), f"the drawn set; real images: data/{name} or {variable}"
     _check_folder(folder)
     shown = folder.relative_to(REPOSITORY) if folder.is_relative_to(REPOSITORY) else folder
-    # A name may have letters that the console cannot show.
-    encoding = sys.stdout.encoding or "utf-8"
-    print(f"{name}: {shown} ({origin})".encode(encoding, "backslashreplace").decode(encoding))
+    _print(f"{name}: {shown} ({origin})")
     return folder
+
+
+def _print(line):
+    """Print a line; letters that the console cannot show are written as numbers."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _check_folder(path):
@@ -160,6 +165,19 @@ def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted, without hidden ones."""
     # os.path.isdir says False where a folder may not be looked at; Path.is_dir raises an error.
     return [child for child in children(folder) if os.path.isdir(child)]
+
+
+def report_skipped(name: str, kind: str, reason: str, skipped: Sequence[Path]) -> None:
+    """Print one line about what a loader has skipped, if there is anything but LITTER.
+
+    `report_skipped("mads", "file", "not in PNG", [Path("images/a.jpg"), Path("masks/a.gif")])`
+    prints: mads: skipped 2 files not in PNG, such as 'images/a.jpg'
+    """
+    skipped = [path for path in skipped if path.name.lower() not in LITTER]
+    if skipped:
+        plural = "s" if len(skipped) > 1 else ""
+        first = "/".join(skipped[0].parts[-2:])  # in quotes, so that a blank at its end shows
+        _print(f"{name}: skipped {len(skipped)} {kind}{plural} {reason}, such as {first!r}")
 
 
 def levels(root: Path, depth: int) -> Iterator[list[Path]]:

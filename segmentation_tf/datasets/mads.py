@@ -40,7 +40,8 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
     images/NAME.png and masks/NAME.png are a case. Its group is activity and sequence, such as
     HipHop_HipHop1: all cameras film the same performance, so they stay on one side of a split.
-    A mask may be empty. Collages and stray files are ignored. Every file is read to its end here.
+    A mask may be empty. Collages are ignored; a printed line counts what lies in `images` and
+    `masks` and is not a PNG file. Every file is read to its end here.
 
     If there is a df.csv, beside the two folders or above them up to `root`, all images and masks
     that it lists must be there. You may add frames that it does not list; a printed line counts
@@ -48,6 +49,9 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
     """
     folder = folders.choose_folder(root, "MADS_ROOT", "mads", draw=drawn_folder)
     home = _find_home(folder)
+    items = [item for part in PARTS for item in folders.children(home / part)]
+    skipped = [item for item in items if not _is_png(item)]
+    folders.report_skipped("mads", "item", "whose name does not end in .png", skipped)
     found = {part: _list_pictures(home / part) for part in PARTS}
     table = _find_table(home, folder)
     listed = _read_table(table) if table else {}
@@ -91,17 +95,20 @@ def _has_parts(folder):
 def _list_pictures(folder):
     """The PNG files of a folder by their `_key`."""
     found = {}
-    for file in folders.children(folder):
-        if file.suffix.lower() == ".png":
-            twin = found.setdefault(_key(file.stem), file)
-            if twin is not file:
-                raise DatasetError(
-                    f"{file} and {twin.name} have the same name but for upper case or accents; "
-                    "remove one"
-                )
+    for file in filter(_is_png, folders.children(folder)):
+        twin = found.setdefault(_key(file.stem), file)
+        if twin is not file:
+            raise DatasetError(
+                f"{file} and {twin.name} have the same name but for upper case or accents; "
+                "remove one"
+            )
     if not found:
         raise DatasetError(f"{folder}: holds no PNG files; unpack the archive again")
     return found
+
+
+def _is_png(file):
+    return file.suffix.lower() == ".png"
 
 
 def _find_table(home, root):

@@ -78,7 +78,8 @@ def load_cases(
     Names tell what belongs together: `images/a.jpg` and `masks/a.png`, or `a.jpg` and `a_mask.png`
     in one folder; names such as labels, GroundTruth, _seg and _lesion are known too. `X1` and `Y1`
     belong together if all names of either kind differ in the number only. In a set with a folder
-    for each image, that may hold many masks, one for each object. A mask may be empty.
+    for each image, that may hold many masks, one for each object. A mask may be empty. Without
+    `images` and `masks`, a printed line counts the pictures outside the folders of both.
 
     Args:
         root: The folder. Without it: the environment's PAIRS_ROOT, else data/pictures, else the
@@ -189,9 +190,23 @@ def _load(root, images, masks, group, classes):
     folder = folders.choose_folder(root, "PAIRS_ROOT", "pictures", draw=drawn_folder)
     cases, faults = _find(folder, images, masks, group, classes)
     refuse_faults(faults)
+    if images is None and masks is None:
+        _report_skipped(folder, cases)
     _check_files(folder, list(cases), classes)
     names = [name for name in ("", *SPLIT_WORDS.values()) if name in cases.values()]
     return {name: sorted(case for case in cases if cases[case] == name) for name in names}
+
+
+def _report_skipped(folder, cases):
+    """Print how many pictures are not in a case.
+
+    A picture in a folder of images or masks without its partner was a fault before.
+    """
+    used = {path for case in cases for path in (case.image, case.mask)}
+    pictures = _without_predictions(list(_pictures(folder)), set())
+    skipped = [path for path in pictures if used.isdisjoint((path, path.parent))]
+    reason = "outside the folders of images and masks"
+    folders.report_skipped("pictures", "picture", reason, skipped)
 
 
 def _check_files(folder, cases, classes):

@@ -27,7 +27,9 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
     A label is one of DIAGNOSES, or None where no table gives it: PH2_dataset.txt, with columns
     separated by || or tabs, or PH2_dataset.csv. A printed line counts the cases without a label,
-    and says what is wrong with a table. Every file is read to its end here.
+    and says what is wrong with a table. Another one counts the folders beside the cases that are
+    not named like IMD003; a blank at the end of a name does not matter. Every file is read to its
+    end here.
 
     Copies of the set with other folders, or with PNG files, are read by `pairs.load_cases`.
     """
@@ -52,7 +54,10 @@ def drawn_folder() -> Path:
 def _find_case_folders(root):
     """The folders IMD002, IMD003, ... on the first level below `root` that has such folders."""
     for level in folders.levels(root, 3):
-        if found := [child for child in level if CASE_NAME.fullmatch(child.name)]:
+        if found := [child for child in level if _is_case(_case_name(child))]:
+            places = {folder.parent for folder in found}
+            others = [child for child in level if child.parent in places and child not in found]
+            folders.report_skipped("PH2Dataset", "folder", "not named like IMD003", others)
             return _refuse_twins(found)
     otherwise = (
         "give the folder PH2Dataset, or read a copy with other folders, such as images and masks, "
@@ -62,17 +67,22 @@ def _find_case_folders(root):
     raise DatasetError(f"{root}: holds no PH2 case folders such as IMD003; {advice}")
 
 
+def _case_name(folder):
+    """The name of a case in capitals; that of its folder may end in a blank."""
+    return folder.name.strip().upper()
+
+
 def _refuse_twins(case_folders):
     seen = {}
     for folder in case_folders:
-        twin = seen.setdefault(folder.name.upper(), folder)
+        twin = seen.setdefault(_case_name(folder), folder)
         if twin is not folder:
             raise DatasetError(f"{folder} and {twin} are the same case; keep one copy of the set")
     return case_folders
 
 
 def _make_case(folder, labels):
-    name = folder.name.upper()
+    name = _case_name(folder)
     parts = [folder, *folders.subfolders(folder)]
     files = [file for part in parts for file in folders.children(part)]
     return Case(

@@ -68,12 +68,23 @@ def test_a_picture_without_a_group_is_a_group_by_itself(root, table, change):
     assert [case.group for case in coco_panoptic.load_cases(root)] == sorted(NAMES)
 
 
-def test_the_folder_may_be_nested_and_have_stray_files(root, pngs):
+def test_the_folder_may_be_nested_and_have_stray_files(root, pngs, capsys):
     for stray in (pngs / "._a_0.png", root / "images" / "Thumbs.db", root / ".DS_Store"):
         stray.write_bytes(b"stray")
-    (pngs / "unlisted.png").write_bytes(b"no picture")
+    shutil.copy(root / "images" / "a_0.jpg", root / "images" / "not_annotated.jpg")
     shutil.move(root / "images", root / "val2017")  # as in COCO itself
     assert names(coco_panoptic.load_cases(root.parent)) == sorted(NAMES)
+    assert capsys.readouterr().out == ""
+
+
+def test_masks_that_the_json_does_not_list_are_skipped_and_counted(root, pngs, capsys):
+    for name in ("x.png", "y.png"):
+        (pngs / name).write_bytes(b"no picture")
+    assert names(coco_panoptic.load_cases(root)) == sorted(NAMES)
+    assert capsys.readouterr().out == (
+        "panoptic_tiny: skipped 2 items not listed in panoptic_tiny.json, "
+        "such as 'panoptic_tiny/x.png'\n"
+    )
 
 
 def test_a_link_to_the_set_is_no_second_set(root):

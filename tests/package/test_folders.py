@@ -1,9 +1,11 @@
 """Which folder is read, how a folder is made complete, and what is refused on the way."""
 
+import io
 import os
 import random
 import stat
 import struct
+import sys
 import time
 import zipfile
 from functools import partial
@@ -96,6 +98,23 @@ def test_levels_leave_out_hidden_folders_and_links_to_what_was_there(tmp_path):
         pytest.skip("links may not be made here")
     found = [[folder.name for folder in level] for level in folders.levels(tmp_path, 3)]
     assert found == [["a", "b"], ["c"], []]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], ""),
+        (["Thumbs.db", "desktop.ini", "@eaDir"], ""),
+        (["a ", "Thumbs.db"], "pets: skipped 1 file too small, such as 'cats/a '\n"),
+        (["a", "b"], "pets: skipped 2 files too small, such as 'cats/a'\n"),
+        (["é"], "pets: skipped 1 file too small, such as 'cats/\\xe9'\n"),
+    ],
+)
+def test_what_is_skipped_is_one_line(monkeypatch, names, said):
+    console = io.TextIOWrapper(io.BytesIO(), "ascii", newline="\n", write_through=True)
+    monkeypatch.setattr(sys, "stdout", console)
+    folders.report_skipped("pets", "file", "too small", [Path("pets/cats", name) for name in names])
+    assert console.buffer.getvalue().decode() == said
 
 
 # --- reading JSON ------------------------------------------------------------------------------

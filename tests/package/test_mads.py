@@ -77,7 +77,7 @@ def flattened(root):
 
 def stray_files(root):
     images, masks = root / DEEP / "images", root / DEEP / "masks"
-    for stray in (images / f"._{FIRST}.png", images / "Thumbs.db", masks / f"{FIRST}.txt"):
+    for stray in (images / f"._{FIRST}.png", images / "Thumbs.db", masks / "desktop.ini"):
         stray.write_bytes(b"no image")
     for part in ("images", "masks"):
         (root / "__MACOSX" / part).mkdir(parents=True)
@@ -114,6 +114,26 @@ def test_the_set_is_read_as_people_keep_it(root, change, capsys):
     assert names(cases) == sorted(SOME)
     assert all(case.image.is_file() and case.mask.is_file() for case in cases)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["images/a.jpg", "masks/a.gif", "masks/a.txt", "images/more/a.png"]
+)
+def test_what_is_no_png_is_skipped_and_counted(root, home, name, capsys):
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).touch()
+    assert len(mads.load_cases(root)) == len(SOME)
+    item = name.removesuffix("/a.png")
+    said = f"mads: skipped 1 item whose name does not end in .png, such as '{item}'\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_mask_whose_name_ends_in_a_blank_is_pointed_out(root, home, capsys):
+    mask = home / "masks" / f"{FIRST}.png"
+    mask.rename(f"{mask} ")
+    refuse(root, f"masks/{FIRST}.png: this file is missing")
+    assert f"such as 'masks/{FIRST}.png '" in capsys.readouterr().out
 
 
 def test_an_empty_mask_is_a_mask(root, home):

@@ -122,7 +122,7 @@ def test_the_cases_are_read_and_trained_on(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_other_files_are_passed_over(tmp_path):
+def test_other_files_are_passed_over(tmp_path, capsys):
     write(tmp_path, "images/a.jpg", "masks/a.png", "images/_DSC12.jpg", "masks/_DSC12.png")
     names = ("images/Thumbs.db", "images/.DS_Store", "masks/notes.txt", "images/a.json",
              "images/a_superpixels.png", "masks/._a.png", "__MACOSX/images/b.jpg",
@@ -131,6 +131,16 @@ def test_other_files_are_passed_over(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"no image")
     assert [case.name for case in pairs.load_cases(tmp_path)] == ["_DSC12", "a"]
+    assert capsys.readouterr().out == ""
+
+
+def test_pictures_outside_the_two_folders_are_counted_unless_you_choose(tmp_path, capsys):
+    write(tmp_path, "images/a.jpg", "masks/a.png", "images/a_predicted.png", "new/b.jpg", "all.png")
+    assert [case.name for case in pairs.load_cases(tmp_path)] == ["a"]
+    said = "pictures: skipped 2 pictures outside the folders of images and masks, such as '"
+    assert capsys.readouterr().out.startswith(said)
+    pairs.load_cases(tmp_path, images="images")
+    assert capsys.readouterr().out == ""
 
 
 def test_images_and_masks_can_be_named(tmp_path):

@@ -1,5 +1,6 @@
 """The PH2 loader: the archive as it circulates, and what it must refuse."""
 
+import os
 import re
 import shutil
 
@@ -42,7 +43,7 @@ def test_root_may_be_text_the_folder_above_or_the_images_folder(root):
     assert len(ph2.load_cases(root.parent / "outer")) == 5
 
 
-def test_stray_files_are_ignored(root):
+def test_stray_files_are_ignored(root, capsys):
     cases = ph2.load_cases(root)
     image, mask = files_of(root, "IMD003")
     (root / "__MACOSX" / "IMD003").mkdir(parents=True)
@@ -55,6 +56,7 @@ def test_stray_files_are_ignored(root):
     ):
         stray.write_bytes(b"not an image")
     assert ph2.load_cases(root) == cases
+    assert capsys.readouterr().out == ""
 
 
 def test_three_channel_mask_and_grey_image(root):
@@ -71,6 +73,26 @@ def test_names_in_another_case(root):
     mask.rename(mask.with_name("IMD002_Lesion.bmp"))
     (images / "IMD002").rename(images / "imd002")
     assert ph2.load_cases(root)[0].name == "IMD002"
+
+
+def test_folders_with_other_names_are_skipped_and_counted(root, capsys):
+    images = root / "PH2 Dataset images"
+    for name in ("IMD003_copy", "IMD003 (1)", "IMD 004"):
+        shutil.copytree(images / "IMD003", images / name)
+    assert [c.name for c in ph2.load_cases(root)] == NAMES
+    said = capsys.readouterr().out
+    start = "PH2Dataset: skipped 3 folders not named like IMD003, such as 'PH2 Dataset images/IMD "
+    assert said.startswith(start) and said.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_folder_whose_name_ends_in_a_blank_is_read_unless_there_are_two(root, capsys):
+    images = root / "PH2 Dataset images"
+    (images / "IMD003").rename(images / "IMD003 ")
+    assert [c.name for c in ph2.load_cases(root)] == NAMES
+    assert capsys.readouterr().out == ""
+    shutil.copytree(images / "IMD003 ", images / "IMD003")
+    refuse(root, "IMD003  and .*IMD003 are the same case; keep one")
 
 
 def test_without_the_table_labels_are_none_and_it_says_so(root, capsys):
