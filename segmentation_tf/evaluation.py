@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import is_zipfile
 
+import keras
 import numpy as np
 from keras import Model, ops
 from keras.activations import linear, sigmoid
@@ -85,7 +86,8 @@ def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> n
             degrees.
 
     Raises:
-        ValueError: The image has another type or shape, or the network several output channels.
+        ValueError: The image has another type or shape, or the network several output channels or
+            no fixed size.
     """
     return next(_each_logits(model, [image], flips))
 
@@ -170,7 +172,7 @@ def predict_tile_logits(
             f"scale {scale} makes the image {sides[1]:,.0f} x {sides[0]:,.0f} pixels; give a "
             "smaller one"
         )
-    tile = model.input_shape[1:3]
+    tile = _network_size(model)
     size = [max(1, round(side)) for side in sides]
     small = resize_image(image, size)
     missing = [(0, max(0, side - length)) for side, length in zip(tile, size)]
@@ -244,7 +246,18 @@ def _as_logit(threshold):
 
 def _network_input(model, image):
     _check_image(image)
-    return resize_image(image, model.input_shape[1:3]).astype("float32") / 255
+    return resize_image(image, _network_size(model)).astype("float32") / 255
+
+
+def _network_size(model):
+    size = model.input_shape[1:3]
+    if None in size:
+        raise ValueError(
+            f"the network takes images of any size ({model.input_shape}), so it is not known to "
+            "which one to shrink an image. Build it with the size of its training, such as "
+            "build_unet((96, 96, 3)), and hand the weights on: new.set_weights(old.get_weights())"
+        )
+    return size
 
 
 def _check_image(image):
@@ -449,6 +462,7 @@ def otsu_mask(image: np.ndarray, channel: int | None = 2, *, clean: bool = True)
 
 # The runtimes are not among the course's packages. Keras needs tf2onnx to write ONNX.
 PACKAGES = {".tflite": "ai-edge-litert", ".onnx": "onnxruntime tf2onnx"}
+FORMATS = {".tflite": "litert", ".onnx": "onnx"}  # Keras' names
 
 
 class Exported:
@@ -465,6 +479,45 @@ class Exported:
         if training:
             raise ValueError("an exported network cannot be trained: train in Keras, export again")
         return self._run(images)
+
+
+def export_network(model: Model, path: Path | str, **options) -> None:
+    """Write a network for other runtimes: a .tflite file for LiteRT, a .onnx file for ONNX Runtime.
+
+    Args:
+        model: A Keras model that takes images of one size. Train it with logits.
+        path: It ends in .tflite or .onnx.
+        options: For `model.export`, such as `optimizations=[tf.lite.Optimize.DEFAULT]`, which
+            stores the weights of a .tflite file in 8 bits.
+
+    Raises:
+        ValueError: The path has another suffix, Keras' backend is not TensorFlow, or the network
+            takes images of any size.
+        ImportError: Keras is too old, or a package is missing; the message says what to install.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise ValueError(
+            f"Keras' backend is {backend}, and only TensorFlow exports: save the network as a "
+            ".keras file, set KERAS_BACKEND=tensorflow, restart Python, and load the file"
+        )
+    shape = getattr(model, "input_shape", None)  # only known to models that are built from layers
+    if shape is None or len(shape) != 4 or None in shape[1:]:
+        raise ValueError(
+            f"{path.name}: the network's input shape is {shape}, and a file is for images of one "
+            "size. Set it, for example: images = keras.Input((96, 96, 3)); "
+            "model = keras.Model(images, model(images))"
+        )
+    if path.suffix == ".onnx":
+        _runtime("tf2onnx", ".onnx")
+    elif tuple(map(int, keras.__version__.split(".")[:2])) < (3, 13):
+        raise ImportError(
+            f".tflite files need Keras 3.13 or later, and this is {keras.__version__}: "
+            "pip install -U keras, and restart Python"
+        )
+    model(np.zeros((1, *shape[1:]), np.float32))  # Keras writes no ONNX of a model never called
+    model.export(path, format=FORMATS[path.suffix], verbose=False, **options)
 
 
 def load_network(path: Path | str) -> Callable:
@@ -518,22 +571,31 @@ def _load_keras(path):
 
 
 def load_exported(path: Path | str, threads: int = 1) -> Exported:
-    """Load a network that Keras has exported.
-
-    `model.export("moles.tflite", format="litert")` and `model.export("moles.onnx", format="onnx")`
-    write such files if TensorFlow is Keras' backend; the first needs Keras 3.13.
+    """Load a network that `export_network` has written.
 
     Raises:
         ValueError: The file has another suffix.
         FileNotFoundError: There is no such file.
+        DatasetError: The network takes images of any size.
         ImportError: The runtime is not installed; the message says how to install it.
     """
     path = Path(path)
-    if path.suffix not in LOADERS:
-        raise ValueError(f"{path.name}: give a .tflite or .onnx file, as model.export writes them")
+    _check_suffix(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: export a model to it first")
-    return Exported(*LOADERS[path.suffix](str(path), threads))
+    shape, run = LOADERS[path.suffix](str(path), threads)
+    # LiteRT has -1 for an unknown size, and ONNX a name.
+    if not all(isinstance(side, int | np.integer) and side > 0 for side in shape[1:]):
+        raise DatasetError(
+            f"{path}: takes images of any size; export the network with export_network, which "
+            "says how to fix one"
+        )
+    return Exported(shape, run)
+
+
+def _check_suffix(path):
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path.name}: give the name of a .tflite or .onnx file")
 
 
 def _load_litert(path, threads):

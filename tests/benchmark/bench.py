@@ -41,6 +41,7 @@ from segmentation_tf.evaluation import (
     bootstrap,
     evaluate,
     evaluate_masks,
+    export_network,
     load_exported,
     otsu_mask,
     predict_masks,
@@ -404,12 +405,12 @@ def matrix_multiply_peak(n=2048):
 # --- Export -------------------------------------------------------------------------------------
 
 EXPORTS = {
-    "LiteRT": ("moles.tflite", {"format": "litert"}),
+    "LiteRT": ("moles.tflite", {}),
     "LiteRT, weights of 8 bits": (
         "small.tflite",
-        {"format": "litert", "optimizations": [tf.lite.Optimize.DEFAULT]},
+        {"optimizations": [tf.lite.Optimize.DEFAULT]},
     ),
-    "ONNX Runtime": ("moles.onnx", {"format": "onnx"}),
+    "ONNX Runtime": ("moles.onnx", {}),
 }
 
 
@@ -447,7 +448,7 @@ def save_and_export(model, folder):
     for name, (file, options) in EXPORTS.items():
         path = folder / file
         try:
-            model.export(path, verbose=False, **options)
+            export_network(model, path, **options)
             networks[name] = path, load_exported(path)
         except ImportError:
             missing[name] = f"not installed: pip install {PACKAGES[path.suffix]}"
@@ -519,9 +520,13 @@ def run_lab(seed):
 
 
 def lessons():
-    """Peak memory of the hungriest lesson, run as make run does, with its kernel."""
-    subprocess.run([sys.executable, RUN], check=True, stdout=subprocess.DEVNULL)
-    return peak_memory(resource.RUSAGE_CHILDREN)
+    """Peak memory of the kernel of each lesson in GB, run as make run does."""
+    table = {}
+    for path in sorted(RUN.parent.glob("[0-9]*.ipynb")):
+        lesson = subprocess.Popen([sys.executable, RUN, path.name], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(lesson.pid, 0)
+        table[path.stem] = "failed" if status else gigabytes(used)
+    return table
 
 
 # --- Clocks and memory --------------------------------------------------------------------------
@@ -542,9 +547,14 @@ def fastest(work, times=3):
     return min(seconds)
 
 
-def peak_memory(who=resource.RUSAGE_SELF):
+def peak_memory():
+    return {"peak memory, GB": gigabytes(resource.getrusage(resource.RUSAGE_SELF))}
+
+
+def gigabytes(used):
+    """Peak memory of a process, or of the largest of those it waited for."""
     unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes on Linux
-    return {"peak memory, GB": round(resource.getrusage(who).ru_maxrss / unit, 2)}
+    return round(used.ru_maxrss / unit, 2)
 
 
 RECIPES = (
