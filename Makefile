@@ -13,6 +13,14 @@ TESTS ?= tests
 SUBMITTED ?=
 export SUBMITTED
 
+# Only .venv's packages, plugins and kernels count, not those of another Python that the environment
+# names. PYTHONUTF8 and the two beside it stay: they only change how text is written.
+unexport $(filter-out PYTHONUTF8 PYTHONIOENCODING PYTHONUNBUFFERED,\
+    $(filter PYTHON% PYTEST_%,$(.VARIABLES))) JUPYTER_PATH
+export JUPYTER_PREFER_ENV_PATH := 1
+# What keeps pip from installing into .venv. Its mirror, proxy and certificate stay.
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN
+
 # .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
 VENV_PYTHON := .venv/bin/python
 
@@ -44,7 +52,7 @@ lint: .venv/.installed
 	@$(VENV_PYTHON) -m ruff format --check .
 
 jupyter: .venv/.installed
-	@$(VENV_PYTHON) -m jupyterlab $(ARGS)
+	@$(VENV_PYTHON) .jupyter/start.py $(ARGS)
 
 grade: .venv/.installed
 	@$(VENV_PYTHON) -m lab.grade "$$SUBMITTED" $(ARGS)
@@ -73,12 +81,24 @@ endif
 	@echo "Setting up .venv, once: some minutes and about 3 GB, most of it TensorFlow."
 	$(if $(INSTALLED),,@rm -rf .venv && "$(PYTHON)" -m venv .venv)
 	@rm -f .venv/.installed
+	@printf '[%s]\n$(into_venv)' global install > .venv/pip.conf
 	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	@$(VENV_PYTHON) -I -c '$(look)' 2> /dev/null || { echo "$(incomplete)" >&2; exit 1; }
 	@pwd -P > .venv/.installed
 
+# .venv/pip.conf goes before the user's pip.conf, also where pip calls itself to build a package.
+into_venv = user = no\ntarget =\nprefix =\nroot =\npython =\ndry-run = no\n
+
+# Whether .venv has what every system needs: the lines of requirements.txt without a marker.
+look = from importlib.metadata import version; \
+    lines = [line for line in open("requirements.txt") if "==" in line and ";" not in line]; \
+    assert all(version(name) == pin for name, pin in (line.strip().split("==") for line in lines))
+incomplete = pip did not install all of requirements.txt into .venv. Remove the setting that leads \
+    it elsewhere: \`$(VENV_PYTHON) -m pip config list\` shows all.
+
 # One clear line where PYTHON will not do, in place of a traceback.
-version = $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-has_venv = $(shell "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null && echo yes)
+version = $(shell "$(PYTHON)" -E -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+has_venv = $(shell "$(PYTHON)" -E -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 again = make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12
 check_python = $(if $(filter 3.11 3.12 3.13,$(version)),$(check_venv),$(error \
     The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is \

@@ -25,8 +25,9 @@ settings.load_profile("short")
 PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in pyproject.toml: see README.md
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Say what is missing where Keras is asked for a backend that is not installed."""
+    config.pluginmanager.register(NotebookHooks())
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend in PACKAGES and importlib.util.find_spec(backend) is None:
         pytest.exit(
@@ -53,20 +54,42 @@ def seconds_for(path, otherwise):
     return max(120, 300 * minutes[path.stem]) if path.stem in minutes else otherwise
 
 
-def pytest_runtest_setup(item):
-    if isinstance(item.parent, IPyNbFile):
-        option = item.config.option
-        option.given_timeout = getattr(option, "given_timeout", option.nbval_cell_timeout)
-        option.nbval_cell_timeout = seconds_for(item.path, option.given_timeout)
-        item.options["check_exception"] = False  # the lab's tag is for learners, not for solutions
-        # For a picture to come from the kernel: nbval's 5 are few.
-        item.output_timeout = min(30, option.nbval_cell_timeout)
+class NotebookHooks:
+    """Hooks for all notebooks. Those of a conftest are called for the tests beside it alone."""
 
+    def __init__(self):
+        self.first_failures = {}
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item):
-    """Fail a cell that took too long even if it ends well when nbval stops it, as `train` does."""
-    result = yield
-    if isinstance(item.parent, IPyNbFile) and item.parent.timed_out:
-        pytest.fail(f"no end after {item.config.option.nbval_cell_timeout:g} s", pytrace=False)
-    return result
+    def pytest_runtest_setup(self, item):
+        if isinstance(item.parent, IPyNbFile):
+            option = item.config.option
+            option.given_timeout = getattr(option, "given_timeout", option.nbval_cell_timeout)
+            option.nbval_cell_timeout = seconds_for(item.path, option.given_timeout)
+            # The lab's tag is for learners, not for solutions.
+            item.options["check_exception"] = False
+            # For a picture to come from the kernel: nbval's 5 are few.
+            item.output_timeout = min(30, option.nbval_cell_timeout)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item):
+        """Fail a cell that took too long, also if it ends well when stopped, as `train` does."""
+        result = yield
+        if isinstance(item.parent, IPyNbFile) and item.parent.timed_out:
+            timeout = item.config.option.nbval_cell_timeout
+            pytest.fail(f"no end after {timeout:g} s", pytrace=False)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item):
+        report = yield
+        if report.failed and isinstance(item.parent, IPyNbFile):
+            first_line = item.cell.source.strip().partition("\n")[0]
+            self.first_failures.setdefault(item.path, f"{item.name}: {first_line}")
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter):
+        """Name the first failed cell of each notebook last: it makes many others fail."""
+        yield
+        for notebook, cell in self.first_failures.items():
+            terminalreporter.write_line(f"first failure in {notebook}: {cell}", red=True)
