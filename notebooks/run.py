@@ -18,14 +18,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from textwrap import indent
 from typing import IO
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -37,39 +39,36 @@ CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
 SUBFOLDERS = ("solutions", "optional")  # of notebooks/, and of build/
+RESULTS = "lessons.json"  # in build/: the rows of the index
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
 KEPT = ("tags", "jupyter", "cellView")
 
 
 @dataclass
 class Result:
-    """How the run of one lesson went."""
+    """How the run of one lesson went: a row of the index, and of the file that keeps them."""
 
     name: str
     title: str
     promise: str
+    day: str
     seconds: float
     score: str
     error: str
-    page: Path
+    page: str  # below build/, with slashes on Windows too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line names; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Run lessons and write them as pages.")
     parser.add_argument("notebooks", nargs="*", help="default: every lesson")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # a letter that the terminal lacks stops nothing
-    try:
-        paths = find_lessons(options.notebooks, ROOT / "notebooks")
-        if options.store:
-            keep_to_drawn_data(ROOT / "data")
-        load_data(paths)
-        return run_lessons(paths, ROOT / "build", options.store)
-    except KeyboardInterrupt:
-        print("\nStopped: the rest was not run.")
-        return 130
+    paths = find_lessons(options.notebooks, ROOT / "notebooks")
+    if options.store:
+        keep_to_drawn_data(ROOT / "data")
+    return run_lessons(paths, ROOT / "build", options.store)
 
 
 def find_lessons(names: Sequence[str], folder: Path) -> list[Path]:
@@ -125,17 +124,48 @@ def load_data(paths: Sequence[Path]) -> None:
 
 def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     """Run notebooks, write pages and index into `build`, print a table; returns the exit status."""
-    build.mkdir(parents=True, exist_ok=True)
     results = []
-    for number, path in enumerate(paths, 1):
-        results.append(run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store))
-        write_index(results, build / "index.html")
-    print(f"\nTo read the pages, open {near(build / 'index.html')}")
-    print_table(results)
-    failed = [result.name for result in results if result.error]
-    if failed:
-        print(f"\n{len(failed)} of {len(results)} failed: {', '.join(failed)}")
-    return 1 if failed else 0
+    try:
+        write_index([], build)  # no lesson runs in vain where nothing can be written
+        load_data(paths)
+        for number, path in enumerate(paths, 1):
+            result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store)
+            write_index([result], build)
+            results.append(result)
+    except KeyboardInterrupt:
+        print(f"\nStopped at {paths[len(results)].stem}.")
+        status = 130
+    except OSError as error:
+        where, why = near(Path(error.filename or build)), error.strerror or error
+        print(f"\nCannot use {where}: {why}. Move it away, make it writable or free some space.")
+        status = 1
+    else:
+        print(f"\nTo read the pages, open {near(build / 'index.html')}")
+        print_table(results, build)
+        status = 1 if any(result.error for result in results) else 0
+    failed = [path for path, result in zip(paths, results) if result.error]
+    left = failed + list(paths[len(results) :])
+    if left:
+        print(f"To run what is left: {command(left, store)}")
+    return status
+
+
+def command(paths: Sequence[Path], store: bool) -> str:
+    """What to type to run only these notebooks: with make if it started this run."""
+    lessons = ROOT / "notebooks"
+    names = [
+        path.relative_to(lessons).as_posix() if path.is_relative_to(lessons) else quoted(path)
+        for path in paths
+    ]
+    arguments = " ".join(["--store", *names] if store else names)
+    if "MAKELEVEL" in os.environ:
+        return f"make run ARGS='{arguments}'"
+    return f"{quoted(Path(sys.executable))} {quoted(Path(__file__))} {arguments}"
+
+
+def quoted(path: Path) -> str:
+    """A path for the command line of any system."""
+    return f'"{near(path)}"' if " " in near(path) else near(path)
 
 
 def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
@@ -146,12 +176,12 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
         error = execute(notebook, path.parent, say)
     seconds = time.monotonic() - start
     title, promise = opening(notebook)
-    page = page_of(path, build)
-    result = Result(path.stem, title, promise, seconds, main_score(notebook), error, page)
+    page, score, day = page_of(path), main_score(notebook), today()
+    result = Result(path.stem, title, promise, day, seconds, score, error, page)
     print(f"{label}: failed at {error}" if error else f"{label}: {seconds:.0f} s, {result.score}")
     if not error:
         notebook = stored_form(notebook)
-    write_page(notebook, path.parent, title, page)
+    write_page(notebook, path.parent, title, build / page)
     write_pages_beside(path, build)
     if store and error:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
@@ -160,11 +190,14 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
     return result
 
 
-def page_of(path: Path, build: Path) -> Path:
-    """Where the page of a notebook goes; solutions have the names of their lessons."""
-    folder = build / path.parent.name if path.parent.name in SUBFOLDERS else build
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{path.stem}.html"
+def page_of(path: Path) -> str:
+    """The page of a notebook, below build/; solutions have the names of their lessons."""
+    page = f"{path.stem}.html"
+    return f"{path.parent.name}/{page}" if path.parent.name in SUBFOLDERS else page
+
+
+def today() -> str:
+    return time.strftime("%Y-%m-%d")
 
 
 def store_notebook(notebook: NotebookNode, path: Path, seconds: float) -> None:
@@ -190,37 +223,65 @@ def execute(notebook: NotebookNode, folder: Path, say: Callable[[str], None]) ->
     """Run the code cells in place, in `folder`; `say` is told which.
 
     Returns:
-        Which cell failed and why, or an empty string.
+        What failed and why, or an empty string.
     """
     cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for _, cell in cells:
         cell.outputs, cell.execution_count = [], None
-    # TensorFlow's notes on the processor help nobody here; a user's own setting stays.
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    client = make_client(notebook, folder)
-    # What the kernel writes goes into a file and not to the terminal.
-    with TemporaryFile("w+", errors="replace") as log:
-        with client.setup_kernel(env=environment, stderr=log):
-            for number, (index, cell) in enumerate(cells, 1):
-                say(f"cell {number} of {len(cells)}")
-                try:
-                    client.execute_cell(cell, index)
-                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                    why = indent(explain(error, cell, log), "    ")
-                    return f"code cell {number} of {len(cells)}: {first_line(cell)}\n{why}"
+    with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        # What the kernel writes goes into a file and not to the terminal.
+        TemporaryFile("w+", errors="replace") as log,
+        ExitStack() as kernel,
+    ):
+        client, environment = make_client(notebook, folder), kernel_environment(profile)
+        try:
+            kernel.enter_context(client.setup_kernel(env=environment, stderr=log, cleanup_kc=True))
+        except Exception as error:  # of any kind, such as no free port or a broken ipykernel
+            why = "\n".join([f"{type(error).__name__}: {error}"[:300], *last_lines(log)])
+            if cells:
+                show_error(cells[0][1], why)
+            return f"the start of its kernel:\n{indent(why, '    ')}"
+        return execute_cells(client, cells, log, say)
+
+
+def execute_cells(
+    client: NotebookClient,
+    cells: Sequence[tuple[int, NotebookNode]],
+    log: IO[str],
+    say: Callable[[str], None],
+) -> str:
+    """Run the cells, given with their places in the notebook, until one fails; returns which."""
+    for number, (index, cell) in enumerate(cells, 1):
+        say(f"cell {number} of {len(cells)}")
+        try:
+            client.execute_cell(cell, index)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            why = indent(explain(error, cell, log), "    ")
+            return f"code cell {number} of {len(cells)}: {first_line(cell)}\n{why}"
     return ""
 
 
 def make_client(notebook: NotebookNode, folder: Path) -> NotebookClient:
+    """A client whose kernel is the Python of this process, whatever kernels a user has."""
+    only_ipykernels_own = KernelSpecManager(kernel_dirs=[])
     return NotebookClient(
         notebook,
-        kernel_name="python3",
+        km=AsyncKernelManager(kernel_spec_manager=only_ipykernels_own),
         timeout=CELL_SECONDS,
         record_timing=False,
         force_raise_errors=True,  # also where a tag lets a learner's own notebook go on
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
+
+
+def kernel_environment(profile: str) -> dict[str, str]:
+    """The environment without settings of Python, and with an empty IPython profile."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # TensorFlow's notes on the processor help nobody here; a user's own setting stays. On Linux
+    # each thread may get a heap of its own, in which freed memory stays; two save some 150 MB.
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", "MALLOC_ARENA_MAX": "2", **kept, "IPYTHONDIR": profile}
 
 
 def first_line(cell: NotebookNode) -> str:
@@ -238,12 +299,22 @@ def explain(error: Exception, cell: NotebookNode, log: IO[str]) -> str:
     if isinstance(error, CellTimeoutError):
         why = f"no end after {CELL_SECONDS} s"
     else:
-        log.seek(0)
-        last = [line for line in log.read().splitlines() if not NOISE.match(line)][-3:]
-        why = "\n".join(["the kernel died; often the memory was used up", *last])
-    stopped = nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[why])
-    cell.outputs.append(stopped)
+        why = "\n".join(["the kernel died; often the memory was used up", *last_lines(log)])
+    show_error(cell, why)
     return why
+
+
+def last_lines(log: IO[str]) -> list[str]:
+    """The last three lines that the kernel wrote, without what it always writes."""
+    log.seek(0)
+    return [line[:300] for line in log.read().splitlines() if not NOISE.match(line)][-3:]
+
+
+def show_error(cell: NotebookNode, why: str) -> None:
+    """Put an error that the kernel could not show on the page."""
+    cell.outputs.append(
+        nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[why])
+    )
 
 
 @contextmanager
@@ -349,6 +420,7 @@ def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> 
     body, _ = exporter.from_notebook_node(notebook, resources=about)
     to_pages = r'href="((?:solutions/|\.\./)?\d\d_\w+|optional/\w+)\.ipynb'
     body = re.sub(to_pages, r'href="\1.html', body)
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(body, encoding="utf-8")
 
 
@@ -359,7 +431,7 @@ def write_pages_beside(lesson: Path, build: Path) -> None:
         path = lesson.parent / name
         if path.is_file():
             notebook = nbformat.read(path, as_version=4)
-            write_page(notebook, path.parent, opening(notebook)[0], page_of(path, build))
+            write_page(notebook, path.parent, opening(notebook)[0], build / page_of(path))
 
 
 def folded(cell: NotebookNode) -> NotebookNode:
@@ -392,15 +464,38 @@ td:nth-child(2) { white-space: nowrap; }
 """
 
 
-def write_index(results: Sequence[Result], path: Path) -> None:
-    """Write the page that links to the others, with times and main scores."""
-    rows = []
-    for result in results:
-        page = html.escape(result.page.relative_to(path.parent).as_posix())
-        link = f'<a href="{page}">{html.escape(result.title)}</a>'
-        about, time_taken = html.escape(result.promise), f"{result.seconds:.0f} s"
-        rows.append(f"<tr><td>{link}<br>{about}<td>{time_taken}<td>{html.escape(shown(result))}")
-    path.write_text(INDEX % (time.strftime("%Y-%m-%d"), "\n".join(rows)), encoding="utf-8")
+def write_index(results: Sequence[Result], build: Path) -> None:
+    """Write the page that links to the others; rows of lessons that ran earlier stay."""
+    build.mkdir(parents=True, exist_ok=True)
+    rows = {result.page: result for result in [*read_results(build), *results]}
+    rows = [rows[page] for page in sorted(rows)]
+    table = INDEX % (today(), "\n".join(index_row(row) for row in rows))
+    (build / "index.html").write_text(table, encoding="utf-8")
+    text = json.dumps([asdict(row) for row in rows], indent=2)
+    (build / RESULTS).write_text(text, encoding="utf-8")
+
+
+def read_results(build: Path) -> list[Result]:
+    """The earlier results whose pages are there; what this version did not write is ignored."""
+    try:
+        rows = json.loads((build / RESULTS).read_text(encoding="utf-8"))
+        results = [Result(**row) for row in rows if types(row) == Result.__annotations__]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
+    return [result for result in results if (build / result.page).is_file()]
+
+
+def types(row: dict[str, object]) -> dict[str, type]:
+    return {name: type(value) for name, value in row.items()}
+
+
+def index_row(result: Result) -> str:
+    """A row with the link to the page; with the day, unless the lesson ran today."""
+    link = f'<a href="{html.escape(result.page)}">{html.escape(result.title)}</a>'
+    about, time_taken = html.escape(result.promise), f"{result.seconds:.0f} s"
+    if result.day != today():
+        time_taken += f"<br>on {html.escape(result.day)}"
+    return f"<tr><td>{link}<br>{about}<td>{time_taken}<td>{html.escape(shown(result))}"
 
 
 def shown(result: Result) -> str:
@@ -410,14 +505,19 @@ def shown(result: Result) -> str:
     return result.score
 
 
-def print_table(results: Sequence[Result]) -> None:
+def print_table(results: Sequence[Result], build: Path) -> None:
+    """Print a row for each lesson, and the names of those that failed."""
     rows = [("notebook", "seconds", "main score", "page")]
     for result in results:
-        rows.append((result.name, f"{result.seconds:.0f}", shown(result), near(result.page)))
+        page = near(build / result.page)
+        rows.append((result.name, f"{result.seconds:.0f}", shown(result), page))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     print()
     for name, seconds, score, page in rows:
         print(f"{name:{widths[0]}}  {seconds:>{widths[1]}}  {score:{widths[2]}}  {page}")
+    failed = [result.name for result in results if result.error]
+    if failed:
+        print(f"\n{len(failed)} of {len(results)} failed: {', '.join(failed)}")
 
 
 def near(path: Path) -> str:

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -11,6 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
+import processes
 import run
 from segmentation_tf.datasets import coco_panoptic, mads, pairs, ph2
 
@@ -36,7 +39,7 @@ def write(path, *sources):
     cells = [new_markdown_cell("# A *small* lesson\n\nYou learn to `count`.")]
     cells += [new_code_cell(source) for source in sources]
     cells[-1].metadata = {"tags": ["main-score"]}
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=[*cells, new_markdown_cell(ANSWER + LINK)]), path)
     return path
 
@@ -114,6 +117,8 @@ def test_a_failing_lesson_is_named_and_the_next_still_runs(lessons):
     assert "ZeroDivisionError: division by zero" in lessons.said
     assert "Traceback" not in lessons.said
     assert lessons.status == 1 and "2 of 3 failed: 02_bad, 03_dead" in lessons.said
+    left = lessons.said.partition("To run what is left: ")[2]
+    assert "02_bad.ipynb" in left and "03_dead.ipynb" in left and "01_good" not in left
     assert "ZeroDivisionError" in lessons.pages["02_bad"]
     assert "failed at code cell 2" in lessons.pages["index"]
 
@@ -135,6 +140,213 @@ def test_long_errors_are_cut_and_cells_without_end_are_named(tmp_path):
     assert run.explain(long, cell, None) == "ValueError: line 0\n...\nline 96\nline 97\nline 98"
     assert run.explain(run.CellTimeoutError("", "x"), cell, None) == "no end after 3600 s"
     assert cell.outputs[0].evalue == "no end after 3600 s"
+
+
+# --- Whatever a user has set --------------------------------------------------------------------
+
+CLEAN = """
+import os, sys
+import numpy
+assert sys.executable == {python!r} and sys.flags.optimize == 0
+assert not any(name.startswith("PYTHON") for name in os.environ)
+assert not {{"of_startup", "of_profile"}} & set(globals())
+"""
+
+
+def test_a_lesson_runs_with_this_python_whatever_a_user_has_set(tmp_path, monkeypatch):
+    kernel = tmp_path / "share" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["nowhere"], "display_name": "other", "language": "python"}')
+    (tmp_path / "numpy.py").write_text("raise ImportError('another NumPy')")
+    (tmp_path / "start.py").write_text("of_startup = 1")
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "start.py").write_text("of_profile = 1")
+    for name, value in {
+        "JUPYTER_PATH": tmp_path / "share",
+        "JUPYTER_PREFER_ENV_PATH": 0,
+        "PYTHONPATH": tmp_path,
+        "PYTHONHOME": tmp_path,
+        "PYTHONOPTIMIZE": 2,
+        "PYTHONSTARTUP": tmp_path / "start.py",
+        "IPYTHONDIR": tmp_path / "ipython",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    lesson = write(tmp_path / "lessons" / "01_a.ipynb", CLEAN.format(python=sys.executable))
+    notebook = nbformat.read(lesson, as_version=4)
+    assert run.execute(notebook, lesson.parent, lambda words: None) == ""
+
+
+def test_a_users_other_variables_reach_the_lessons(monkeypatch):
+    for name in ("KERAS_BACKEND", "PH2_ROOT", "https_proxy", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "mine")
+        assert run.kernel_environment("profile")[name] == "mine"
+
+
+def test_folders_of_jupyter_that_cannot_be_written_do_not_matter(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "file" / name))
+    assert run.run_lessons([write(tmp_path / "01_a.ipynb", "1")], tmp_path / "build") == 0
+
+
+def test_an_optimising_python_runs_the_lessons_too(tmp_path):
+    write(tmp_path / "notebooks" / "01_a.ipynb", "assert 1 == 1\nprint('Dice', 6 * 7)")
+    code = """
+import sys; sys.path.insert(0, "notebooks")
+import run; run.ROOT = run.Path(sys.argv[1])
+sys.exit(run.main(["01_a"]))
+"""
+    assert "Dice 42" in processes.run(code, tmp_path, PYTHONOPTIMIZE="2")
+
+
+def test_a_kernel_that_dies_at_the_start_fails_its_lesson_alone(tmp_path, capsys):
+    bad, good = tmp_path / "a" / "01_bad.ipynb", tmp_path / "b" / "02_good.ipynb"
+    paths = [write(bad, "print(1)"), write(good, "print('Dice', 6 * 7)")]
+    (tmp_path / "a" / "ipykernel_launcher.py").write_text("raise SystemExit('broken here')")
+    assert run.run_lessons(paths, tmp_path / "build") == 1
+    said = capsys.readouterr().out
+    assert "01_bad: failed at the start of its kernel:\n    RuntimeError: Kernel died" in said
+    assert "    broken here\n" in said and "Traceback" not in said
+    assert "Dice 42" in said and "1 of 2 failed: 01_bad" in said
+    assert "broken here" in (tmp_path / "build" / "01_bad.html").read_text(encoding="utf-8")
+    assert "failed at the start" in (tmp_path / "build" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no free port"), ImportError("broken ipykernel"), KeyError("python3")]
+)
+def test_whatever_keeps_a_kernel_from_starting_is_named(error, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(run.AsyncKernelManager, "start_kernel", fail)
+    said = run.execute(new_notebook(), tmp_path, lambda words: None)
+    assert said == f"the start of its kernel:\n    {type(error).__name__}: {error}"
+
+
+# --- Runs that stop -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """Three lessons in a repository, of which none really runs: their paths."""
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "execute", lambda *_: "")
+    monkeypatch.setenv("MAKELEVEL", "1")
+    names = ("01_a", "solutions/02_b", "optional/c")
+    return [write(tmp_path / "notebooks" / f"{name}.ipynb", "1") for name in names]
+
+
+def taking_turns(*turns):
+    """A function for run.execute: returns each turn's text, or raises its error."""
+    rest = iter(turns)
+
+    def execute(*_):
+        turn = next(rest)
+        if isinstance(turn, str):
+            return turn
+        raise turn
+
+    return execute
+
+
+def test_ctrl_c_names_the_lesson_and_how_to_run_the_rest(three, monkeypatch, capsys):
+    monkeypatch.setattr(run, "execute", taking_turns("", KeyboardInterrupt()))
+    assert run.run_lessons(three, run.ROOT / "build") == 130
+    said = capsys.readouterr().out
+    assert "\nStopped at 02_b.\n" in said
+    assert said.endswith(": make run ARGS='solutions/02_b.ipynb optional/c.ipynb'\n")
+
+
+def test_a_failed_lesson_can_be_run_alone(three, monkeypatch, capsys):
+    monkeypatch.setattr(run, "execute", taking_turns("", "code cell 1 of 1: x", ""))
+    assert run.run_lessons(three, run.ROOT / "build") == 1
+    assert capsys.readouterr().out.endswith(": make run ARGS='solutions/02_b.ipynb'\n")
+
+
+def test_an_interrupted_run_does_not_forget_the_lessons_that_failed(three, monkeypatch, capsys):
+    monkeypatch.setattr(run, "execute", taking_turns("cell 1: x", "", KeyboardInterrupt()))
+    run.run_lessons(three, run.ROOT / "build")
+    assert capsys.readouterr().out.endswith("ARGS='01_a.ipynb optional/c.ipynb'\n")
+
+
+def test_a_good_run_leaves_nothing(three, capsys):
+    assert run.run_lessons(three, run.ROOT / "build") == 0
+    assert "what is left" not in capsys.readouterr().out
+
+
+def test_without_make_the_command_names_python_and_run_py(three, monkeypatch):
+    monkeypatch.delenv("MAKELEVEL")
+    monkeypatch.chdir(Path(run.__file__).parents[1])
+    monkeypatch.setattr(sys, "executable", str(Path.cwd() / ".venv" / "bin" / "python"))
+    python, file = Path(".venv/bin/python"), Path("notebooks/run.py")
+    assert run.command(three[:1], store=True) == f"{python} {file} --store 01_a.ipynb"
+    outside = Path("my notebooks", "a.ipynb").absolute()
+    named = run.command([outside], store=False)
+    assert named == f'{python} {file} "{Path("my notebooks", "a.ipynb")}"'
+
+
+def test_a_file_in_the_place_of_build_stops_before_the_first_lesson(three, monkeypatch, capsys):
+    monkeypatch.setattr(run, "execute", taking_turns())
+    (run.ROOT / "build").touch()
+    assert run.run_lessons(three[:1], run.ROOT / "build") == 1
+    first, last = capsys.readouterr().out.strip().splitlines()
+    assert first.startswith("Cannot use ") and "Move it away, " in first
+    assert last == "To run what is left: make run ARGS='01_a.ipynb'"
+
+
+def test_a_page_that_cannot_be_written_stops_the_run(three, capsys):
+    (run.ROOT / "build" / "01_a.html").mkdir(parents=True)
+    assert run.run_lessons(three[:1], run.ROOT / "build") == 1
+    said = capsys.readouterr().out
+    assert "Cannot use " in said and "01_a.html: " in said and "or free some space.\n" in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk, which only Linux imitates")
+def test_a_full_disk_stops_the_run(three, capsys):
+    (run.ROOT / "build").mkdir()
+    (run.ROOT / "build" / "index.html").symlink_to("/dev/full")
+    assert run.run_lessons(three[:1], run.ROOT / "build") == 1
+    assert "build: No space left on device. Move it away, " in capsys.readouterr().out
+
+
+# --- What the index keeps -----------------------------------------------------------------------
+
+
+def index():
+    return (run.ROOT / "build" / "index.html").read_text(encoding="utf-8")
+
+
+def test_rows_of_lessons_that_ran_earlier_stay_in_order(three, monkeypatch):
+    monkeypatch.setattr(run, "today", lambda: "2026-01-31")
+    run.run_lessons(three, run.ROOT / "build")
+    monkeypatch.setattr(run, "today", lambda: "2026-02-01")
+    monkeypatch.setattr(run, "main_score", lambda notebook: "Dice .93")
+    run.run_lessons(three[1:2], run.ROOT / "build")
+    one, optional, two = index().partition("<th>Main score")[2].split("<tr>")[1:]
+    assert 'href="01_a.html"' in one and "0 s<br>on 2026-01-31<td>-" in one
+    assert 'href="optional/c.html"' in optional and "on 2026-01-31<td>-" in optional
+    assert 'href="solutions/02_b.html"' in two and "0 s<td>Dice .93" in two
+    assert "on this machine on 2026-02-01" in index()
+
+
+def test_the_row_of_a_page_that_is_gone_goes_too(three):
+    run.run_lessons(three, run.ROOT / "build")
+    (run.ROOT / "build" / "01_a.html").unlink()
+    run.run_lessons(three[1:], run.ROOT / "build")
+    assert "01_a" not in index() and "02_b" in index()
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "[{", "{}", "7", "[7]", '[{"page": "01_a.html"}]', '{"version": 2}', "\0"]
+)
+def test_rows_that_this_version_did_not_write_are_ignored(kept, three):
+    build = run.ROOT / "build"
+    build.mkdir()
+    (build / run.RESULTS).write_text(kept)
+    assert run.run_lessons(three[:1], build) == 0
+    assert [result.name for result in run.read_results(build)] == ["01_a"]
 
 
 # --- Storing ------------------------------------------------------------------------------------
