@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
+from PIL import Image
 
 from segmentation_tf.cases import Case
 from segmentation_tf.evaluation import Interval, check_masks, predict_masks, score
@@ -31,6 +32,7 @@ SEGNET, UNET, BASELINE = "#009E73", "#0072B2", "#999999"
 TRAINING, VALIDATION = "#CC79A7", "#000000"
 OTHER = ("#E69F00", "#332288", "#661100")  # for curves that are none of these
 PANEL = 2.3  # inches
+MAX_SIDE = 1500  # pixels of a picture; a figure has fewer than 1300 across
 
 
 def set_style() -> None:
@@ -63,7 +65,7 @@ def show_arrays(pictures: dict[str, np.ndarray], values: str | None = None, **op
     for axis, (title, picture) in zip(axes[0], pictures.items(), strict=True):
         numbered = values and picture.ndim == 2
         pale = {"cmap": "Blues", "vmin": 0, "vmax": 2 * np.max(picture)} if numbered else {}
-        axis.imshow(picture, interpolation="nearest", **{**pale, **options})
+        _show(axis, picture, interpolation="nearest", **{**pale, **options})
         axis.set(xticks=[], yticks=[], title=title)
         axis.spines[:].set_visible(True)
         for (row, column), value in np.ndenumerate(picture) if numbered else ():
@@ -95,7 +97,7 @@ def show_outlines(
     for axis in axes.flat[len(images) :]:
         axis.axis("off")
     for i, (axis, (title, image)) in enumerate(zip(axes.flat, images.items(), strict=False)):
-        axis.imshow(image)
+        _show(axis, image)
         for name, masks in outlines.items():
             contour = axis.contour(masks[i], levels=[0.5], colors=colours[name], linewidths=1.8)
             if colours[name] == "white":  # on pale skin a white line needs a dark edge
@@ -129,7 +131,7 @@ def show_boxes(
     for axis, (title, image), named, colour in zip(
         axes[0], images.items(), boxes, colours, strict=True
     ):
-        axis.imshow(image)
+        _show(axis, image)
         for name, (rows, columns) in named.items():
             left, top = columns.start - 0.5, rows.start - 0.5
             width, height = columns.stop - columns.start, rows.stop - rows.start
@@ -323,7 +325,7 @@ def show_cases(cases: Sequence[Case], columns: int = 4) -> None:
     """Draw the image of each case with the outline of its mask; the title has name and label."""
     panels = grid(len(cases), columns, height=0.95)
     for panel, case in zip(panels, cases, strict=False):
-        panel.imshow(read_image(case.image))
+        _show(panel, read_image(case.image))
         _outline(panel, read_mask(case.mask, case.classes))
         panel.set_title(f"{case.name}\n{case.label or ''}".strip(), fontsize=9)
     plt.show()
@@ -336,7 +338,7 @@ def show_batch(images: np.ndarray, masks: np.ndarray, columns: int = 4) -> None:
     """
     panels = grid(len(images), columns, height=1.0)
     for panel, image, mask in zip(panels, images, masks, strict=False):
-        panel.imshow(image)
+        _show(panel, image)
         _outline(panel, mask[..., 0])
     plt.show()
 
@@ -356,7 +358,7 @@ def show_predictions(cases: Sequence[Case], predictions: Iterable[np.ndarray]) -
         image, mask = read_image(case.image), read_mask(case.mask, case.classes)
         pictures = (image, mask, prediction, error_overlay(image, mask, prediction))
         for panel, picture in zip(row, pictures, strict=True):
-            panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            _show(panel, picture, cmap="gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])
             panel.spines[:].set_visible(True)  # a white mask needs its edge
         row[0].set_ylabel(_in_two_lines(case.name), fontsize=9)
@@ -442,7 +444,7 @@ def show_maps(
     )
     for panels, pictures in zip(axes, rows, strict=True):
         for panel, picture in zip(panels, pictures, strict=True):
-            panel.imshow(picture, cmap="viridis", vmin=0, vmax=1)
+            _show(panel, picture, cmap="viridis", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[])
             panel.spines[:].set_visible(True)
     for panel, title in zip(axes[0], titles, strict=True):
@@ -472,6 +474,18 @@ def add_legend(figure: Figure, colours: dict[str, tuple]) -> None:
     ]
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
     figure.legend(handles=patches, fontsize=9, **place)
+
+
+def _show(panel, picture, **options):
+    """Show a picture in its own coordinates, with no more pixels than a panel can show.
+
+    For each pixel, imshow needs some 30 bytes. A photograph of 7 megapixels would take 200 MB.
+    """
+    height, width = picture.shape[:2]
+    step = -(-max(height, width) // MAX_SIDE)
+    is_photo = picture.dtype == np.uint8 and picture.ndim == 3
+    small = Image.fromarray(picture).reduce(step) if is_photo else picture[::step, ::step]
+    panel.imshow(small, extent=(-0.5, width - 0.5, height - 0.5, -0.5), **options)
 
 
 def _outline(panel, mask):
