@@ -18,7 +18,7 @@ export SUBMITTED
 unexport $(filter-out PYTHONUTF8 PYTHONIOENCODING PYTHONUNBUFFERED,\
     $(filter PYTHON% PYTEST_%,$(.VARIABLES))) JUPYTER_PATH
 export JUPYTER_PREFER_ENV_PATH := 1
-# What keeps pip from installing into .venv. Its mirror, proxy and certificate stay.
+# These lead pip away from .venv. The mirror, proxy and certificate stay.
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN
 
 # .venv/bin/python -m ... and relative paths only: the folder's name may have spaces in it.
@@ -86,7 +86,7 @@ endif
 	@$(VENV_PYTHON) -I -c '$(look)' 2> /dev/null || { echo "$(incomplete)" >&2; exit 1; }
 	@pwd -P > .venv/.installed
 
-# .venv/pip.conf goes before the user's pip.conf, also where pip calls itself to build a package.
+# .venv/pip.conf overrides the user's pip.conf, also where pip calls itself to build a package.
 into_venv = user = no\ntarget =\nprefix =\nroot =\npython =\ndry-run = no\n
 
 # Whether .venv has what every system needs: the lines of requirements.txt without a marker.
@@ -94,7 +94,7 @@ look = from importlib.metadata import version; \
     lines = [line for line in open("requirements.txt") if "==" in line and ";" not in line]; \
     assert all(version(name) == pin for name, pin in (line.strip().split("==") for line in lines))
 incomplete = pip did not install all of requirements.txt into .venv. Remove the setting that leads \
-    it elsewhere: \`$(VENV_PYTHON) -m pip config list\` shows all.
+    it elsewhere: \`$(VENV_PYTHON) -m pip config list\` lists it.
 
 # One clear line where PYTHON will not do, in place of a traceback.
 version = $(shell "$(PYTHON)" -E -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

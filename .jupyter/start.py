@@ -1,6 +1,6 @@
 """Open the lessons in JupyterLab: python .jupyter/start.py, with JupyterLab's own options.
 
-Your own Jupyter settings hold as well. Where they differ from the course's, yours win.
+Your own Jupyter settings hold as well. They win, except for root_dir and HIDDEN names.
 """
 
 import json
@@ -12,12 +12,12 @@ from traitlets.config import Config
 
 FOLDER = Path(__file__).resolve().parent
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# What grades the lab. JupyterLab leaves these names out of its list of files, in every folder.
+# The lab's grader, and every __init__.py. JupyterLab lists these names in no folder.
 HIDDEN = ["__init__.py", "grade.py", "grading"]
 
 
 def settings():
-    """The course's settings, and over them the user's own."""
+    """The course's settings, which the user's override."""
     config = Config()
     config.LabApp.default_url = "/lab/tree/README.md"
     config.LabApp.app_settings_dir = str(FOLDER)  # where JupyterLab finds overrides.json
@@ -31,9 +31,9 @@ def settings():
 
 
 def keep_metadata(model, path, contents_manager):
-    """Save a notebook with the kernel's details that its file has, if the kernel is the same.
+    """Keep the kernel's details as the file has them, unless the kernel has changed.
 
-    JupyterLab rewrites the details of a notebook that is only looked at; git would see a change.
+    JupyterLab rewrites them even if you only look at a notebook. Git would see a change.
     """
     file = Path(contents_manager.root_dir, path.strip("/"))
     if model["type"] != "notebook" or not file.is_file():
@@ -54,7 +54,7 @@ class CourseLab(LabApp):
 
     @classmethod
     def get_extension_package(cls):
-        """Where Jupyter looks for the extension: otherwise in this file."""
+        """The package of the extension. Jupyter would take this file."""
         return "jupyterlab"
 
     @classmethod

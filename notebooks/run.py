@@ -46,7 +46,7 @@ KEPT = ("tags", "jupyter", "cellView")
 
 @dataclass
 class Result:
-    """How the run of one lesson went: a row of the index, and of the file that keeps them."""
+    """The result of one lesson: a row of the index, and of the file RESULTS."""
 
     name: str
     title: str
@@ -126,7 +126,7 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     """Run notebooks, write pages and index into `build`, print a table; returns the exit status."""
     results = []
     try:
-        write_index([], build)  # no lesson runs in vain where nothing can be written
+        write_index([], build)  # fails before the first lesson if it cannot write
         load_data(paths)
         for number, path in enumerate(paths, 1):
             result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store)
@@ -151,7 +151,7 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
 
 
 def command(paths: Sequence[Path], store: bool) -> str:
-    """What to type to run only these notebooks: with make if it started this run."""
+    """The command that runs only these notebooks, with make if make ran this."""
     lessons = ROOT / "notebooks"
     names = [
         path.relative_to(lessons).as_posix() if path.is_relative_to(lessons) else quoted(path)
@@ -164,7 +164,7 @@ def command(paths: Sequence[Path], store: bool) -> str:
 
 
 def quoted(path: Path) -> str:
-    """A path for the command line of any system."""
+    """A path, in double quotes if it has blanks."""
     return f'"{near(path)}"' if " " in near(path) else near(path)
 
 
@@ -251,7 +251,7 @@ def execute_cells(
     log: IO[str],
     say: Callable[[str], None],
 ) -> str:
-    """Run the cells, given with their places in the notebook, until one fails; returns which."""
+    """Run cells, given as (place, cell), until one fails; return which one and why."""
     for number, (index, cell) in enumerate(cells, 1):
         say(f"cell {number} of {len(cells)}")
         try:
@@ -263,7 +263,7 @@ def execute_cells(
 
 
 def make_client(notebook: NotebookNode, folder: Path) -> NotebookClient:
-    """A client whose kernel is the Python of this process, whatever kernels a user has."""
+    """A client whose kernel is this process's Python, not one of the user's kernels."""
     only_ipykernels_own = KernelSpecManager(kernel_dirs=[])
     return NotebookClient(
         notebook,
@@ -277,10 +277,10 @@ def make_client(notebook: NotebookNode, folder: Path) -> NotebookClient:
 
 
 def kernel_environment(profile: str) -> dict[str, str]:
-    """The environment without settings of Python, and with an empty IPython profile."""
+    """The environment without PYTHON* variables, with an empty IPython profile."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     # TensorFlow's notes on the processor help nobody here; a user's own setting stays. On Linux
-    # each thread may get a heap of its own, in which freed memory stays; two save some 150 MB.
+    # each thread may get a heap, which keeps freed memory. The limit of two saves some 150 MB.
     return {"TF_CPP_MIN_LOG_LEVEL": "2", "MALLOC_ARENA_MAX": "2", **kept, "IPYTHONDIR": profile}
 
 
@@ -311,7 +311,7 @@ def last_lines(log: IO[str]) -> list[str]:
 
 
 def show_error(cell: NotebookNode, why: str) -> None:
-    """Put an error that the kernel could not show on the page."""
+    """Add to a cell an error that its kernel could not show."""
     cell.outputs.append(
         nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[why])
     )
@@ -476,7 +476,7 @@ def write_index(results: Sequence[Result], build: Path) -> None:
 
 
 def read_results(build: Path) -> list[Result]:
-    """The earlier results whose pages are there; what this version did not write is ignored."""
+    """The earlier results whose pages exist; a row with other fields does not count."""
     try:
         rows = json.loads((build / RESULTS).read_text(encoding="utf-8"))
         results = [Result(**row) for row in rows if types(row) == Result.__annotations__]

@@ -86,7 +86,7 @@ def predict_logits(model: Callable, image: np.ndarray, flips: bool = False) -> n
             degrees.
 
     Raises:
-        ValueError: The image has another type or shape, or the network several output channels or
+        ValueError: The image's type or shape is wrong; or the network has several channels or
             no fixed size.
     """
     return next(_each_logits(model, [image], flips))
@@ -499,13 +499,13 @@ def export_network(model: Model, path: Path | str, **options) -> None:
     _check_suffix(path)
     if (backend := keras.backend.backend()) != "tensorflow":
         raise ValueError(
-            f"Keras' backend is {backend}, and only TensorFlow exports: save the network as a "
+            f"Keras' backend is {backend}, but this needs TensorFlow: save the network as a "
             ".keras file, set KERAS_BACKEND=tensorflow, restart Python, and load the file"
         )
     shape = getattr(model, "input_shape", None)  # only known to models that are built from layers
     if shape is None or len(shape) != 4 or None in shape[1:]:
         raise ValueError(
-            f"{path.name}: the network's input shape is {shape}, and a file is for images of one "
+            f"{path.name}: the network's input shape is {shape}, but the export needs one image "
             "size. Set it, for example: images = keras.Input((96, 96, 3)); "
             "model = keras.Model(images, model(images))"
         )
@@ -588,7 +588,7 @@ def load_exported(path: Path | str, threads: int = 1) -> Exported:
     if not all(isinstance(side, int | np.integer) and side > 0 for side in shape[1:]):
         raise DatasetError(
             f"{path}: takes images of any size; export the network with export_network, which "
-            "says how to fix one"
+            "says how to set one"
         )
     return Exported(shape, run)
 

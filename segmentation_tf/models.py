@@ -94,8 +94,7 @@ def build_segnet(
     """
     if None in input_shape:
         raise ValueError(
-            f"input_shape {tuple(input_shape)}: unpooling needs a height and a width, such as "
-            "(96, 96, 3)"
+            f"input_shape {tuple(input_shape)}: unpooling needs height and width, as in (96, 96, 3)"
         )
     _check_divisible(input_shape, stem_stride * 2 ** len(filters))
     inputs = Input(input_shape, name="image")

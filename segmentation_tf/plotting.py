@@ -477,7 +477,7 @@ def add_legend(figure: Figure, colours: dict[str, tuple]) -> None:
 
 
 def _show(panel, picture, **options):
-    """Show a picture in its own coordinates, with no more pixels than a panel can show.
+    """Show a picture in its own coordinates, with at most MAX_SIDE pixels a side.
 
     For each pixel, imshow needs some 30 bytes. A photograph of 7 megapixels would take 200 MB.
     """

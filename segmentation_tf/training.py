@@ -79,7 +79,7 @@ def train(
         metrics: Functions like the loss, or Keras metrics. Dice by default, which is meant for one
             output channel.
         callbacks: More Keras callbacks. At the end of an epoch they see the running average of the
-            weights, which was validated. So EarlyStopping and ModelCheckpoint keep what they score.
+            weights, which was validated. So EarlyStopping and ModelCheckpoint keep that average.
         verbose: Print how many steps the training will make, a warning where they are too few to
             trust, and a line for each epoch, or about ten lines for a long training. If False,
             Ctrl-C also raises KeyboardInterrupt at the end, so that a loop of silent trainings
@@ -91,7 +91,8 @@ def train(
     Raises:
         TypeError: The data are no `tf.data.Dataset`.
         ValueError: The data are empty, infinite or of unknown length, or do not fit the model; the
-            model has no trainable weights; or `epochs` is below 1.
+            model has no trainable weights; `epochs` is below 1; or the default loss becomes
+            negative, as it does with masks of 0 and 255, or is not a number.
     """
     _check_model(model, loss)
     if epochs is not None and epochs < 1:
@@ -279,7 +280,7 @@ class AveragingAdamW(keras.optimizers.Optimizer):
             self.add_variable((self.places[-1],), dtype=variables[0].dtype, name=name)
             for name in ("momentum", "velocity", "average")
         )
-        # 1 while the model holds the average, and `average` the weights after the last step. It is
+        # 1 while the model holds the average and `average` holds the last step's weights. It is
         # a variable so that a backup keeps it.
         self.swapped = self.add_variable((), dtype=variables[0].dtype, name="swapped")
 
@@ -435,7 +436,7 @@ def _soft_dice(a, b):
 
 
 class ValidateAverage(keras.callbacks.Callback):
-    """Lets the model hold the running average of its weights between the steps of two epochs.
+    """Puts the average of the weights into the model from an epoch's last step to the next.
 
     So the validation, and callbacks that come after this one, meet the average, and not the weights
     after the last step.
@@ -457,7 +458,7 @@ class ValidateAverage(keras.callbacks.Callback):
 
 
 class RefuseImpossibleLoss(keras.callbacks.Callback):
-    """Ends a training if its loss is impossible for the default loss and masks of 0 and 1."""
+    """Ends a training if the default loss is not a number or is below 0."""
 
     def on_epoch_end(self, epoch, logs=None):
         if math.isnan(logs["loss"]):

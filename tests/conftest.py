@@ -89,7 +89,7 @@ class NotebookHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter):
-        """Name the first failed cell of each notebook last: it makes many others fail."""
+        """End with each notebook's first failed cell, which often makes others fail."""
         yield
         for notebook, cell in self.first_failures.items():
             terminalreporter.write_line(f"first failure in {notebook}: {cell}", red=True)

@@ -65,7 +65,7 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
     The mask of a case is its PNG of segments. Its group is the `group` of the image in the JSON:
     in the drawn set the meadow, because pictures of one meadow share sheep. An image without
     `group` is a group by itself. A printed line counts what lies in X and is not in the JSON.
-    Images without an annotation are ignored: COCO has folders of 118,000 images, and annotations
+    Images without an annotation are ignored: COCO's folder has 118,000 images, and a JSON may be
     for some of them. Every file is read to its end here.
     """
     folder = folders.choose_folder(root, "MEADOW_ROOT", "meadow", draw=drawn_folder)

@@ -79,7 +79,7 @@ def load_cases(
     in one folder; names such as labels, GroundTruth, _seg and _lesion are known too. `X1` and `Y1`
     belong together if all names of either kind differ in the number only. In a set with a folder
     for each image, that may hold many masks, one for each object. A mask may be empty. Without
-    `images` and `masks`, a printed line counts the pictures outside the folders of both.
+    `images` and `masks`, a printed line counts the pictures that are in no case.
 
     Args:
         root: The folder. Without it: the environment's PAIRS_ROOT, else data/pictures, else the
@@ -200,7 +200,7 @@ def _load(root, images, masks, group, classes):
 def _report_skipped(folder, cases):
     """Print how many pictures are not in a case.
 
-    A picture in a folder of images or masks without its partner was a fault before.
+    `_load` has already refused a lonely picture in a folder of images or masks.
     """
     used = {path for case in cases for path in (case.image, case.mask)}
     pictures = _without_predictions(list(_pictures(folder)), set())

@@ -27,7 +27,7 @@ def load_cases(root: str | Path | None = None) -> list[Case]:
 
     A label is one of DIAGNOSES, or None where no table gives it: PH2_dataset.txt, with columns
     separated by || or tabs, or PH2_dataset.csv. A printed line counts the cases without a label,
-    and says what is wrong with a table. Another one counts the folders beside the cases that are
+    and says what is wrong with a table. Another line counts folders in the same place that are
     not named like IMD003; a blank at the end of a name does not matter. Every file is read to its
     end here.
 
@@ -68,7 +68,7 @@ def _find_case_folders(root):
 
 
 def _case_name(folder):
-    """The name of a case in capitals; that of its folder may end in a blank."""
+    """The folder's name in capitals, without blanks at its ends."""
     return folder.name.strip().upper()
 
 

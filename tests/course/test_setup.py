@@ -109,7 +109,7 @@ def test_a_python_that_does_not_fit_is_named(course):
 def test_nothing_counts_as_installed_that_is_not_in_venv(course):
     done = make(course, "setup", "PYTHON=./stub", STUB_LACKS="1")
     assert "pip did not install all of requirements.txt into .venv." in done.stderr
-    assert "`.venv/bin/python -m pip config list` shows all." in done.stderr
+    assert "`.venv/bin/python -m pip config list` lists it." in done.stderr
     assert not (course / ".venv" / ".installed").exists()
 
 

@@ -164,7 +164,7 @@ def test_another_backend_or_suffix_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"moles\.tf: give the name of a \.tflite or \.onnx file"):
         export_network(model, tmp_path / "moles.tf")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="backend is jax, and .* set KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ValueError, match="backend is jax, but .* set KERAS_BACKEND=tensorflow"):
         export_network(model, tmp_path / "moles.onnx")
 
 

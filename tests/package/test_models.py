@@ -34,7 +34,7 @@ def test_size_that_does_not_divide_is_refused(build, shape):
 
 
 def test_segnet_needs_a_height_and_a_width():
-    with pytest.raises(ValueError, match=r"\(None, None, 3\): unpooling needs a height"):
+    with pytest.raises(ValueError, match=r"\(None, None, 3\): unpooling needs height"):
         build_segnet((None, None, 3))
 
 
