@@ -4,6 +4,7 @@ Your own Jupyter settings hold as well. They win, except for root_dir and HIDDEN
 """
 
 import json
+import os
 from pathlib import Path
 
 from jupyter_core.application import JupyterApp
@@ -71,4 +72,5 @@ class CourseLab(LabApp):
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # for kernels on Linux, as in notebooks/run.py
     CourseLab.launch_instance()
