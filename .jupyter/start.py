@@ -36,10 +36,13 @@ def keep_metadata(model, path, contents_manager):
 
     JupyterLab rewrites them even if you only look at a notebook. Git would see a change.
     """
-    file = Path(contents_manager.root_dir, path.strip("/"))
-    if model["type"] != "notebook" or not file.is_file():
+    if model["type"] != "notebook":
         return
-    stored = json.loads(file.read_text(encoding="utf-8"))["metadata"]
+    file = Path(contents_manager.root_dir, path.strip("/"))
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))["metadata"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a new notebook, or one that was damaged
     metadata = model["content"]["metadata"]
     if kernel_name(stored) == kernel_name(metadata):
         for key in {"kernelspec", "language_info"} & stored.keys():

@@ -250,17 +250,19 @@ def _network_input(model, image):
 
 
 def _network_size(model):
-    size = model.input_shape[1:3]
-    if None in size:
+    shape = getattr(model, "input_shape", None)
+    if shape is None or None in shape[1:3]:
         raise ValueError(
-            f"the network takes images of any size ({model.input_shape}), so it is not known to "
-            "which one to shrink an image. Build it with the size of its training, such as "
-            "build_unet((96, 96, 3)), and hand the weights on: new.set_weights(old.get_weights())"
+            f"the network's input shape is {shape}, so it is not known to which size to shrink an "
+            "image. Set the size of its training, for example: images = keras.Input((96, 96, 3)); "
+            "model = keras.Model(images, model(images))"
         )
-    return size
+    return shape[1:3]
 
 
 def _check_image(image):
+    if not isinstance(image, np.ndarray) or not image.size:
+        raise ValueError(f"give an image as an array, as read_image reads it, not {image!r:.80}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"give uint8 RGB (H, W, 3), not {image.dtype} {image.shape}")
 

@@ -92,7 +92,7 @@ def build_segnet(
     Source:
         V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet", PAMI 2017, arXiv:1511.00561.
     """
-    if None in input_shape:
+    if None in input_shape[:2]:
         raise ValueError(
             f"input_shape {tuple(input_shape)}: unpooling needs height and width, as in (96, 96, 3)"
         )
@@ -197,6 +197,10 @@ def _head(x, classes, stem_stride):
 
 
 def _check_divisible(input_shape, factor):
+    if len(input_shape) != 3 or 0 in input_shape:
+        raise ValueError(
+            f"input_shape is {tuple(input_shape)}; give height, width and channels, as (96, 96, 3)"
+        )
     for side in input_shape[:2]:
         if side is not None and side % factor:
             raise ValueError(

@@ -49,9 +49,11 @@ def make_dataset(
     """
     if not cases:
         raise ValueError("make_dataset got no cases")
-    for name, value in (("size", np.min(size)), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+    sides = np.asarray(size)
+    if sides.dtype.kind not in "iu" or sides.shape not in ((), (2,)) or sides.min() < 1:
+        raise ValueError(f"size is {size!r}; give a number of pixels, or height and width")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     with tf.device("CPU"):
         images, masks = map(tf.constant, load_arrays(cases, size, load_fn))
     # We shuffle the numbers of the pictures. Shuffling the pictures would need a second copy.

@@ -78,7 +78,8 @@ def train(
         loss: Takes `(mask, logits)`. BCE / 2 + Jaccard loss by default, for masks of one channel.
         metrics: Functions like the loss, or Keras metrics. Dice by default, which is meant for one
             output channel.
-        callbacks: More Keras callbacks. At the end of an epoch they see the running average of the
+        callbacks: More Keras callbacks, but none that sets the learning rate: it has a schedule. At
+            the end of an epoch they see the running average of the
             weights, which was validated. So EarlyStopping and ModelCheckpoint keep that average.
         verbose: Print how many steps the training will make, a warning where they are too few to
             trust, and a line for each epoch, or about ten lines for a long training. If False,
@@ -95,8 +96,8 @@ def train(
             negative, as it does with masks of 0 and 255, or is not a number.
     """
     _check_model(model, loss)
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs is {epochs}; it must be at least 1")
+    if epochs is not None and (epochs < 1 or epochs % 1):
+        raise ValueError(f"epochs is {epochs}; it must be a whole number, at least 1")
     steps_per_epoch = _count_batches(train_data, "train_data", model, loss)
     if validation_data is not None:
         _count_batches(validation_data, "validation_data", model, loss)
@@ -149,6 +150,12 @@ def _check_model(model, loss):
             f"the model has {shape[-1]} output channels, and the default loss takes one: build it "
             "with classes=1, or give loss, and metrics=[] or your own"
         )
+    activation = getattr(model.layers[-1], "activation", None) if model.layers else None
+    if loss is None and activation in (keras.activations.sigmoid, keras.activations.softmax):
+        raise ValueError(
+            f"the model ends in a {activation.__name__}, and the default loss takes logits: leave "
+            "the activation of its last layer out"
+        )
 
 
 def _count_batches(data, name, model, loss):
@@ -157,7 +164,7 @@ def _count_batches(data, name, model, loss):
         raise TypeError(
             f"{name} is a {type(data).__name__}; give a tf.data.Dataset of (image, mask) batches: "
             "make_dataset makes one of cases, and for two arrays there is "
-            "tf.data.Dataset.from_tensor_slices((images, masks)).batch(8)"
+            "tf.data.Dataset.from_tensor_slices((images / 255, masks)).batch(8)"
         )
     count = int(data.cardinality())
     if count <= 0:
@@ -165,6 +172,11 @@ def _count_batches(data, name, model, loss):
     batch = data.element_spec
     if not isinstance(batch, tuple) or len(batch) < 2:
         raise ValueError(f"{name} must hold pairs (image, mask), and its elements are {batch}")
+    if not getattr(getattr(batch[0], "dtype", tf.float32), "is_floating", True):
+        raise ValueError(
+            f"{name} has images of {batch[0].dtype.name}; make them float32 in [0, 1], for example "
+            "by data.map(lambda image, mask: (tf.cast(image, tf.float32) / 255, mask))"
+        )
     fits = [("images", batch[0], getattr(model, "input_shape", None))]
     if loss is None:  # other losses may take other targets
         fits.append(("masks", batch[1], getattr(model, "output_shape", None)))
@@ -461,13 +473,14 @@ class RefuseImpossibleLoss(keras.callbacks.Callback):
     """Ends a training if the default loss is not a number or is below 0."""
 
     def on_epoch_end(self, epoch, logs=None):
-        if math.isnan(logs["loss"]):
-            raise ValueError("the loss is not a number: look for NaN in images, masks and weights")
-        if logs["loss"] < 0:
-            raise ValueError(
-                f"the loss is {logs['loss']:.3g}. Below 0 means that masks hold values above 1: "
-                "divide masks of 0 and 255 by 255"
-            )
+        for name in {"loss", "val_loss"} & logs.keys():
+            if math.isnan(logs[name]):
+                raise ValueError(f"{name} is not a number: look for NaN in images and masks")
+            if logs[name] < 0:
+                raise ValueError(
+                    f"{name} is {logs[name]:.3g}. Below 0 means that masks hold values above 1: "
+                    "divide masks of 0 and 255 by 255"
+                )
 
 
 class Progress(keras.callbacks.Callback):
@@ -558,7 +571,8 @@ class Interruption(keras.callbacks.Callback):
         self.asked = True
         signal.signal(signal.SIGINT, self.before)
         with contextlib.suppress(RuntimeError):  # in the middle of another print
-            print("stopping after this step; Ctrl-C once more stops at once", flush=True)
+            words = "stopping after this step; Ctrl-C once more stops at once"
+            print("\r" + words.ljust(70), flush=True)  # over the line with the time left
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch + 1

@@ -77,7 +77,9 @@ def _refuse_twins(case_folders):
     for folder in case_folders:
         twin = seen.setdefault(_case_name(folder), folder)
         if twin is not folder:
-            raise DatasetError(f"{folder} and {twin} are the same case; keep one copy of the set")
+            raise DatasetError(
+                f"'{folder}' and '{twin}' are the same case; keep one copy of the set"
+            )
     return case_folders
 
 

@@ -33,6 +33,13 @@ def test_size_that_does_not_divide_is_refused(build, shape):
         build(shape)
 
 
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("shape", [(64, 64), (0, 64, 3)])
+def test_other_shapes_are_refused(build, shape):
+    with pytest.raises(ValueError, match="give height, width and channels, as"):
+        build(shape)
+
+
 def test_segnet_needs_a_height_and_a_width():
     with pytest.raises(ValueError, match=r"\(None, None, 3\): unpooling needs height"):
         build_segnet((None, None, 3))

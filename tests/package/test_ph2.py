@@ -92,7 +92,7 @@ def test_a_folder_whose_name_ends_in_a_blank_is_read_unless_there_are_two(root, 
     assert [c.name for c in ph2.load_cases(root)] == NAMES
     assert capsys.readouterr().out == ""
     shutil.copytree(images / "IMD003 ", images / "IMD003")
-    refuse(root, "IMD003  and .*IMD003 are the same case; keep one")
+    refuse(root, "IMD003 ' and '.*IMD003' are the same case; keep one")
 
 
 def test_without_the_table_labels_are_none_and_it_says_so(root, capsys):

@@ -397,8 +397,9 @@ def test_frozen_or_unbuilt_models_and_no_epochs_are_refused(cases):
     for model in (frozen, keras.Sequential([keras.layers.Conv2D(1, 1)])):
         with pytest.raises(ValueError, match="no trainable weights: unfreeze a layer, or build"):
             train(model, data)
-    with pytest.raises(ValueError, match="epochs is 0; it must be at least 1"):
-        train(one_layer(), data, epochs=0)
+    for epochs in (0, 1.5):
+        with pytest.raises(ValueError, match=f"epochs is {epochs}; it must be a whole number"):
+            train(one_layer(), data, epochs=epochs)
 
 
 IMAGES, MASKS = np.zeros((4, 32, 32, 3), "float32"), np.ones((4, 32, 32, 1), "float32")
@@ -417,10 +418,11 @@ def pairs_of(masks, images=IMAGES):
         (pairs_of(MASKS[..., 0]), r"batches of masks of the shape \(None, 32, 32\), .*32, 32, 1\)"),
         (pairs_of(MASKS[:, :16]), r"batches of masks of the shape \(None, 16, 32, 1\)"),
         (pairs_of(MASKS, MASKS), r"batches of images of the shape .*needs \(None, 32, 32, 3\)"),
+        (pairs_of(MASKS, np.uint8(IMAGES)), "images of uint8; make them float32 in .*255"),
         (pairs_of(255 * MASKS), "Below 0 means that masks hold values above 1: divide"),
-        (pairs_of(np.nan * MASKS), "the loss is not a number"),
+        (pairs_of(np.nan * MASKS), "loss is not a number"),
     ],
-    ids=["array", "tuple", "no pairs", "no channel", "other size", "grey", "255", "nan"],
+    ids=["array", "tuple", "no pairs", "no channel", "other size", "grey", "bytes", "255", "nan"],
 )
 def test_data_that_do_not_fit_are_refused_in_plain_words(data, words):
     with pytest.raises((TypeError, ValueError), match=words):
@@ -430,6 +432,15 @@ def test_data_that_do_not_fit_are_refused_in_plain_words(data, words):
 def test_validation_data_are_refused_by_their_name():
     with pytest.raises(ValueError, match="^validation_data has batches of masks"):
         train(one_layer(), pairs_of(MASKS), pairs_of(MASKS[..., 0]))
+    with pytest.raises(ValueError, match="^val_loss is .* divide masks of 0 and 255 by 255"):
+        train(one_layer(), pairs_of(MASKS), pairs_of(255 * MASKS), epochs=60, verbose=False)
+
+
+def test_a_model_that_ends_in_a_sigmoid_is_refused():
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs))
+    with pytest.raises(ValueError, match="ends in a sigmoid, and the default loss takes logits"):
+        train(model, pairs_of(MASKS))
 
 
 def test_several_output_channels_need_another_loss():
