@@ -12,8 +12,12 @@ import base64
 import html
 import io
 import json
+import logging
 import os
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -39,6 +43,7 @@ CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
 SUBFOLDERS = ("solutions", "optional")  # of notebooks/, and of build/
+ELSEWHERE = "elsewhere"  # in build/: the pages of notebooks that are not the course's
 RESULTS = "lessons.json"  # in build/: the rows of the index
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
 KEPT = ("tags", "jupyter", "cellView")
@@ -65,10 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # a letter that the terminal lacks stops nothing
-    paths = find_lessons(options.notebooks, ROOT / "notebooks")
-    if options.store:
-        keep_to_drawn_data(ROOT / "data")
-    return run_lessons(paths, ROOT / "build", options.store)
+    try:
+        paths = find_lessons(options.notebooks, ROOT / "notebooks")
+        if options.store:
+            keep_to_drawn_data(ROOT / "data")
+        status = run_lessons(paths, ROOT / "build", options.store)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        return 130
+    except BrokenPipeError:  # `| head` has read enough; Python's flush at exit must not fail too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def find_lessons(names: Sequence[str], folder: Path) -> list[Path]:
@@ -110,7 +124,7 @@ def load_data(paths: Sequence[Path]) -> None:
         # The real people come without joints, so that poses may need the drawn ones too.
         "segmentation_tf.pose.targets": [mads.load_cases, mads.drawn_folder],
     }
-    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    text = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
     needed = []
     for module, functions in loaders.items():
         if f"from {module} import" in text:
@@ -133,8 +147,11 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
             write_index([result], build)
             results.append(result)
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").disabled = True  # it would report the kernel's end as a fault
         print(f"\nStopped at {paths[len(results)].stem}.")
         status = 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         where, why = near(Path(error.filename or build)), error.strerror or error
         print(f"\nCannot use {where}: {why}. Move it away, make it writable or free some space.")
@@ -153,27 +170,29 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
 def command(paths: Sequence[Path], store: bool) -> str:
     """The command that runs only these notebooks, with make if make ran this."""
     lessons = ROOT / "notebooks"
-    names = [
-        path.relative_to(lessons).as_posix() if path.is_relative_to(lessons) else quoted(path)
-        for path in paths
-    ]
-    arguments = " ".join(["--store", *names] if store else names)
+    words = ["--store"] if store else []
+    for path in paths:
+        inside = path.is_relative_to(lessons)
+        words.append(path.relative_to(lessons).as_posix() if inside else near(path))
     if "MAKELEVEL" in os.environ:
-        return f"make run ARGS='{arguments}'"
-    return f"{quoted(Path(sys.executable))} {quoted(Path(__file__))} {arguments}"
+        return f"make run ARGS={shlex.quote(shlex.join(words))}"
+    return shell_line([near(Path(sys.executable)), near(Path(__file__)), *words])
 
 
-def quoted(path: Path) -> str:
-    """A path, in double quotes if it has blanks."""
-    return f'"{near(path)}"' if " " in near(path) else near(path)
+def shell_line(words: Sequence[str]) -> str:
+    """A command to type into a shell, which is PowerShell on Windows."""
+    if sys.platform != "win32":
+        return shlex.join(words)
+    line = subprocess.list2cmdline(words)
+    return f"& {line}" if line.startswith('"') else line
 
 
 def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
     """Run one notebook and write its page; with `store`, also store its outputs."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook, error = read_notebook(path)
     start = time.monotonic()
     with progress(label) as say:
-        error = execute(notebook, path.parent, say)
+        error = error or execute(notebook, path.parent, say)
     seconds = time.monotonic() - start
     title, promise = opening(notebook)
     page, score, day = page_of(path), main_score(notebook), today()
@@ -191,9 +210,11 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
 
 
 def page_of(path: Path) -> str:
-    """The page of a notebook, below build/; solutions have the names of their lessons."""
+    """The page of a notebook, below build/; solutions and copies have the name of their lesson."""
     page = f"{path.stem}.html"
-    return f"{path.parent.name}/{page}" if path.parent.name in SUBFOLDERS else page
+    page = f"{path.parent.name}/{page}" if path.parent.name in SUBFOLDERS else page
+    of_course = any(path.is_relative_to(ROOT / name) for name in ("notebooks", "lab"))
+    return page if of_course else f"{ELSEWHERE}/{page}"
 
 
 def today() -> str:
@@ -343,19 +364,35 @@ class Clock(threading.Thread):
     def show(self, words: str) -> None:
         self.words = words
 
+    def write(self, line: str) -> None:
+        """Write over the line; a longer one than the terminal is wide would begin a new line."""
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:{width}}\r", end="", flush=True)
+
     def run(self) -> None:
         while not self.stopped.wait(0.5):
             minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
-            print(f"\r{self.label}: {self.words}, {minutes}:{seconds:02}   ", end="", flush=True)
+            self.write(f"{self.label}: {self.words}, {minutes}:{seconds:02}")
 
     def stop(self) -> None:
         """Stop, and clear the line."""
         self.stopped.set()
         self.join()
-        print("\r" + " " * (len(self.label) + 40) + "\r", end="", flush=True)
+        self.write("")
 
 
 # --- Reading a notebook -------------------------------------------------------------------------
+
+
+def read_notebook(path: Path) -> tuple[NotebookNode, str]:
+    """The notebook in a file, and ""; or where the file holds no notebook, a page and an error."""
+    try:
+        return nbformat.read(path, as_version=4), ""
+    except (ValueError, TypeError, LookupError, AttributeError, nbformat.ValidationError):
+        restore = shell_line(["git", "checkout", "HEAD", "--", near(path)])
+        why = f"{near(path)} is not a notebook. Name another file, or restore this one: {restore}"
+    page = nbformat.v4.new_markdown_cell(f"# {path.stem}\n\n{why}")
+    return nbformat.v4.new_notebook(cells=[page]), f"reading its file: {why}"
 
 
 def opening(notebook: NotebookNode) -> tuple[str, str]:
@@ -426,11 +463,12 @@ def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> 
 
 def write_pages_beside(lesson: Path, build: Path) -> None:
     """Write a lesson's solutions, and the optional notebooks it links to, as they are stored."""
-    optional = re.findall(r"\((optional/\w+\.ipynb)\)", lesson.read_text(encoding="utf-8"))
+    text = lesson.read_text(encoding="utf-8", errors="replace")
+    optional = re.findall(r"\((optional/\w+\.ipynb)\)", text)
     for name in (f"solutions/{lesson.name}", *optional):
         path = lesson.parent / name
         if path.is_file():
-            notebook = nbformat.read(path, as_version=4)
+            notebook, _ = read_notebook(path)
             write_page(notebook, path.parent, opening(notebook)[0], build / page_of(path))
 
 
@@ -465,10 +503,10 @@ td:nth-child(2) { white-space: nowrap; }
 
 
 def write_index(results: Sequence[Result], build: Path) -> None:
-    """Write the page that links to the others; rows of lessons that ran earlier stay."""
+    """Write the page that links to the course's; rows of lessons that ran earlier stay."""
     build.mkdir(parents=True, exist_ok=True)
     rows = {result.page: result for result in [*read_results(build), *results]}
-    rows = [rows[page] for page in sorted(rows)]
+    rows = [rows[page] for page in sorted(rows) if not page.startswith(f"{ELSEWHERE}/")]
     table = INDEX % (today(), "\n".join(index_row(row) for row in rows))
     (build / "index.html").write_text(table, encoding="utf-8")
     text = json.dumps([asdict(row) for row in rows], indent=2)

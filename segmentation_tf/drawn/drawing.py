@@ -46,12 +46,16 @@ def draw_parallel(draw: Callable, jobs: Iterable[tuple], title: str, processes: 
         processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
     )
     try:
-        with _no_main_module(), _environment_of_workers():
+        with _no_main_module(), _environment_of_workers(), _no_interrupts():
             futures = [pool.submit(draw, *job) for job in jobs]
         done = as_completed(futures)
         for future in tqdm(done, title, len(jobs), file=sys.stdout, mininterval=1):
             future.result()  # raises what was raised there
         return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        for worker in list(pool._processes.values()):  # a second Ctrl-C leaves nothing to wait for
+            worker.kill()
+        raise
     except BrokenProcessPool as error:
         raise DatasetError(
             f"{title}: a drawing process was killed, most likely for lack of memory. "
@@ -102,6 +106,19 @@ def _environment_of_workers():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _no_interrupts():
+    """Start workers that Ctrl-C does not reach, not even in their imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent():

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +51,8 @@ def write(path, *sources):
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory):
     """A run of a good lesson and two bad ones: their paths, status, output, pages and index."""
-    folder = tmp_path_factory.mktemp("home") / "my lessons"  # a user's folder may have a space
+    root = tmp_path_factory.mktemp("home") / "my course"  # a user's folder may have a space
+    folder = root / "notebooks"
     paths = [
         write(folder / "01_good.ipynb", GOOD, "print('first line')\nprint('U-Net, Dice', 6 * 7)"),
         write(folder / "02_bad.ipynb", "x = 0", "1 / x  # oops\nprint('never')", "print('never')"),
@@ -63,6 +65,7 @@ def lessons(tmp_path_factory):
     out = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", out)
+        patch.setattr(run, "ROOT", root)
         status = run.run_lessons(paths, folder / "build")
     build = folder / "build"
     pages = {
@@ -85,7 +88,7 @@ def test_a_lesson_becomes_a_page_a_row_and_a_score(lessons):
 
 
 def test_a_lesson_runs_in_its_own_folder_and_its_page_needs_no_other_file(lessons):
-    assert "ran in my lessons" in lessons.pages["01_good"]
+    assert "ran in notebooks" in lessons.pages["01_good"]
     assert "data:image/png;base64," in lessons.pages["01_good"]
 
 
@@ -200,10 +203,11 @@ sys.exit(run.main(["01_a"]))
     assert "Dice 42" in processes.run(code, tmp_path, PYTHONOPTIMIZE="2")
 
 
-def test_a_kernel_that_dies_at_the_start_fails_its_lesson_alone(tmp_path, capsys):
-    bad, good = tmp_path / "a" / "01_bad.ipynb", tmp_path / "b" / "02_good.ipynb"
+def test_a_kernel_that_dies_at_the_start_fails_its_lesson_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    bad, good = tmp_path / "lab" / "01_bad.ipynb", tmp_path / "notebooks" / "02_good.ipynb"
     paths = [write(bad, "print(1)"), write(good, "print('Dice', 6 * 7)")]
-    (tmp_path / "a" / "ipykernel_launcher.py").write_text("raise SystemExit('broken here')")
+    (tmp_path / "lab" / "ipykernel_launcher.py").write_text("raise SystemExit('broken here')")
     assert run.run_lessons(paths, tmp_path / "build") == 1
     said = capsys.readouterr().out
     assert "01_bad: failed at the start of its kernel:\n    RuntimeError: Kernel died" in said
@@ -223,6 +227,35 @@ def test_whatever_keeps_a_kernel_from_starting_is_named(error, tmp_path, monkeyp
     monkeypatch.setattr(run.AsyncKernelManager, "start_kernel", fail)
     said = run.execute(new_notebook(), tmp_path, lambda words: None)
     assert said == f"the start of its kernel:\n    {type(error).__name__}: {error}"
+
+
+NO_NOTEBOOKS = [b"", b"[]", b"{}", b"\xff\xfe", b"<<<<<<< HEAD\n{}", b'{"nbformat": 4, "cells": 7}']
+
+
+@pytest.mark.parametrize("data", NO_NOTEBOOKS)
+def test_a_file_that_is_no_notebook_fails_alone_in_one_line(data, three, capsys):
+    three[0].write_bytes(data)
+    (three[1].parent / "01_a.ipynb").write_bytes(data)
+    assert run.run_lessons(three, run.ROOT / "build") == 1
+    line = next(row for row in capsys.readouterr().out.splitlines() if "failed at" in row)
+    assert "01_a.ipynb is not a notebook. " in line and "git checkout HEAD -- " in line
+    assert "failed at reading its file" in index() and "optional/c.html" in index()
+
+
+def test_a_users_copy_leaves_the_page_and_the_row_of_its_lesson_alone(three):
+    run.run_lessons(three, run.ROOT / "build")
+    before = index()
+    for copy in ("my_work/notebooks/01_a.ipynb", "my_work/notebooks/solutions/01_a.ipynb"):
+        page = run.page_of(write(run.ROOT / copy, "2"))
+        assert page == copy.replace("my_work/notebooks", "elsewhere").replace("ipynb", "html")
+        assert run.run_lessons([run.ROOT / copy], run.ROOT / "build") == 0
+        assert (run.ROOT / "build" / page).is_file() and index() == before
+
+
+def test_the_clock_keeps_to_one_line_of_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    run.Clock("a").write("x" * 99)
+    assert capsys.readouterr().out == "\r" + "x" * 39 + "\r"
 
 
 # --- Runs that stop -----------------------------------------------------------------------------
@@ -259,10 +292,46 @@ def test_ctrl_c_names_the_lesson_and_how_to_run_the_rest(three, monkeypatch, cap
     assert said.endswith(": make run ARGS='solutions/02_b.ipynb optional/c.ipynb'\n")
 
 
+def test_ctrl_c_outside_the_lessons_stops_without_a_traceback(monkeypatch, capfd):
+    monkeypatch.setattr(run, "find_lessons", taking_turns(KeyboardInterrupt()))
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
+    assert run.main([]) == 130
+    assert capfd.readouterr() == ("\nStopped.\n", "")
+
+
+UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals and pipes")
+
+
+@UNIX
+def test_ctrl_c_while_drawing_does_not_wait_for_the_workers():
+    process = processes.start("""
+import time
+from segmentation_tf.drawn.drawing import draw_parallel
+draw_parallel(time.sleep, [(300,), (300,)], "sleeping", 2)
+""")
+    assert process.stdout.read(9) == "\nsleeping"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)  # also waits for workers, which share its pipes
+    assert errors.strip().endswith("KeyboardInterrupt")
+
+
+@UNIX
+def test_a_reader_that_leaves_as_head_does_ends_the_run_quietly(tmp_path):
+    write(tmp_path / "notebooks" / "01_a.ipynb", "1")
+    code = """
+import sys; sys.path.insert(0, "notebooks")
+import run; run.ROOT = run.Path(sys.argv[1])
+sys.exit(run.main(["01_a"]))
+"""
+    process = processes.start(code, tmp_path)
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 1
+
+
 def test_a_failed_lesson_can_be_run_alone(three, monkeypatch, capsys):
     monkeypatch.setattr(run, "execute", taking_turns("", "code cell 1 of 1: x", ""))
     assert run.run_lessons(three, run.ROOT / "build") == 1
-    assert capsys.readouterr().out.endswith(": make run ARGS='solutions/02_b.ipynb'\n")
+    assert capsys.readouterr().out.endswith(": make run ARGS=solutions/02_b.ipynb\n")
 
 
 def test_an_interrupted_run_does_not_forget_the_lessons_that_failed(three, monkeypatch, capsys):
@@ -282,9 +351,22 @@ def test_without_make_the_command_names_python_and_run_py(three, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(Path.cwd() / ".venv" / "bin" / "python"))
     python, file = Path(".venv/bin/python"), Path("notebooks/run.py")
     assert run.command(three[:1], store=True) == f"{python} {file} --store 01_a.ipynb"
-    outside = Path("my notebooks", "a.ipynb").absolute()
-    named = run.command([outside], store=False)
-    assert named == f'{python} {file} "{Path("my notebooks", "a.ipynb")}"'
+    outside = Path("my notebooks", "a.ipynb")
+    quoted = run.shell_line([str(outside)]).removeprefix("& ")
+    assert run.command([outside.absolute()], store=False) == f"{python} {file} {quoted}"
+
+
+@pytest.mark.parametrize(
+    ("platform", "words", "line"),
+    [
+        ("linux", ["/my env/python", "it's", "a.ipynb"], "'/my env/python' 'it'\"'\"'s' a.ipynb"),
+        ("win32", ["C:\\my env\\python", "a b", "c"], '& "C:\\my env\\python" "a b" c'),
+        ("win32", ["venv\\python", "a b"], 'venv\\python "a b"'),
+    ],
+)
+def test_a_printed_command_is_quoted_for_its_shell(platform, words, line, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert run.shell_line(words) == line
 
 
 def test_a_file_in_the_place_of_build_stops_before_the_first_lesson(three, monkeypatch, capsys):
@@ -293,7 +375,7 @@ def test_a_file_in_the_place_of_build_stops_before_the_first_lesson(three, monke
     assert run.run_lessons(three[:1], run.ROOT / "build") == 1
     first, last = capsys.readouterr().out.strip().splitlines()
     assert first.startswith("Cannot use ") and "Move it away, " in first
-    assert last == "To run what is left: make run ARGS='01_a.ipynb'"
+    assert last == "To run what is left: make run ARGS=01_a.ipynb"
 
 
 def test_a_page_that_cannot_be_written_stops_the_run(three, capsys):
