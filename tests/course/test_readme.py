@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 from textwrap import dedent
 
+import keras
 import pytest
 from PIL import Image
 
@@ -60,7 +61,8 @@ def broken_links(path, text):
 LESSONS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
 OF_TESTS = sorted((ROOT / "tests").glob("**/README.md"))
-BEYOND = ROOT / "notebooks" / "beyond.md"
+BESIDE = sorted((ROOT / "notebooks").glob("*.md"))
+PICTURES = ROOT / "notebooks" / "your_pictures.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 TEACHER = ROOT / "lab" / "teacher.md"
 PAGES = [
@@ -70,7 +72,7 @@ PAGES = [
     LAB_HINDI,
     TEACHER,
     CONTRIBUTING,
-    BEYOND,
+    *BESIDE,
     *OF_TESTS,
     *LESSONS,
     SOLUTION,
@@ -98,6 +100,18 @@ def test_links_anchors_and_images_lead_somewhere(page):
 )
 def test_a_broken_link_is_found(fault):
     assert len(broken_links(ENGLISH, f"# Title\n\n{fault}\n")) == 1
+
+
+@pytest.mark.parametrize("page", [*BESIDE, LAB, TEACHER, CONTRIBUTING], ids=called)
+def test_every_page_is_one_click_away_from_the_readme(page):
+    links = LINK.findall(prose(text_of(ENGLISH)))
+    assert page in {ROOT / target.partition("#")[0] for _, _, target in links}
+
+
+def test_the_readme_is_short_enough_to_find_things():
+    lines = text_of(ENGLISH).splitlines()
+    assert len(lines) <= 400
+    assert [line for line in lines if len(line) > 110 and line[0] not in "|!"] == []
 
 
 def test_links_in_code_are_no_links_and_anchors_are_githubs():
@@ -187,8 +201,7 @@ def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
 
 def test_the_lines_for_your_own_pictures_run(tmp_path, monkeypatch):
     """A folder of the drawn photographs takes the reader's place, and the training is shortened."""
-    section = text_of(ENGLISH).split("### Your own pictures")[1]
-    blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", section)
+    blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", text_of(PICTURES))
     training, by_hand = (dedent(block) for block in blocks if "import" in block)
     pictures = pairs.load_cases(pairs.drawn_folder())[:4]
     for folder in ("my_pictures/images", "my_pictures/masks", "photos", "outlines"):
@@ -203,5 +216,6 @@ def test_the_lines_for_your_own_pictures_run(tmp_path, monkeypatch):
     names = {}
     exec(training, names)
     assert names["mask"].shape == Image.open("photo.jpg").size[::-1]
+    assert keras.saving.load_model("my_pictures.keras").input_shape[1:] == (96, 96, 3)
     exec(by_hand, names)
     assert read_mask(names["cases"][0].mask).any()
