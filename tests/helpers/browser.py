@@ -74,6 +74,14 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    def wait_for(self, code: str, seconds: float = 30):
+        """The value of a piece of JavaScript as soon as there is one."""
+        for _ in range(int(10 * seconds)):
+            if value := self.run(code):
+                return value
+            time.sleep(0.1)
+        raise TimeoutError(code)
+
     def said(self, method: str) -> list[dict]:
         """The parameters of all events of a kind."""
         return [event["params"] for event in self.events if event.get("method") == method]
