@@ -129,8 +129,10 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     try:
         # The first pages show what is stored, so that reading can begin at once; and no lesson
         # runs in vain where nothing can be written.
-        write_pages([], build)
-        print(f"The pages are in {near(build / 'index.html')}", flush=True)
+        with progress("Writing the pages"):
+            write_pages([], build)
+        if paths:
+            print(f"{near(build / 'index.html')} can be read already, with stored results.")
         load_data(paths)
         for number, path in enumerate(paths, 1):
             result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store)
@@ -147,6 +149,7 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
         print(f"\nThe pages could not be written:\n{indent(str(error), '    ')}")
         status = 1
     else:
+        print(f"\nTo read the pages, open {near(build / 'index.html')}")
         print_table(results, build)
         status = 1 if any(result.error for result in results) else 0
     failed = [path for path, result in zip(paths, results) if result.error]
@@ -470,7 +473,7 @@ def table_row(result: Result) -> str:
     """A row of the front page's table, with a link to the lesson's page."""
     link = f"[{result.title}]({result.page.removesuffix('.html')}.ipynb)"
     when = {"": "*stored*", today(): "today"}.get(result.day, result.day)
-    cells = [f"{link}<br>{result.promise}", f"{result.seconds:.0f} s<br>{when}", shown(result)]
+    cells = [f"{link}<br>{result.promise}", f"{result.seconds:.0f} s <br>{when}", shown(result)]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

@@ -5,6 +5,7 @@ They are copied to build/.sphinx/source, in the folders that they have in the re
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +29,7 @@ PARTS = {
     "Lecture": ("README.md",),
     "Lessons": ("notebooks/[0-9]*",),
     "After the lessons": ("notebooks/optional/*", "notebooks/beyond.md"),
-    "Lab": ("lab/README.md", "lab/BodySegmentation.ipynb"),
+    "Lab": ("lab/README.md", "lab/BodySegmentation.ipynb", "lab/teacher.md"),
     "Solutions": ("notebooks/solutions/*", "lab/solution/*"),
     "हिन्दी": ("*.hi.md", "notebooks/hi/*"),
     "More": ("*",),
@@ -80,9 +81,11 @@ def write_sources(root: Path, build: Path, executed: Collection[str]) -> set[str
             write_if_new(source / name, source_of(path))
     for path in [path for path in source.rglob("*") if path.is_file()]:
         name = path.relative_to(source).as_posix()
-        if name not in names and not name.startswith("other/"):
+        if name.startswith("other/"):
+            kept.add(page_of(path, source))
+        elif name not in names:
             path.unlink()
-    return kept | {page for page in executed if page.startswith("other/")}
+    return kept.intersection(executed)
 
 
 def linked_files(root: Path, executed: Collection[str]) -> list[Path]:
@@ -227,9 +230,8 @@ def run_sphinx(build: Path, options: Sequence[str]) -> tuple[int, str]:
     work = Path(WORK)
     folders = ["-c", HERE, "-d", work / "doctrees", work / "source", "."]
     command = [sys.executable, "-m", "sphinx", "--quiet", "--no-color", *options, *folders]
-    done = subprocess.run(
-        command, cwd=build, capture_output=True, encoding="utf-8", errors="replace"
-    )
+    in_utf8 = {"env": {**os.environ, "PYTHONUTF8": "1"}, "encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(command, cwd=build, capture_output=True, **in_utf8)
     said = done.stdout + done.stderr
     (build / WORK / "log.txt").write_text(said, encoding="utf-8")
     return done.returncode, said

@@ -31,6 +31,7 @@ html_title = project
 html_static_path = [str(MATHJAX / "static" / "mathjax" / mathjax_path), str(HERE / "book.css")]
 html_css_files = ["book.css"]
 html_copy_source = html_show_sourcelink = html_use_index = False
+html_show_search_summary = False  # a page that is opened from a disk may not load others
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,

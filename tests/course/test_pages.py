@@ -161,8 +161,9 @@ def test_the_search_finds_watershed(build, chromium):
     found = (
         "[...document.querySelectorAll('#search-results li a')].map(a => a.getAttribute('href'))"
     )
-    links = chromium.wait_for(found)
+    links = chromium.wait_for(f"{found}.length && {found}")
     assert any("08_instances_and_panoptic.html" in link for link in links)
+    assert chromium.complaints() == []
 
 
 def test_the_next_lesson_is_one_click_away(build, chromium):

@@ -294,7 +294,7 @@ def test_a_file_in_the_place_of_build_stops_before_the_first_lesson(three, monke
     monkeypatch.setattr(run, "execute", taking_turns())
     (run.ROOT / "build").touch()
     assert run.run_lessons(three[:1], run.ROOT / "build") == 1
-    first, last = capsys.readouterr().out.strip().splitlines()
+    *_, first, last = capsys.readouterr().out.strip().splitlines()
     assert first.startswith("Cannot use ") and "Move it away, " in first
     assert last == "To run what is left: make run ARGS='01_a.ipynb'"
 
@@ -350,15 +350,15 @@ def test_rows_of_lessons_that_ran_earlier_stay_in_order(three, monkeypatch):
     monkeypatch.setattr(run, "main_score", lambda notebook: "Dice .93")
     run.run_lessons(three[1:2], run.ROOT / "build")
     one, optional, two = index().partition("|---|---|---|\n")[2].splitlines()[:3]
-    assert "(notebooks/01_a.ipynb)" in one and "| 0 s<br>2026-01-31 | - |" in one
+    assert "(notebooks/01_a.ipynb)" in one and "| 0 s <br>2026-01-31 | - |" in one
     assert "(notebooks/optional/c.ipynb)" in optional and "2026-01-31" in optional
-    assert "(notebooks/solutions/02_b.ipynb)" in two and "| 0 s<br>today | Dice .93 |" in two
+    assert "(notebooks/solutions/02_b.ipynb)" in two and "| 0 s <br>today | Dice .93 |" in two
 
 
 def test_a_lesson_that_has_not_run_here_has_its_stored_row(three):
     (run.ROOT / "notebooks" / "minutes.json").write_text('{"01_a": 1.5}')
     run.run_lessons(three[1:], run.ROOT / "build")
-    assert "(notebooks/01_a.ipynb)" in index() and "| 90 s<br>*stored* | - |" in index()
+    assert "(notebooks/01_a.ipynb)" in index() and "| 90 s <br>*stored* | - |" in index()
 
 
 def test_a_lesson_whose_code_has_changed_has_its_stored_page_and_row_again(three):
@@ -370,6 +370,13 @@ def test_a_lesson_whose_code_has_changed_has_its_stored_page_and_row_again(three
     assert names == ["c", "02_b"]
     source = run.ROOT / "build" / book.WORK / "source" / "notebooks" / "01_a.ipynb"
     assert nbformat.read(source, as_version=4).cells[1].source == "2"
+
+
+def test_a_notebook_from_elsewhere_keeps_its_page_and_its_row(three, tmp_path):
+    elsewhere = write(tmp_path.parent / "elsewhere" / "mine.ipynb", "print('Dice', 1)")
+    run.run_lessons([elsewhere], run.ROOT / "build")
+    run.run_lessons(three[:1], run.ROOT / "build")
+    assert "(other/mine.ipynb)" in index() and "(notebooks/01_a.ipynb)" in index()
 
 
 def test_what_is_gone_from_the_course_leaves_the_pages(three):
