@@ -27,7 +27,7 @@ def build(tmp_path_factory):
     before = {path for path in root.rglob("*")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "ROOT", root)
-        assert run.run_lessons([], root / "build") == 0
+        assert run.main(["--pages"]) == 0
     written = set(root.rglob("*")) - before
     assert all(path.is_relative_to(root / "build") for path in written)
     return root / "build"
