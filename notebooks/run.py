@@ -38,6 +38,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 import book
+from forecast import REFERENCE, Forecast, calibrate, in_minutes
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # no cell takes as long, on any machine
@@ -144,13 +145,17 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
         # runs in vain where nothing can be written.
         with progress("Writing the pages"):
             write_pages([], build)
+        forecast = Forecast(read_minutes(), calibrate() / REFERENCE)
         if paths:
-            print(f"{near(build / 'index.html')} can be read already, with stored results.")
+            print_plan(paths, build, forecast)
         load_data(paths)
         for number, path in enumerate(paths, 1):
-            result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store)
+            left = forecast.seconds(path.stem for path in paths[number - 1 :])
+            result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", left, store)
             write_pages([result], build)
             results.append(result)
+            if not result.error:
+                forecast.learn(path.stem, result.seconds)
     except KeyboardInterrupt:
         logging.getLogger("asyncio").disabled = True  # it would report the kernel's end as a fault
         print(f"\nStopped at {paths[len(results)].stem}." if paths else "\nStopped.")
@@ -175,6 +180,21 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     return status
 
 
+def print_plan(paths: Sequence[Path], build: Path, forecast: Forecast) -> None:
+    """Say what will happen, how long it will take here, and what can be read meanwhile."""
+    lessons = f"{len(paths)} notebook{'s' * (len(paths) > 1)}"
+    drawing = "" if (ROOT / "data" / "drawn").is_dir() else "Draws the pictures, once. "
+    time_needed = in_minutes(forecast.seconds(path.stem for path in paths))
+    print(f"{drawing}Runs {lessons}: {time_needed} on this machine.")
+    print(f"Read meanwhile, with stored results: {near(build / 'index.html')}", flush=True)
+
+
+def read_minutes() -> dict[str, float]:
+    """What each lesson took when it was stored."""
+    file = ROOT / "notebooks" / "minutes.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
 def command(paths: Sequence[Path], store: bool) -> str:
     """The command that runs only these notebooks, with make if make ran this."""
     lessons = ROOT / "notebooks"
@@ -195,11 +215,14 @@ def shell_line(words: Sequence[str]) -> str:
     return f"& {line}" if line.startswith('"') else line
 
 
-def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
-    """Run one notebook and keep it for its page; with `store`, also store its outputs."""
+def run_lesson(path: Path, build: Path, label: str, left: float, store: bool) -> Result:
+    """Run one notebook and keep it for its page; with `store`, also store its outputs.
+
+    `left` is the seconds that this notebook and those after it will take, as far as one can tell.
+    """
     notebook, error = read_notebook(path)
     start = time.monotonic()
-    with progress(label) as say:
+    with progress(label, left) as say:
         error = error or execute(notebook, path.parent, say)
     seconds = time.monotonic() - start
     result = result_of(notebook, path, seconds, today(), error)
@@ -342,13 +365,16 @@ def show_error(cell: NotebookNode, why: str) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str], None]]:
-    """Yields a function that shows a few words: on a terminal in one line, with a running clock."""
+def progress(label: str, left: float = 0) -> Iterator[Callable[[str], None]]:
+    """Yields a function that shows a few words: on a terminal in one line, with a running clock.
+
+    If the seconds that are `left` are known, they are counted down.
+    """
     if not sys.stdout.isatty():
-        print(f"{label} ...", flush=True)
+        print(f"{label} ..." + (f" {in_minutes(left)} left" if left else ""), flush=True)
         yield lambda words: None
         return
-    clock = Clock(label)
+    clock = Clock(label, left)
     clock.start()
     try:
         yield clock.show
@@ -359,9 +385,9 @@ def progress(label: str) -> Iterator[Callable[[str], None]]:
 class Clock(threading.Thread):
     """Writes one line of the terminal over and over: label, a few words, minutes and seconds."""
 
-    def __init__(self, label: str):
+    def __init__(self, label: str, left: float = 0):
         super().__init__(daemon=True)
-        self.label, self.words = label, "starting"
+        self.label, self.left, self.words = label, left, "starting"
         self.begin, self.stopped = time.monotonic(), threading.Event()
 
     def show(self, words: str) -> None:
@@ -374,8 +400,11 @@ class Clock(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.wait(0.5):
-            minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
-            self.write(f"{self.label}: {self.words}, {minutes}:{seconds:02}")
+            gone = time.monotonic() - self.begin
+            line = f"{self.label}: {self.words}, {int(gone) // 60}:{int(gone) % 60:02}"
+            if self.left > gone:
+                line += f", {in_minutes(self.left - gone)} left"
+            self.write(line)
 
     def stop(self) -> None:
         """Stop, and clear the line."""
@@ -478,9 +507,7 @@ def types(row: dict[str, object]) -> dict[str, type]:
 
 def stored_results() -> list[Result]:
     """The lessons as they are stored, with the minutes that they took when they were."""
-    minutes = ROOT / "notebooks" / "minutes.json"
-    minutes = json.loads(minutes.read_text(encoding="utf-8")) if minutes.is_file() else {}
-    results = []
+    minutes, results = read_minutes(), []
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         notebook, _ = read_notebook(path)
         results.append(result_of(notebook, path, 60 * minutes.get(path.stem, 0), "", ""))

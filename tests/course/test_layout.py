@@ -77,9 +77,8 @@ def upward_imports(module, source):
     return faults | {n for n in imports(nodes - inside) if not is_below(n, allowed(module))}
 
 
-@pytest.mark.parametrize("page", [DOCSTRING, ROOT / "README.hi.md"], ids=lambda page: page.name)
-def test_the_table_of_the_package_is_complete(page):
-    files, folders = table(page)
+def test_the_table_of_the_package_is_complete():
+    files, folders = table(DOCSTRING)
     assert files == [*CORE, COMMAND]
     assert sorted(files) == [name for name in MODULES if "." not in name and name != "__init__"]
     assert set(folders) == FOLDERS == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -310,6 +311,7 @@ from segmentation_tf.drawn.drawing import draw_parallel
 draw_parallel(time.sleep, [(300,), (300,)], "sleeping", 2)
 """)
     assert process.stdout.read(9) == "\nsleeping"
+    time.sleep(1)  # tqdm is still being made when it first prints
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)  # also waits for workers, which share its pipes
     assert errors.strip().endswith("KeyboardInterrupt")
