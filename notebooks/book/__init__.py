@@ -28,9 +28,14 @@ FIRST = (
 PARTS = {
     "Lecture": ("README.md",),
     "Lessons": ("notebooks/[0-9]*",),
-    "After the lessons": ("notebooks/optional/*", "notebooks/beyond.md"),
+    "After the lessons": (
+        "notebooks/optional/*",
+        "notebooks/your_pictures.md",
+        "notebooks/beyond.md",
+    ),
     "Lab": ("lab/README.md", "lab/BodySegmentation.ipynb", "lab/teacher.md"),
     "Solutions": ("notebooks/solutions/*", "lab/solution/*"),
+    "Help": ("notebooks/help.md", "notebooks/elsewhere.md"),
     "हिन्दी": ("*.hi.md", "notebooks/hi/*"),
     "More": ("*",),
 }
