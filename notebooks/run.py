@@ -517,8 +517,8 @@ def stored_results() -> list[Result]:
 FRONT_PAGE = """# Semantic segmentation: the lessons
 
 Begin with [the lecture](README.md), or with [lesson 1](notebooks/01_pixels_and_masks.ipynb).
-[The lab](lab/README.md) comes after lesson 6. Times and scores marked *stored* came with the
-course; the others are those of this machine.
+[The lab](lab/README.md) comes after lesson 6. [Help](notebooks/help.md) is there when something
+goes wrong. Times and scores marked *stored* came with the course; the others are of this machine.
 
 | Lesson | Time | Main score |
 |---|---|---|"""
@@ -536,8 +536,14 @@ def table_row(result: Result) -> str:
     """A row of the front page's table, with a link to the lesson's page."""
     link = f"[{result.title}]({result.page.removesuffix('.html')}.ipynb)"
     when = {"": "*stored*", today(): "today"}.get(result.day, result.day)
-    cells = [f"{link}<br>{result.promise}", f"{result.seconds:.0f} s <br>{when}", shown(result)]
+    cells = [f"{link}<br>{result.promise}", f"{span(result)} <br>{when}", shown(result)]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def span(result: Result) -> str:
+    """How long a lesson took, as README says it: in minutes, unless it is less than one."""
+    seconds = round(result.seconds)
+    return f"{seconds} s" if seconds < 60 else f"{round(seconds / 60)} min"
 
 
 def shown(result: Result) -> str:

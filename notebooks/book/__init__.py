@@ -27,6 +27,7 @@ FIRST = (
 # The parts of the navigation. A page stands in the first part that has a pattern for it.
 PARTS = {
     "Lecture": ("README.md",),
+    "Help": ("notebooks/help.md", "notebooks/elsewhere.md"),
     "Lessons": ("notebooks/[0-9]*",),
     "After the lessons": (
         "notebooks/optional/*",
@@ -35,13 +36,13 @@ PARTS = {
     ),
     "Lab": ("lab/README.md", "lab/BodySegmentation.ipynb", "lab/teacher.md"),
     "Solutions": ("notebooks/solutions/*", "lab/solution/*"),
-    "Help": ("notebooks/help.md", "notebooks/elsewhere.md"),
     "हिन्दी": ("*.hi.md", "notebooks/hi/*"),
     "More": ("*",),
 }
 # Pages whose own titles would not tell them apart in the navigation.
 TITLES = {
     "README.md": "The lecture",
+    "notebooks/elsewhere.md": "Elsewhere",
     "lab/BodySegmentation.ipynb": "Your notebook for the lab",
     "lab/solution/BodySegmentation.ipynb": "Solution of the lab",
 }
@@ -183,8 +184,13 @@ def write_index(build: Path, text: Sequence[str]) -> None:
     source = build / WORK / "source"
     pages = [p for p in source.rglob("*") if p.suffix in (".md", ".ipynb") and p.is_file()]
     names = sorted(page.relative_to(source).as_posix() for page in pages)
-    lines = [*text, "", *navigation([name for name in names if name != "index.md"])]
-    write_if_new(source / "index.md", "\n".join(lines).encode())
+    parts = list(navigation([name for name in names if name != "index.md"]))
+    write_if_new(source / "index.md", "\n".join([*text, "", *parts]).encode())
+    known, parts = build / WORK / "navigation.txt", "\n".join(parts).encode()
+    if not known.is_file() or known.read_bytes() != parts:
+        # It stands on every page: without its memory, Sphinx writes all of them.
+        (build / WORK / "doctrees" / "environment.pickle").unlink(missing_ok=True)
+        known.write_bytes(parts)
 
 
 def navigation(names: Sequence[str]) -> Iterator[str]:

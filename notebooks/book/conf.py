@@ -1,5 +1,6 @@
 """Sphinx's settings for the pages that `make run` writes. The sources are in build/.sphinx."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,12 @@ html_theme_options = {
     "show_toc_level": 2,
     "footer_content_items": [],
 }
+if "GITHUB_REPOSITORY" in os.environ:  # where GitHub publishes the pages
+    html_theme_options |= {
+        "repository_url": f"https://github.com/{os.environ['GITHUB_REPOSITORY']}",
+        "use_repository_button": True,
+        "use_issues_button": True,
+    }
 copybutton_selector = "div.highlight pre:not(.output pre)"
 
 

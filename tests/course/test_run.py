@@ -443,7 +443,7 @@ def test_rows_of_lessons_that_ran_earlier_stay_in_order(three, monkeypatch):
 def test_a_lesson_that_has_not_run_here_has_its_stored_row(three):
     (run.ROOT / "notebooks" / "minutes.json").write_text('{"01_a": 1.5}')
     run.run_lessons(three[1:], run.ROOT / "build")
-    assert "(notebooks/01_a.ipynb)" in index() and "| 90 s <br>*stored* | - |" in index()
+    assert "(notebooks/01_a.ipynb)" in index() and "| 2 min <br>*stored* | - |" in index()
 
 
 def test_a_lesson_whose_code_has_changed_has_its_stored_page_and_row_again(three):
