@@ -140,7 +140,8 @@ def targets(path, text):
     """Where links lead, but for those to the page in the other language.
 
     An anchor is known by the place of its heading, since the words differ, and an English page's
-    link to a page by that page in Hindi, where there is one: so the Hindi page must link to it.
+    link to a page or a picture by the one in Hindi, where there is one: so the Hindi page must
+    link to it.
     """
     other = {**IN_HINDI, **{hindi: english for english, hindi in IN_HINDI.items()}}[path]
     found = []
@@ -152,8 +153,14 @@ def targets(path, text):
         there = (path.parent / file).resolve() if file else path
         if there != other:
             place = name and anchors(text_of(there) if file else text).index(name)
-            found.append((IN_HINDI.get(there, there) if path in IN_HINDI else there, place))
+            found.append((in_hindi(there) if path in IN_HINDI else there, place))
     return found
+
+
+def in_hindi(there):
+    """The page in Hindi, or the picture with Hindi words, where there is one."""
+    translated = there.with_suffix(f".hi{there.suffix}")
+    return translated if translated.is_file() else there
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,12 @@ def targets(path, text):
 def test_a_link_to_another_place_is_found(link, same):
     there = targets(LAB, "[x](../README.md#quick-start) [y](README.hi.md)")
     assert len(there) == 1 and (targets(LAB_HINDI, link) == there) is same
+
+
+def test_a_picture_with_english_words_on_the_page_in_hindi_is_found():
+    there = targets(ENGLISH, "![The plan of a network](images/unet.svg)")
+    assert targets(HINDI, "![x](images/unet.hi.svg)") == there
+    assert targets(HINDI, "![x](images/unet.svg)") != there
 
 
 def tables(text):
