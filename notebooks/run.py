@@ -1,15 +1,15 @@
-"""Run the lessons from top to bottom and write each as a page to read: build/index.html.
+"""Run the lessons from top to bottom and write the pages of the course: build/index.html.
 
 python notebooks/run.py                  every lesson
 python notebooks/run.py 04_unet.ipynb    only this one
 python notebooks/run.py solutions/04_unet.ipynb    the solutions of its exercises
 python notebooks/run.py optional/two_dancers.ipynb    a notebook that no lesson needs
 python notebooks/run.py --store          also store the outputs in the notebooks (maintainers)
+python notebooks/run.py --pages          run nothing: write the pages as they are stored
 """
 
 import argparse
 import base64
-import html
 import io
 import json
 import logging
@@ -34,29 +34,29 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image
+
+import book
+from forecast import REFERENCE, Forecast, calibrate, in_minutes
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_SECONDS = 3600  # no cell takes as long, on any machine
 NOISE = re.compile(r"[IWE]0000 |WARNING|\[IPKernelApp\]")  # TensorFlow at import, Jupyter at start
 REAL_DATA = ("PH2Dataset", "mads", "meadow", "pictures")
-SUBFOLDERS = ("solutions", "optional")  # of notebooks/, and of build/
-ELSEWHERE = "elsewhere"  # in build/: the pages of notebooks that are not the course's
-RESULTS = "lessons.json"  # in build/: the rows of the index
+RESULTS = "lessons.json"  # in build/: the rows of the front page
 # What the repository keeps of a cell: marks, and that the cell for Colab is folded.
 KEPT = ("tags", "jupyter", "cellView")
 
 
 @dataclass
 class Result:
-    """The result of one lesson: a row of the index, and of the file RESULTS."""
+    """The result of one lesson: a row of the front page, and of the file RESULTS."""
 
     name: str
     title: str
     promise: str
-    day: str
+    day: str  # empty where the lesson has not run here
     seconds: float
     score: str
     error: str
@@ -68,10 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run lessons and write them as pages.")
     parser.add_argument("notebooks", nargs="*", help="default: every lesson")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
+    parser.add_argument("--pages", action="store_true", help="run nothing, write the pages")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # a letter that the terminal lacks stops nothing
     try:
-        paths = find_lessons(options.notebooks, ROOT / "notebooks")
+        paths = [] if options.pages else find_lessons(options.notebooks, ROOT / "notebooks")
         if options.store:
             keep_to_drawn_data(ROOT / "data")
         status = run_lessons(paths, ROOT / "build", options.store)
@@ -137,24 +138,36 @@ def load_data(paths: Sequence[Path]) -> None:
 
 
 def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
-    """Run notebooks, write pages and index into `build`, print a table; returns the exit status."""
+    """Run notebooks, write the pages into `build`, print a table; returns the exit status."""
     results = []
     try:
-        write_index([], build)  # fails before the first lesson if it cannot write
+        # The first pages show what is stored, so that reading can begin at once; and no lesson
+        # runs in vain where nothing can be written.
+        with progress("Writing the pages"):
+            write_pages([], build)
+        forecast = Forecast(read_minutes(), calibrate() / REFERENCE)
+        if paths:
+            print_plan(paths, build, forecast)
         load_data(paths)
         for number, path in enumerate(paths, 1):
-            result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", store)
-            write_index([result], build)
+            left = forecast.seconds(path.stem for path in paths[number - 1 :])
+            result = run_lesson(path, build, f"[{number}/{len(paths)}] {path.stem}", left, store)
+            write_pages([result], build)
             results.append(result)
+            if not result.error:
+                forecast.learn(path.stem, result.seconds)
     except KeyboardInterrupt:
         logging.getLogger("asyncio").disabled = True  # it would report the kernel's end as a fault
-        print(f"\nStopped at {paths[len(results)].stem}.")
+        print(f"\nStopped at {paths[len(results)].stem}." if paths else "\nStopped.")
         status = 130
     except BrokenPipeError:
         raise
     except OSError as error:
         where, why = near(Path(error.filename or build)), error.strerror or error
         print(f"\nCannot use {where}: {why}. Move it away, make it writable or free some space.")
+        status = 1
+    except book.BuildError as error:
+        print(f"\nThe pages could not be written:\n{indent(str(error), '    ')}")
         status = 1
     else:
         print(f"\nTo read the pages, open {near(build / 'index.html')}")
@@ -165,6 +178,21 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     if left:
         print(f"To run what is left: {command(left, store)}")
     return status
+
+
+def print_plan(paths: Sequence[Path], build: Path, forecast: Forecast) -> None:
+    """Say what will happen, how long it will take here, and what can be read meanwhile."""
+    lessons = f"{len(paths)} notebook{'s' * (len(paths) > 1)}"
+    drawing = "" if (ROOT / "data" / "drawn").is_dir() else "Draws the pictures, once. "
+    time_needed = in_minutes(forecast.seconds(path.stem for path in paths))
+    print(f"{drawing}Runs {lessons}: {time_needed} on this machine.")
+    print(f"Read meanwhile, with stored results: {near(build / 'index.html')}", flush=True)
+
+
+def read_minutes() -> dict[str, float]:
+    """What each lesson took when it was stored."""
+    file = ROOT / "notebooks" / "minutes.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def command(paths: Sequence[Path], store: bool) -> str:
@@ -187,21 +215,21 @@ def shell_line(words: Sequence[str]) -> str:
     return f"& {line}" if line.startswith('"') else line
 
 
-def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
-    """Run one notebook and write its page; with `store`, also store its outputs."""
+def run_lesson(path: Path, build: Path, label: str, left: float, store: bool) -> Result:
+    """Run one notebook and keep it for its page; with `store`, also store its outputs.
+
+    `left` is the seconds that this notebook and those after it will take, as far as one can tell.
+    """
     notebook, error = read_notebook(path)
     start = time.monotonic()
-    with progress(label) as say:
+    with progress(label, left) as say:
         error = error or execute(notebook, path.parent, say)
     seconds = time.monotonic() - start
-    title, promise = opening(notebook)
-    page, score, day = page_of(path), main_score(notebook), today()
-    result = Result(path.stem, title, promise, day, seconds, score, error, page)
+    result = result_of(notebook, path, seconds, today(), error)
     print(f"{label}: failed at {error}" if error else f"{label}: {seconds:.0f} s, {result.score}")
     if not error:
         notebook = stored_form(notebook)
-    write_page(notebook, path.parent, title, build / page)
-    write_pages_beside(path, build)
+    book.write_executed(notebook, path, ROOT, build)
     if store and error:
         print(f"{path.name} is left as it was: only a run without an error is stored.")
     elif store:
@@ -209,12 +237,10 @@ def run_lesson(path: Path, build: Path, label: str, store: bool) -> Result:
     return result
 
 
-def page_of(path: Path) -> str:
-    """The page of a notebook, below build/; solutions and copies have the name of their lesson."""
-    page = f"{path.stem}.html"
-    page = f"{path.parent.name}/{page}" if path.parent.name in SUBFOLDERS else page
-    of_course = any(path.is_relative_to(ROOT / name) for name in ("notebooks", "lab"))
-    return page if of_course else f"{ELSEWHERE}/{page}"
+def result_of(notebook: NotebookNode, path: Path, seconds: float, day: str, error: str) -> Result:
+    title, promise = opening(notebook)
+    page = book.page_of(path, ROOT)
+    return Result(path.stem, title, promise, day, seconds, main_score(notebook), error, page)
 
 
 def today() -> str:
@@ -339,13 +365,16 @@ def show_error(cell: NotebookNode, why: str) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str], None]]:
-    """Yields a function that shows a few words: on a terminal in one line, with a running clock."""
+def progress(label: str, left: float = 0) -> Iterator[Callable[[str], None]]:
+    """Yields a function that shows a few words: on a terminal in one line, with a running clock.
+
+    If the seconds that are `left` are known, they are counted down.
+    """
     if not sys.stdout.isatty():
-        print(f"{label} ...", flush=True)
+        print(f"{label} ..." + (f" {in_minutes(left)} left" if left else ""), flush=True)
         yield lambda words: None
         return
-    clock = Clock(label)
+    clock = Clock(label, left)
     clock.start()
     try:
         yield clock.show
@@ -356,9 +385,9 @@ def progress(label: str) -> Iterator[Callable[[str], None]]:
 class Clock(threading.Thread):
     """Writes one line of the terminal over and over: label, a few words, minutes and seconds."""
 
-    def __init__(self, label: str):
+    def __init__(self, label: str, left: float = 0):
         super().__init__(daemon=True)
-        self.label, self.words = label, "starting"
+        self.label, self.left, self.words = label, left, "starting"
         self.begin, self.stopped = time.monotonic(), threading.Event()
 
     def show(self, words: str) -> None:
@@ -371,8 +400,11 @@ class Clock(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.wait(0.5):
-            minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
-            self.write(f"{self.label}: {self.words}, {minutes}:{seconds:02}")
+            gone = time.monotonic() - self.begin
+            line = f"{self.label}: {self.words}, {int(gone) // 60}:{int(gone) % 60:02}"
+            if self.left > gone:
+                line += f", {in_minutes(self.left - gone)} left"
+            self.write(line)
 
     def stop(self) -> None:
         """Stop, and clear the line."""
@@ -448,92 +480,70 @@ def in_256_colours(png: str) -> str:
 # --- Writing ------------------------------------------------------------------------------------
 
 
-def write_page(notebook: NotebookNode, folder: Path, title: str, page: Path) -> None:
-    """One HTML file with its figures inside; links between lessons lead to their pages."""
-    notebook = nbformat.from_dict({**notebook, "cells": [folded(c) for c in notebook.cells]})
-    # Without embed_images, which closes <details> at once, so that every answer would lie open.
-    exporter = HTMLExporter(require_js_url="")
-    about = {"metadata": {"name": title, "path": str(folder)}}
-    body, _ = exporter.from_notebook_node(notebook, resources=about)
-    to_pages = r'href="((?:solutions/|\.\./)?\d\d_\w+|optional/\w+)\.ipynb'
-    body = re.sub(to_pages, r'href="\1.html', body)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(body, encoding="utf-8")
-
-
-def write_pages_beside(lesson: Path, build: Path) -> None:
-    """Write a lesson's solutions, and the optional notebooks it links to, as they are stored."""
-    text = lesson.read_text(encoding="utf-8", errors="replace")
-    optional = re.findall(r"\((optional/\w+\.ipynb)\)", text)
-    for name in (f"solutions/{lesson.name}", *optional):
-        path = lesson.parent / name
-        if path.is_file():
-            notebook, _ = read_notebook(path)
-            write_page(notebook, path.parent, opening(notebook)[0], build / page_of(path))
-
-
-def folded(cell: NotebookNode) -> NotebookNode:
-    """The cell for Colab as text that opens on a click; any other cell as it is."""
-    if "colab" not in cell.metadata.get("tags", []):
-        return cell
-    text = "<details>\n<summary>The cell for Google Colab</summary>\n\n```python\n"
-    return nbformat.v4.new_markdown_cell(f"{text}{cell.source}\n```\n\n</details>")
-
-
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Semantic segmentation: the lessons</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%%; }
-th, td { border-bottom: 1px solid #8886; padding: .5rem .8rem .5rem 0; text-align: left;
-         vertical-align: top; }
-td:nth-child(2) { white-space: nowrap; }
-</style>
-<h1>Semantic segmentation: the lessons</h1>
-<p>As they ran on this machine on %s.</p>
-<table>
-<tr><th>Lesson<th>Time<th>Main score
-%s
-</table>
-"""
-
-
-def write_index(results: Sequence[Result], build: Path) -> None:
-    """Write the page that links to the course's; rows of lessons that ran earlier stay."""
+def write_pages(results: Sequence[Result], build: Path) -> None:
+    """Write the pages that have changed, and the front page with a row for every lesson."""
     build.mkdir(parents=True, exist_ok=True)
     rows = {result.page: result for result in [*read_results(build), *results]}
-    rows = [rows[page] for page in sorted(rows) if not page.startswith(f"{ELSEWHERE}/")]
-    table = INDEX % (today(), "\n".join(index_row(row) for row in rows))
-    (build / "index.html").write_text(table, encoding="utf-8")
+    kept = book.write_sources(ROOT, build, rows.keys())
+    rows = [rows[page] for page in sorted(kept)]
     text = json.dumps([asdict(row) for row in rows], indent=2)
     (build / RESULTS).write_text(text, encoding="utf-8")
+    book.write_index(build, front_page(rows))
+    book.build_pages(build)
 
 
 def read_results(build: Path) -> list[Result]:
-    """The earlier results whose pages exist; a row with other fields does not count."""
+    """The earlier results; a row with other fields does not count."""
     try:
         rows = json.loads((build / RESULTS).read_text(encoding="utf-8"))
-        results = [Result(**row) for row in rows if types(row) == Result.__annotations__]
+        return [Result(**row) for row in rows if types(row) == Result.__annotations__]
     except (OSError, ValueError, TypeError, AttributeError):
         return []
-    return [result for result in results if (build / result.page).is_file()]
 
 
 def types(row: dict[str, object]) -> dict[str, type]:
     return {name: type(value) for name, value in row.items()}
 
 
-def index_row(result: Result) -> str:
-    """A row with the link to the page; with the day, unless the lesson ran today."""
-    link = f'<a href="{html.escape(result.page)}">{html.escape(result.title)}</a>'
-    about, time_taken = html.escape(result.promise), f"{result.seconds:.0f} s"
-    if result.day != today():
-        time_taken += f"<br>on {html.escape(result.day)}"
-    return f"<tr><td>{link}<br>{about}<td>{time_taken}<td>{html.escape(shown(result))}"
+def stored_results() -> list[Result]:
+    """The lessons as they are stored, with the minutes that they took when they were."""
+    minutes, results = read_minutes(), []
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        notebook, _ = read_notebook(path)
+        results.append(result_of(notebook, path, 60 * minutes.get(path.stem, 0), "", ""))
+    return results
+
+
+FRONT_PAGE = """# Semantic segmentation: the lessons
+
+Begin with [the lecture](README.md), or with [lesson 1](notebooks/01_pixels_and_masks.ipynb).
+[The lab](lab/README.md) comes after lesson 6. [Help](notebooks/help.md) is there when something
+goes wrong. Times and scores marked *stored* came with the course; the others are of this machine.
+
+| Lesson | Time | Main score |
+|---|---|---|"""
+
+
+def front_page(results: Sequence[Result]) -> list[str]:
+    """The lines of the front page: a row for each lesson, and for what else has run."""
+    # A learner's copies have pages, but their rows would look like those of the lessons.
+    others = [result for result in results if not result.page.startswith("my_work")]
+    rows = {result.page: result for result in [*stored_results(), *others]}
+    return [*FRONT_PAGE.splitlines(), *(table_row(rows[page]) for page in sorted(rows))]
+
+
+def table_row(result: Result) -> str:
+    """A row of the front page's table, with a link to the lesson's page."""
+    link = f"[{result.title}]({result.page.removesuffix('.html')}.ipynb)"
+    when = {"": "*stored*", today(): "today"}.get(result.day, result.day)
+    cells = [f"{link}<br>{result.promise}", f"{span(result)} <br>{when}", shown(result)]
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def span(result: Result) -> str:
+    """How long a lesson took, as README says it: in minutes, unless it is less than one."""
+    seconds = round(result.seconds)
+    return f"{seconds} s" if seconds < 60 else f"{round(seconds / 60)} min"
 
 
 def shown(result: Result) -> str:
@@ -545,6 +555,8 @@ def shown(result: Result) -> str:
 
 def print_table(results: Sequence[Result], build: Path) -> None:
     """Print a row for each lesson, and the names of those that failed."""
+    if not results:
+        return
     rows = [("notebook", "seconds", "main score", "page")]
     for result in results:
         page = near(build / result.page)

@@ -22,7 +22,7 @@ settings.register_profile("short", derandomize=True, max_examples=60, **SLOW)
 settings.register_profile("long", max_examples=5000, **SLOW)
 settings.load_profile("short")
 
-PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in pyproject.toml: see README.md
+PACKAGES = {"torch": "torch", "jax": "jax jaxlib"}  # not in pyproject.toml: see elsewhere.md
 
 
 def pytest_configure(config):

@@ -17,7 +17,7 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-WIDTH = 600
+WIDTH, PIXELS = 600, 1100  # of a sheet in points, and of a stored photograph
 SMALL, LARGE = 16, 20
 RISE = 0.16  # of the back of a box in oblique view, in parts of its height
 
@@ -94,13 +94,22 @@ def save_png(sheet, path, record):
     `record`, a dict of words, is kept in the file and tells what the picture was drawn from.
     Returns the path.
     """
+    few_colours(render(sheet)).save(path, pnginfo=as_notes(record), optimize=True)
+    return path
+
+
+def render(sheet):
+    """A sheet as an RGBA picture, 1,100 pixels wide."""
     drawn = io.BytesIO()
-    sheet.figure.savefig(drawn, format="png", dpi=72 * 1100 / WIDTH)
+    sheet.figure.savefig(drawn, format="png", dpi=72 * PIXELS / WIDTH)
+    return Image.open(drawn)
+
+
+def as_notes(record):
     notes = PngInfo()
     for key, words in record.items():
         notes.add_text(key, words)
-    few_colours(Image.open(drawn)).save(path, pnginfo=notes, optimize=True)
-    return path
+    return notes
 
 
 def few_colours(picture):
@@ -114,10 +123,10 @@ def few_colours(picture):
     return mixed
 
 
-def save_svg(sheet, path):
-    """Write a sheet, the same bytes in every run; returns the path."""
+def save_svg(sheet, path, source=None):
+    """Write a sheet, the same bytes in every run; `source` is a note in it. Returns the path."""
     drawn = io.StringIO()
-    sheet.figure.savefig(drawn, format="svg", metadata=METADATA)
+    sheet.figure.savefig(drawn, format="svg", metadata={**METADATA, "Source": source})
     path.write_text(shorten(drawn.getvalue()), encoding="utf-8", newline="\n")
     return path
 

@@ -6,7 +6,7 @@ import json
 
 import keras
 
-from drawing.sheet import WIDTH, add_picture, new_sheet, text
+from drawing.sheet import PIXELS, WIDTH, add_picture, few_colours, new_sheet, render, text
 from segmentation_tf import pipeline, training
 from segmentation_tf.cases import split_cases
 from segmentation_tf.datasets import ph2
@@ -99,8 +99,16 @@ def predict(model, images):
 
 def draw_strip(images, masks, kept):
     """A column a case: image, mask, and the masks `kept` after each number of epochs."""
-    rows = {"image": images, "mask": masks, **kept}
-    width = (WIDTH - 2 * MARGIN - LABELS - SPACE * (len(images) - 1)) / len(images)
+    return draw_rows({"image": images, "mask": masks, **kept}, len(images))
+
+
+def draw_labels(epochs):
+    """The strip without its pictures."""
+    return draw_rows({"image": [], "mask": [], **{n: [] for n in epochs}}, len(NAMES))
+
+
+def draw_rows(rows, columns):
+    width = (WIDTH - 2 * MARGIN - LABELS - SPACE * (columns - 1)) / columns
     step = 0.75 * width + SPACE
     sheet = new_sheet(2 * MARGIN + len(rows) * step - SPACE + PAUSE)
     for i, (name, pictures) in enumerate(rows.items()):
@@ -112,3 +120,13 @@ def draw_strip(images, masks, kept):
         for j, picture in enumerate(pictures):
             add_picture(sheet, MARGIN + LABELS + j * (width + SPACE), y, width, picture)
     return sheet
+
+
+def relabel(strip, sheet):
+    """A stored strip with the labels of another sheet; the pictures are those that are stored."""
+    scale = PIXELS / WIDTH
+    left, right, top = (round(scale * x) for x in (3, MARGIN + LABELS - 3, MARGIN))
+    column = render(sheet).crop((left, top, right, strip.height - top))
+    relabelled = strip.convert("RGBA")
+    relabelled.paste(column, (left, top))
+    return few_colours(relabelled)

@@ -1,4 +1,4 @@
-"""The package is laid out as the README's table says, and nothing in it imports upwards."""
+"""The package is laid out as its docstring says, and nothing in it imports upwards."""
 
 import ast
 import re
@@ -12,14 +12,16 @@ FOLDERS = {"datasets", "panoptic", "pose", "drawn"}
 
 
 def table(page):
-    """The files and the folders of the README's table of the package, in its order."""
-    rows = re.findall(r"(?m)^\| `(\w+)(\.py|/)` \|", page.read_text(encoding="utf-8"))
+    """The files and the folders that the package's docstring, or a page's table, lists in order."""
+    row = r"(?m)^(?:\| `| {4})(\w+)(\.py|/)(?:` \|| )"
+    rows = re.findall(row, page.read_text(encoding="utf-8"))
     files = [name for name, end in rows if end == ".py"]
     return files, [name for name, end in rows if end == "/"]
 
 
+DOCSTRING = PACKAGE / "__init__.py"
 COMMAND = "__main__"  # the last row: it calls the others, and nothing imports it
-CORE = [name for name in table(ROOT / "README.md")[0] if name != COMMAND]
+CORE = [name for name in table(DOCSTRING)[0] if name != COMMAND]
 # What these two define, formats and names, serves every folder: they import nothing.
 BASIC = {"panoptic.maps", "pose.joints"}
 # What the command and the modules of a folder may import.
@@ -75,9 +77,8 @@ def upward_imports(module, source):
     return faults | {n for n in imports(nodes - inside) if not is_below(n, allowed(module))}
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.hi.md"])
-def test_the_table_of_the_package_is_complete(page):
-    files, folders = table(ROOT / page)
+def test_the_table_of_the_package_is_complete():
+    files, folders = table(DOCSTRING)
     assert files == [*CORE, COMMAND]
     assert sorted(files) == [name for name in MODULES if "." not in name and name != "__init__"]
     assert set(folders) == FOLDERS == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}

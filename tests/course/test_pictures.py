@@ -12,7 +12,8 @@ from PIL import Image
 
 import draw
 from drawing import flock, networks, nevi, strip
-from drawing.sheet import SMALL, STYLE
+from drawing import words as hindi
+from drawing.sheet import PIXELS, SMALL, STYLE, WIDTH
 from segmentation_tf.datasets import ph2
 from segmentation_tf.models import build_segnet, build_unet
 from segmentation_tf.training import Recipe
@@ -26,24 +27,91 @@ def words(sheet):
 
 def stored(name):
     path = draw.FOLDER / name
-    assert path.is_file(), f"{path} is missing: {HINT} {path.stem}"
+    picture, *ending = path.stem.split(".")
+    assert path.is_file(), f"{path} is missing: {hint(ending)} {picture}"
     return path
+
+
+def hint(in_hindi):
+    return f"{HINT} --language hi" if in_hindi else HINT
+
+
+def skip_without_font(path):
+    """Leave out what needs the font that a stored picture with Hindi words was drawn with."""
+    if fault := hindi.hindi_fault():
+        pytest.skip(fault)
+    if hindi.font_version().encode() not in path.read_bytes():
+        pytest.skip(f"{path.name} was drawn with another version than {hindi.font_version()}")
+
+
+both_languages = pytest.mark.parametrize("ending", ["", ".hi"], ids=["en", "hi"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="last digits may be rounded otherwise")
 @pytest.mark.parametrize("name", draw.DIAGRAMS)
-def test_stored_diagram_is_what_the_code_draws(name, tmp_path):
-    [drawn] = draw.draw(name, tmp_path)
-    same = drawn.read_bytes() == stored(f"{name}.svg").read_bytes()
-    assert same, f"images/{name}.svg is not what the code draws: {HINT} {name}"
+@both_languages
+def test_stored_diagram_is_what_the_code_draws(name, ending, tmp_path):
+    before = stored(f"{name}{ending}.svg")
+    if ending:
+        skip_without_font(before)
+    [drawn] = draw.draw(name, tmp_path, "hi" if ending else "en")
+    same = drawn.read_bytes() == before.read_bytes()
+    assert same, f"images/{before.name} is not what the code draws: {hint(ending)} {name}"
 
 
 @pytest.mark.parametrize("name", draw.DIAGRAMS)
-def test_diagram_can_be_read_on_a_phone_and_is_small(name):
+@both_languages
+def test_diagram_can_be_read_on_a_phone_and_is_small(name, ending):
+    sheet = draw_words(name, ending)
+    assert all(t.get_fontsize() >= SMALL for t in sheet.figure.findobj(Text) if t.get_text())
+    assert stored(f"{name}{ending}.svg").stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("name", draw.DIAGRAMS)
+@both_languages
+def test_words_lie_apart_and_within_their_panel(name, ending):
+    if ending:
+        skip_without_font(stored(f"{name}.hi.svg"))
+    shown = [t for t in draw_words(name, ending).figure.findobj(Text) if t.get_text()]
+    places = {t: t.get_window_extent() for t in shown}
+    outside = [t.get_text() for t in shown if not within(places[t], t.axes.bbox)]
+    overlap = [(s.get_text(), t.get_text()) for s, t in combinations(shown, 2)
+               if places[s].overlaps(places[t])]  # fmt: skip
+    assert (outside, overlap) == ([], [])
+
+
+def draw_words(name, ending):
     with matplotlib.rc_context(STYLE):
         sheet = draw.DIAGRAMS[name]()
-    assert all(t.get_fontsize() >= SMALL for t in sheet.figure.findobj(Text) if t.get_text())
-    assert stored(f"{name}.svg").stat().st_size < 150_000
+        if ending:
+            hindi.put_into_hindi(sheet)
+    return sheet
+
+
+def within(place, panel):
+    return panel.contains(place.x0, place.y0) and panel.contains(place.x1, place.y1)
+
+
+# --- Hindi words --------------------------------------------------------------------------------
+
+
+def test_hindi_has_every_word_of_the_pictures_and_no_other():
+    sheets = [draw_diagram() for draw_diagram in draw.DIAGRAMS.values()]
+    shown = {word for sheet in (*sheets, strip.draw_labels([1])) for word in words(sheet)}
+    shown |= {*ph2.DIAGNOSES}
+    assert {word for word in shown if any(c.isalpha() for c in word)} == set(hindi.HINDI)
+
+
+def test_hindi_words_take_the_place_of_english_ones_and_numbers_stay():
+    sheet = strip.draw_labels([1, 83])
+    hindi.put_into_hindi(sheet)
+    assert words(sheet) == ["चित्र", "मास्क", "1", "एपॉक", "83"]
+
+
+def test_missing_font_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setattr(hindi, "FONT", "No Such Font")
+    with pytest.raises(SystemExit, match="need the font No Such Font .*: install it"):
+        draw.main(["--language", "hi", "unet"])
 
 
 # --- The flock ----------------------------------------------------------------------------------
@@ -97,15 +165,29 @@ def test_nevi_are_drawn_cases_two_or_more_of_each_diagnosis():
     assert all([drawn[n] for n in names].count(label) >= 2 for label in ph2.DIAGNOSES)
 
 
-def test_nevi_stored_are_the_ones_that_are_drawn_now(tmp_path, monkeypatch):
+@both_languages
+def test_nevi_stored_are_the_ones_that_are_drawn_now(ending, tmp_path, monkeypatch):
     monkeypatch.setenv("PH2_ROOT", str(tmp_path / "real images, which must not be touched"))
-    [path] = draw.draw("nevi", tmp_path)
-    now, before = (
-        np.asarray(Image.open(p).convert("RGB"), float) for p in (path, stored("nevi.png"))
-    )
-    assert now.shape == before.shape and path.stat().st_size < 600_000
+    before = stored(f"nevi{ending}.png")
+    if ending:
+        skip_without_font(before)
+    [path] = draw.draw("nevi", tmp_path, "hi" if ending else "en")
+    assert path.stat().st_size < 600_000
     # Libraries may round otherwise on another machine; another case or outline differs by far more.
-    assert np.abs(now - before).mean() < 2, f"images/nevi.png is stale: {HINT} nevi"
+    assert difference(path, before) < 2, f"images/{before.name} is stale: {hint(ending)} nevi"
+
+
+def test_nevi_in_hindi_are_the_same_below_their_words():
+    english, in_hindi = stored("nevi.png"), stored("nevi.hi.png")
+    assert Image.open(in_hindi).info["cases"] == Image.open(english).info["cases"]
+    assert difference(english, in_hindi, top=90) < 2
+
+
+def difference(one, other, top=0, left=0):
+    """Of two pictures without their upper and left edge: the mean of all colours of all pixels."""
+    one, other = (np.asarray(Image.open(path).convert("RGB"), float) for path in (one, other))
+    assert one.shape == other.shape
+    return np.abs(one - other)[top:, left:].mean()
 
 
 # --- The training strip -------------------------------------------------------------------------
@@ -115,6 +197,21 @@ def test_training_strip_was_drawn_by_the_recipe_of_now():
     recipe = json.loads(stored("training.json").read_text(encoding="utf-8"))
     assert recipe == strip.make_recipe(), f"the training strip is stale: {HINT} training"
     assert Image.open(stored("training.png")).info["recipe"] == strip.digest(recipe)
+
+
+def test_training_strip_in_hindi_shows_the_same_networks_masks():
+    english, in_hindi = stored("training.png"), stored("training.hi.png")
+    stale = f"images/training.hi.png is stale: {hint('.hi')} training"
+    assert Image.open(in_hindi).info["recipe"] == Image.open(english).info["recipe"], stale
+    labels = round(PIXELS / WIDTH * (strip.MARGIN + strip.LABELS))
+    assert difference(english, in_hindi, left=labels) < 0.5, stale
+
+
+def test_training_strip_in_hindi_has_the_labels_that_are_drawn_now(tmp_path):
+    skip_without_font(stored("training.hi.png"))
+    [path] = draw.draw("training", tmp_path, "hi")
+    stale = f"images/training.hi.png is stale: {hint('.hi')} training"
+    assert difference(path, stored("training.hi.png")) < 0.1, stale
 
 
 def test_recipe_changes_with_model_and_training(monkeypatch):

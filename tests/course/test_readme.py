@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 from textwrap import dedent
 
+import keras
 import pytest
 from PIL import Image
 
@@ -60,7 +61,8 @@ def broken_links(path, text):
 LESSONS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
 SOLUTION = ROOT / "lab" / "solution" / "BodySegmentation.ipynb"
 OF_TESTS = sorted((ROOT / "tests").glob("**/README.md"))
-BEYOND = ROOT / "notebooks" / "beyond.md"
+BESIDE = sorted((ROOT / "notebooks").glob("*.md"))
+PICTURES = ROOT / "notebooks" / "your_pictures.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 TEACHER = ROOT / "lab" / "teacher.md"
 PAGES = [
@@ -70,7 +72,7 @@ PAGES = [
     LAB_HINDI,
     TEACHER,
     CONTRIBUTING,
-    BEYOND,
+    *BESIDE,
     *OF_TESTS,
     *LESSONS,
     SOLUTION,
@@ -100,6 +102,18 @@ def test_a_broken_link_is_found(fault):
     assert len(broken_links(ENGLISH, f"# Title\n\n{fault}\n")) == 1
 
 
+@pytest.mark.parametrize("page", [*BESIDE, LAB, TEACHER, CONTRIBUTING], ids=called)
+def test_every_page_is_one_click_away_from_the_readme(page):
+    links = LINK.findall(prose(text_of(ENGLISH)))
+    assert page in {ROOT / target.partition("#")[0] for _, _, target in links}
+
+
+def test_the_readme_is_short_enough_to_find_things():
+    lines = text_of(ENGLISH).splitlines()
+    assert len(lines) <= 400
+    assert [line for line in lines if len(line) > 110 and line[0] not in "|!"] == []
+
+
 def test_links_in_code_are_no_links_and_anchors_are_githubs():
     assert broken_links(ENGLISH, "# A, b!\n\n[up](#a-b) `[x](y)`\n\n    [x](y)\n") == []
     assert anchor("Without make (Windows, for example)") == "without-make-windows-for-example"
@@ -126,7 +140,8 @@ def targets(path, text):
     """Where links lead, but for those to the page in the other language.
 
     An anchor is known by the place of its heading, since the words differ, and an English page's
-    link to a page by that page in Hindi, where there is one: so the Hindi page must link to it.
+    link to a page or a picture by the one in Hindi, where there is one: so the Hindi page must
+    link to it.
     """
     other = {**IN_HINDI, **{hindi: english for english, hindi in IN_HINDI.items()}}[path]
     found = []
@@ -138,8 +153,14 @@ def targets(path, text):
         there = (path.parent / file).resolve() if file else path
         if there != other:
             place = name and anchors(text_of(there) if file else text).index(name)
-            found.append((IN_HINDI.get(there, there) if path in IN_HINDI else there, place))
+            found.append((in_hindi(there) if path in IN_HINDI else there, place))
     return found
+
+
+def in_hindi(there):
+    """The page in Hindi, or the picture with Hindi words, where there is one."""
+    translated = there.with_suffix(f".hi{there.suffix}")
+    return translated if translated.is_file() else there
 
 
 @pytest.mark.parametrize(
@@ -157,6 +178,12 @@ def targets(path, text):
 def test_a_link_to_another_place_is_found(link, same):
     there = targets(LAB, "[x](../README.md#quick-start) [y](README.hi.md)")
     assert len(there) == 1 and (targets(LAB_HINDI, link) == there) is same
+
+
+def test_a_picture_with_english_words_on_the_page_in_hindi_is_found():
+    there = targets(ENGLISH, "![The plan of a network](images/unet.svg)")
+    assert targets(HINDI, "![x](images/unet.hi.svg)") == there
+    assert targets(HINDI, "![x](images/unet.svg)") != there
 
 
 def tables(text):
@@ -187,8 +214,7 @@ def test_the_minutes_in_the_table_are_those_of_the_last_stored_run(page):
 
 def test_the_lines_for_your_own_pictures_run(tmp_path, monkeypatch):
     """A folder of the drawn photographs takes the reader's place, and the training is shortened."""
-    section = text_of(ENGLISH).split("### Your own pictures")[1]
-    blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", section)
+    blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", text_of(PICTURES))
     training, by_hand = (dedent(block) for block in blocks if "import" in block)
     pictures = pairs.load_cases(pairs.drawn_folder())[:4]
     for folder in ("my_pictures/images", "my_pictures/masks", "photos", "outlines"):
@@ -203,5 +229,6 @@ def test_the_lines_for_your_own_pictures_run(tmp_path, monkeypatch):
     names = {}
     exec(training, names)
     assert names["mask"].shape == Image.open("photo.jpg").size[::-1]
+    assert keras.saving.load_model("my_pictures.keras").input_shape[1:] == (96, 96, 3)
     exec(by_hand, names)
     assert read_mask(names["cases"][0].mask).any()

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
+import book
 import processes
 import run
 from segmentation_tf.datasets import coco_panoptic, mads, pairs, ph2
@@ -33,7 +35,16 @@ Image(base64.b64decode("{PIXEL}"))
 """
 DEAD = "import os\nos.write(2, b'no memory\\n')\nos._exit(1)"
 ANSWER = "<details>\n<summary>Answer</summary>\n\nBecause **so**.\n\n</details>\n\n"
-LINK = "[next](02_more.ipynb#a) [how](solutions/01_good.ipynb)"
+LINK = "[next](02_bad.ipynb) [how](solutions/01_good.ipynb)"
+
+
+build_pages = book.build_pages
+
+
+@pytest.fixture(autouse=True)
+def no_pages(monkeypatch):
+    """Sphinx takes seconds, and most tests are not about pages; `build_pages` is what it was."""
+    monkeypatch.setattr(book, "build_pages", lambda build: None)
 
 
 def write(path, *sources):
@@ -51,7 +62,7 @@ def write(path, *sources):
 
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory):
-    """A run of a good lesson and two bad ones: their paths, status, output, pages and index."""
+    """A run of a good lesson and two bad ones: their paths, status, output and pages."""
     root = tmp_path_factory.mktemp("home") / "my course"  # a user's folder may have a space
     folder = root / "notebooks"
     paths = [
@@ -63,12 +74,11 @@ def lessons(tmp_path_factory):
     (folder / "solutions").mkdir()
     nbformat.write(new_notebook(cells=[answer]), folder / "solutions" / "01_good.ipynb")
     before = [path.read_bytes() for path in paths]
-    out = io.StringIO()
+    out, build = io.StringIO(), root / "build"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", out)
         patch.setattr(run, "ROOT", root)
-        status = run.run_lessons(paths, folder / "build")
-    build = folder / "build"
+        status = run.run_lessons(paths, build)
     pages = {
         page.relative_to(build).with_suffix("").as_posix(): page.read_text(encoding="utf-8")
         for page in build.rglob("*.html")
@@ -79,41 +89,29 @@ def lessons(tmp_path_factory):
 
 
 def test_a_lesson_becomes_a_page_a_row_and_a_score(lessons):
-    page, index = lessons.pages["01_good"], lessons.pages["index"]
-    assert "U-Net, Dice 42" in page and "<title>A *small* lesson</title>" in page
-    for words in ("You learn to count.", "U-Net, Dice 42", 'href="01_good.html"'):
+    page, index = lessons.pages["notebooks/01_good"], lessons.pages["index"]
+    assert "U-Net, Dice 42" in page and "<title>A small lesson" in page
+    for words in ("You learn to count.", "U-Net, Dice 42", 'href="notebooks/01_good.html"'):
         assert words in index
     table = lessons.said.split("\n\n")[-2]
     assert table.split()[:5] == ["notebook", "seconds", "main", "score", "page"]
     assert "01_good" in table and "U-Net, Dice 42" in table and "01_good.html" in table
 
 
-def test_a_lesson_runs_in_its_own_folder_and_its_page_needs_no_other_file(lessons):
-    assert "ran in notebooks" in lessons.pages["01_good"]
-    assert "data:image/png;base64," in lessons.pages["01_good"]
+def test_a_lesson_runs_in_its_own_folder(lessons):
+    assert "ran in notebooks" in lessons.pages["notebooks/01_good"]
 
 
 def test_answers_stay_folded_and_links_between_lessons_lead_to_pages(lessons):
-    page = lessons.pages["01_good"]
+    page = lessons.pages["notebooks/01_good"]
     folded = page.partition("<details>")[2].partition("</details>")[0]
     assert "Because <strong>so</strong>." in folded
-    assert 'href="02_more.html#a"' in page and 'href="solutions/01_good.html"' in page
+    assert 'href="02_bad.html"' in page and 'href="solutions/01_good.html"' in page
 
 
 def test_solutions_become_pages_as_they_are_stored(lessons):
-    page = lessons.pages["solutions/01_good"]
+    page = lessons.pages["notebooks/solutions/01_good"]
     assert "Because one and one" in page and 'href="../01_good.html"' in page
-
-
-def test_the_cell_for_colab_is_folded_on_the_page(tmp_path):
-    cell = new_code_cell("import sys", metadata={"tags": ["colab"], "cellView": "form"})
-    other = new_code_cell("import os")
-    assert run.folded(other) is other
-    notebook = new_notebook(cells=[new_markdown_cell("# A"), cell])
-    run.write_page(notebook, tmp_path, "A", tmp_path / "a.html")
-    folded = (tmp_path / "a.html").read_text(encoding="utf-8").partition("<details>")[2]
-    assert "sys" in folded.partition("</details>")[0]
-    assert notebook.cells[1] is cell, "the notebook itself stays as it is"
 
 
 def test_a_failing_lesson_is_named_and_the_next_still_runs(lessons):
@@ -123,14 +121,15 @@ def test_a_failing_lesson_is_named_and_the_next_still_runs(lessons):
     assert lessons.status == 1 and "2 of 3 failed: 02_bad, 03_dead" in lessons.said
     left = lessons.said.partition("To run what is left: ")[2]
     assert "02_bad.ipynb" in left and "03_dead.ipynb" in left and "01_good" not in left
-    assert "ZeroDivisionError" in lessons.pages["02_bad"]
+    assert "ZeroDivisionError" in lessons.pages["notebooks/02_bad"]
     assert "failed at code cell 2" in lessons.pages["index"]
 
 
 def test_a_dead_kernel_is_named(lessons):
     assert "failed at code cell 2 of 2: import os\n    the kernel died" in lessons.said
     assert "    no memory" in lessons.said
-    assert "the kernel died" in lessons.pages["03_dead"]
+    page = re.sub("<[^>]+>", "", lessons.pages["notebooks/03_dead"])  # without colours
+    assert "the kernel died; often the memory was used up\nno memory" in page
 
 
 def test_without_store_the_notebooks_are_left_alone(lessons):
@@ -210,12 +209,13 @@ def test_a_kernel_that_dies_at_the_start_fails_its_lesson_alone(tmp_path, monkey
     paths = [write(bad, "print(1)"), write(good, "print('Dice', 6 * 7)")]
     (tmp_path / "lab" / "ipykernel_launcher.py").write_text("raise SystemExit('broken here')")
     assert run.run_lessons(paths, tmp_path / "build") == 1
+    source = tmp_path / "build" / book.WORK / "source"
     said = capsys.readouterr().out
     assert "01_bad: failed at the start of its kernel:\n    RuntimeError: Kernel died" in said
     assert "    broken here\n" in said and "Traceback" not in said
     assert "Dice 42" in said and "1 of 2 failed: 01_bad" in said
-    assert "broken here" in (tmp_path / "build" / "01_bad.html").read_text(encoding="utf-8")
-    assert "failed at the start" in (tmp_path / "build" / "index.html").read_text(encoding="utf-8")
+    assert "broken here" in (source / "lab" / "01_bad.ipynb").read_text(encoding="utf-8")
+    assert "failed at the start" in (source / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -240,17 +240,17 @@ def test_a_file_that_is_no_notebook_fails_alone_in_one_line(data, three, capsys)
     assert run.run_lessons(three, run.ROOT / "build") == 1
     line = next(row for row in capsys.readouterr().out.splitlines() if "failed at" in row)
     assert "01_a.ipynb is not a notebook. " in line and "git checkout HEAD -- " in line
-    assert "failed at reading its file" in index() and "optional/c.html" in index()
+    assert "is not a notebook" in index() and "optional/c.ipynb" in index()
 
 
 def test_a_users_copy_leaves_the_page_and_the_row_of_its_lesson_alone(three):
     run.run_lessons(three, run.ROOT / "build")
-    before = index()
+    before = table()
     for copy in ("my_work/notebooks/01_a.ipynb", "my_work/notebooks/solutions/01_a.ipynb"):
-        page = run.page_of(write(run.ROOT / copy, "2"))
-        assert page == copy.replace("my_work/notebooks", "elsewhere").replace("ipynb", "html")
+        write(run.ROOT / copy, "2")
         assert run.run_lessons([run.ROOT / copy], run.ROOT / "build") == 0
-        assert (run.ROOT / "build" / page).is_file() and index() == before
+        source = run.ROOT / "build" / book.WORK / "source" / copy
+        assert source.is_file() and table() == before
 
 
 def test_the_clock_keeps_to_one_line_of_a_narrow_terminal(monkeypatch, capsys):
@@ -375,31 +375,57 @@ def test_a_file_in_the_place_of_build_stops_before_the_first_lesson(three, monke
     monkeypatch.setattr(run, "execute", taking_turns())
     (run.ROOT / "build").touch()
     assert run.run_lessons(three[:1], run.ROOT / "build") == 1
-    first, last = capsys.readouterr().out.strip().splitlines()
+    *_, first, last = capsys.readouterr().out.strip().splitlines()
     assert first.startswith("Cannot use ") and "Move it away, " in first
     assert last == "To run what is left: make run ARGS=01_a.ipynb"
 
 
-def test_a_page_that_cannot_be_written_stops_the_run(three, capsys):
-    (run.ROOT / "build" / "01_a.html").mkdir(parents=True)
+def test_a_page_that_cannot_be_written_stops_the_run(three, monkeypatch, capsys):
+    monkeypatch.setattr(book, "build_pages", build_pages)
+    (run.ROOT / "build" / "notebooks" / "01_a.html").mkdir(parents=True)
     assert run.run_lessons(three[:1], run.ROOT / "build") == 1
     said = capsys.readouterr().out
     assert "Cannot use " in said and "01_a.html: " in said and "or free some space.\n" in said
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk, which only Linux imitates")
-def test_a_full_disk_stops_the_run(three, capsys):
+def test_a_full_disk_stops_the_run(three, monkeypatch, capsys):
+    monkeypatch.setattr(book, "build_pages", build_pages)
     (run.ROOT / "build").mkdir()
     (run.ROOT / "build" / "index.html").symlink_to("/dev/full")
     assert run.run_lessons(three[:1], run.ROOT / "build") == 1
-    assert "build: No space left on device. Move it away, " in capsys.readouterr().out
+    assert "index.html: No space left on device. Move it away, " in capsys.readouterr().out
 
 
-# --- What the index keeps -----------------------------------------------------------------------
+def test_what_sphinx_remembers_may_be_damaged(three):
+    build = run.ROOT / "build"
+    assert run.run_lessons([], build) == 0
+    build_pages(build)
+    for file in (build / book.WORK / "doctrees").rglob("*.doctree"):
+        file.write_bytes(b"")
+    (build / "notebooks" / "01_a.html").unlink()
+    build_pages(build)
+    assert (build / "notebooks" / "01_a.html").is_file()
+
+
+def test_a_sphinx_that_stops_is_quoted(three, monkeypatch, capsys):
+    monkeypatch.setattr(book, "build_pages", build_pages)
+    monkeypatch.setattr(book, "run_sphinx", lambda *_: (1, "Traceback\nNo module named sphinx\n"))
+    assert run.run_lessons(three[:1], run.ROOT / "build") == 1
+    said = capsys.readouterr().out
+    assert "could not be written:\n    Traceback\n    No module named sphinx\n" in said
+
+
+# --- What the front page keeps ------------------------------------------------------------------
+
+
+def table():
+    return index().partition("```")[0]
 
 
 def index():
-    return (run.ROOT / "build" / "index.html").read_text(encoding="utf-8")
+    file = run.ROOT / "build" / book.WORK / "source" / "index.md"
+    return file.read_text(encoding="utf-8")
 
 
 def test_rows_of_lessons_that_ran_earlier_stay_in_order(three, monkeypatch):
@@ -408,18 +434,41 @@ def test_rows_of_lessons_that_ran_earlier_stay_in_order(three, monkeypatch):
     monkeypatch.setattr(run, "today", lambda: "2026-02-01")
     monkeypatch.setattr(run, "main_score", lambda notebook: "Dice .93")
     run.run_lessons(three[1:2], run.ROOT / "build")
-    one, optional, two = index().partition("<th>Main score")[2].split("<tr>")[1:]
-    assert 'href="01_a.html"' in one and "0 s<br>on 2026-01-31<td>-" in one
-    assert 'href="optional/c.html"' in optional and "on 2026-01-31<td>-" in optional
-    assert 'href="solutions/02_b.html"' in two and "0 s<td>Dice .93" in two
-    assert "on this machine on 2026-02-01" in index()
+    one, optional, two = index().partition("|---|---|---|\n")[2].splitlines()[:3]
+    assert "(notebooks/01_a.ipynb)" in one and "| 0 s <br>2026-01-31 | - |" in one
+    assert "(notebooks/optional/c.ipynb)" in optional and "2026-01-31" in optional
+    assert "(notebooks/solutions/02_b.ipynb)" in two and "| 0 s <br>today | Dice .93 |" in two
 
 
-def test_the_row_of_a_page_that_is_gone_goes_too(three):
-    run.run_lessons(three, run.ROOT / "build")
-    (run.ROOT / "build" / "01_a.html").unlink()
+def test_a_lesson_that_has_not_run_here_has_its_stored_row(three):
+    (run.ROOT / "notebooks" / "minutes.json").write_text('{"01_a": 1.5}')
     run.run_lessons(three[1:], run.ROOT / "build")
-    assert "01_a" not in index() and "02_b" in index()
+    assert "(notebooks/01_a.ipynb)" in index() and "| 2 min <br>*stored* | - |" in index()
+
+
+def test_a_lesson_whose_code_has_changed_has_its_stored_page_and_row_again(three):
+    run.run_lessons(three, run.ROOT / "build")
+    write(three[0], "2")
+    write(three[1], "1")
+    run.run_lessons(three[2:], run.ROOT / "build")
+    names = [result.name for result in run.read_results(run.ROOT / "build")]
+    assert names == ["c", "02_b"]
+    source = run.ROOT / "build" / book.WORK / "source" / "notebooks" / "01_a.ipynb"
+    assert nbformat.read(source, as_version=4).cells[1].source == "2"
+
+
+def test_a_notebook_from_elsewhere_keeps_its_page_and_its_row(three, tmp_path):
+    elsewhere = write(tmp_path.parent / "elsewhere" / "mine.ipynb", "print('Dice', 1)")
+    run.run_lessons([elsewhere], run.ROOT / "build")
+    run.run_lessons(three[:1], run.ROOT / "build")
+    assert "(other/mine.ipynb)" in index() and "(notebooks/01_a.ipynb)" in index()
+
+
+def test_what_is_gone_from_the_course_leaves_the_pages(three):
+    run.run_lessons(three, run.ROOT / "build")
+    three[2].unlink()
+    run.run_lessons(three[:1], run.ROOT / "build")
+    assert "optional/c" not in index() and "02_b" in index()
 
 
 @pytest.mark.parametrize(
