@@ -1,11 +1,11 @@
 """Chromium without a window, driven by its DevTools protocol."""
 
-import base64
 import json
 import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import websocket  # comes with Jupyter
@@ -24,7 +24,7 @@ class Browser:
         self.process = subprocess.Popen([CHROMIUM, *options], stdout=nowhere, stderr=nowhere)
         port, path = self.wait_for_port(profile / "DevToolsActivePort")
         url = f"ws://127.0.0.1:{port}{path}"
-        self.socket = websocket.create_connection(url, timeout=30, suppress_origin=True)
+        self.socket = websocket.create_connection(url, timeout=120, suppress_origin=True)
         self.number, self.session, self.events = 0, None, []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -77,8 +77,9 @@ class Browser:
     def wait_for(self, code: str, seconds: float = 30):
         """The value of a piece of JavaScript as soon as there is one."""
         for _ in range(int(10 * seconds)):
-            if value := self.run(code):
-                return value
+            with suppress(AssertionError):  # one page has gone, and the next is not there yet
+                if value := self.run(code):
+                    return value
             time.sleep(0.1)
         raise TimeoutError(code)
 
@@ -98,10 +99,6 @@ class Browser:
 
     def requests(self) -> list[str]:
         return [event["request"]["url"] for event in self.said("Network.requestWillBeSent")]
-
-    def screenshot(self, file: Path, whole: bool = False) -> None:
-        picture = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(picture["data"]))
 
     def close(self) -> None:
         self.socket.close()

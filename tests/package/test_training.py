@@ -310,7 +310,8 @@ def test_the_graphs_of_earlier_trainings_are_freed():
         gc.collect()
         return sum(isinstance(one, FuncGraph) for one in gc.get_objects())
 
-    assert graphs_after_a_training() == graphs_after_a_training()
+    before = graphs_after_a_training()
+    assert graphs_after_a_training() <= before
 
 
 def test_default_epochs_make_about_the_steps_of_the_recipe():
@@ -379,7 +380,7 @@ def test_after_a_resumed_training_the_next_one_makes_all_its_epochs(cases, tmp_p
 @pytest.mark.parametrize(("verbose", "lines"), [(True, 4), (2, 4), (False, 0)])
 def test_each_line_is_printed_once_or_not_at_all(cases, capsys, verbose, lines):
     train(one_layer(), make_dataset(cases, 32, 4), epochs=2, verbose=verbose)
-    assert len(capsys.readouterr().out.splitlines()) == lines
+    assert capsys.readouterr().out.count("\n") == lines
 
 
 def test_endless_or_empty_data_are_refused(cases):
