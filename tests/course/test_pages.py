@@ -181,3 +181,14 @@ def test_the_next_lesson_is_one_click_away(build, chromium):
     chromium.run("document.querySelector('a.right-next').click()")
     title = chromium.wait_for("document.title.startsWith('2.') && document.title")
     assert title.startswith("2. Losses")
+
+
+def test_a_new_page_stands_in_the_navigation_of_all_others(build, monkeypatch):
+    root = build.parent
+    optional = root / "notebooks" / "optional"
+    shutil.copy(optional / "two_dancers.ipynb", optional / "three_dancers.ipynb")
+    monkeypatch.setattr(run, "ROOT", root)
+    assert run.main(["--pages"]) == 0
+    for name in ("index", "README", "notebooks/01_pixels_and_masks", "lab/README"):
+        links = Links(build / f"{name}.html").links
+        assert any(link.endswith("three_dancers.html") for link in links), name
