@@ -141,13 +141,7 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     """Run notebooks, write the pages into `build`, print a table; returns the exit status."""
     results = []
     try:
-        # The first pages show what is stored, so that reading can begin at once; and no lesson
-        # runs in vain where nothing can be written.
-        with progress("Writing the pages"):
-            write_pages([], build)
-        forecast = Forecast(read_minutes(), calibrate() / REFERENCE)
-        if paths:
-            print_plan(paths, build, forecast)
+        forecast = begin(paths, build)
         load_data(paths)
         for number, path in enumerate(paths, 1):
             left = forecast.seconds(path.stem for path in paths[number - 1 :])
@@ -180,13 +174,26 @@ def run_lessons(paths: Sequence[Path], build: Path, store: bool = False) -> int:
     return status
 
 
-def print_plan(paths: Sequence[Path], build: Path, forecast: Forecast) -> None:
-    """Say what will happen, how long it will take here, and what can be read meanwhile."""
+def begin(paths: Sequence[Path], build: Path) -> Forecast:
+    """Say what will happen, and write the first pages; returns how long the lessons will take."""
+    forecast = Forecast(read_minutes(), calibrate() / REFERENCE)
+    if paths:
+        print(plan(paths, forecast), flush=True)
+    # These pages show what is stored, so that reading can begin at once; and no lesson runs in
+    # vain where nothing can be written.
+    with progress("Writing the pages"):
+        write_pages([], build)
+    if paths:
+        print(f"Read meanwhile, with stored results: {near(build / 'index.html')}", flush=True)
+    return forecast
+
+
+def plan(paths: Sequence[Path], forecast: Forecast) -> str:
+    """What will happen, and how long it will take here."""
     lessons = f"{len(paths)} notebook{'s' * (len(paths) > 1)}"
     drawing = "" if (ROOT / "data" / "drawn").is_dir() else "Draws the pictures, once. "
     time_needed = in_minutes(forecast.seconds(path.stem for path in paths))
-    print(f"{drawing}Runs {lessons}: {time_needed} on this machine.")
-    print(f"Read meanwhile, with stored results: {near(build / 'index.html')}", flush=True)
+    return f"{drawing}Runs {lessons}: {time_needed} on this machine."
 
 
 def read_minutes() -> dict[str, float]:

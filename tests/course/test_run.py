@@ -293,6 +293,16 @@ def test_ctrl_c_names_the_lesson_and_how_to_run_the_rest(three, monkeypatch, cap
     assert said.endswith(": make run ARGS='solutions/02_b.ipynb optional/c.ipynb'\n")
 
 
+def test_a_run_says_first_what_it_will_do_and_how_long_it_takes_here(three, capsys):
+    (run.ROOT / "notebooks" / "minutes.json").write_text('{"01_a": 5, "02_b": 5, "c": 5}')
+    assert run.run_lessons(three, run.ROOT / "build") == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"Draws .*, once. Runs 3 notebooks: about \d+ minutes? on this machine.", first
+    )
+    assert any(re.fullmatch(r"\[1/3\] 01_a ... about \d+ minutes? left", line) for line in others)
+
+
 def test_ctrl_c_outside_the_lessons_stops_without_a_traceback(monkeypatch, capfd):
     monkeypatch.setattr(run, "find_lessons", taking_turns(KeyboardInterrupt()))
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
