@@ -45,6 +45,7 @@ build_pages = book.build_pages
 def no_pages(monkeypatch):
     """Sphinx takes seconds, and most tests are not about pages; `build_pages` is what it was."""
     monkeypatch.setattr(book, "build_pages", lambda build: None)
+    monkeypatch.setattr(run, "calibrate", lambda: run.REFERENCE)  # it takes a second
 
 
 def write(path, *sources):
