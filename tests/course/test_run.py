@@ -325,7 +325,7 @@ draw_parallel(time.sleep, [(300,), (300,)], "sleeping", 2)
     time.sleep(1)  # tqdm is still being made when it first prints
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)  # also waits for workers, which share its pipes
-    assert errors.strip().endswith("KeyboardInterrupt")
+    assert "KeyboardInterrupt" in errors
 
 
 @UNIX
