@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import re
-import signal
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -312,20 +310,6 @@ def test_ctrl_c_outside_the_lessons_stops_without_a_traceback(monkeypatch, capfd
 
 
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals and pipes")
-
-
-@UNIX
-def test_ctrl_c_while_drawing_does_not_wait_for_the_workers():
-    process = processes.start("""
-import time
-from segmentation_tf.drawn.drawing import draw_parallel
-draw_parallel(time.sleep, [(300,), (300,)], "sleeping", 2)
-""")
-    assert process.stdout.read(9) == "\nsleeping"
-    time.sleep(1)  # tqdm is still being made when it first prints
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)  # also waits for workers, which share its pipes
-    assert "KeyboardInterrupt" in errors
 
 
 @UNIX
